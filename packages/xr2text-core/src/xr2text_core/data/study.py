@@ -1,0 +1,59 @@
+"""What every reader returns: studies, and an account of the rows that could not become one."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from xr2text_core.report.report import Report
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Study:
+    """One visit of one patient: its images, frontal ones first, and its report."""
+
+    study_id: str
+    images: tuple[str, ...]  # absolute paths, or names of drawn phantoms (`phantom:SEED/NUMBER`); at least one
+    views: tuple[str, ...]  # one per image: "PA", "AP", "lateral" or "unknown"
+    report: Report
+    patient_id: str
+    split: str  # one of SPLITS
+
+
+@dataclass
+class LeftOut:
+    """Counts what a reader left out, by reason, and keeps the names of the first few of each."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, reason: str, name: str) -> None:
+        self.counts[reason] += 1
+        names = self.examples.setdefault(reason, [])
+        if len(names) < 5:
+            names.append(name)
+
+    def lines(self) -> list[str]:
+        """One line per reason: `left out 3: image is missing (a.png, b.png, c.png)`."""
+        return [
+            f"left out {count}: {reason} ({', '.join(self.examples[reason])}{', ...' if count > 5 else ''})"
+            for reason, count in self.counts.most_common()
+        ]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """All usable studies of one source."""
+
+    name: str  # "phantom", "manifest", "iu-xray" or "mimic-cxr"
+    root: str
+    studies: tuple[Study, ...]
+    left_out: LeftOut
+    notes: tuple[str, ...] = ()  # what a user must know of the splits, for example that no patient ids exist
+
+    def split(self, name: str) -> list[Study]:
+        return [study for study in self.studies if study.split == name]
+
+
+class DatasetError(Exception):
+    """Nothing usable was found; the message names the path and says what to do. Commands end with exit code 2."""

@@ -1,0 +1,43 @@
+"""The words everything else agrees on: findings, regions, sides and severities, in a fixed order (label indices follow it)."""
+
+REGIONS = (
+    "right lung",
+    "left lung",
+    "heart",
+    "mediastinum",
+    "spine",
+    "diaphragm",
+    "costophrenic angles",
+)
+
+# The 13 findings of CheXpert (Irvin et al. 2019; its 14th, "No Finding", is `ReportLabels.is_normal`), then those that the
+# annotators of the Indiana University collection code often.
+FINDINGS = (
+    "enlarged cardiomediastinum",
+    "cardiomegaly",
+    "lung opacity",
+    "lung lesion",
+    "edema",
+    "consolidation",
+    "pneumonia",
+    "atelectasis",
+    "pneumothorax",
+    "pleural effusion",
+    "pleural other",
+    "fracture",
+    "support devices",
+    "hyperinflation",
+    "emphysema",
+    "granuloma",
+    "calcification",
+    "scarring",
+    "interstitial markings",
+    "aortic abnormality",
+    "degenerative spine",
+    "scoliosis",
+    "elevated diaphragm",
+    "hiatal hernia",
+)
+
+SIDES = ("right", "left", "bilateral")
+SEVERITIES = ("mild", "moderate", "severe")
