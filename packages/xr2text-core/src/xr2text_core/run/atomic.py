@@ -1,0 +1,76 @@
+"""Writing files that others read, or that must survive a power cut: a temporary neighbour, fsync, then replace."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+REPLACE_TRIES = 6  # Windows refuses to replace a file that somebody has open; readers close theirs within milliseconds
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Open a temporary neighbour of `path`; on success it replaces `path`, on any error it is removed and `path` stays."""
+    temporary = path.with_name(f"{path.name}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        _patiently(lambda: temporary.replace(path))
+        sync_folder(path.parent)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Replace the contents of a UTF-8 text file in one step."""
+    with replacing(path) as file:
+        file.write(text.encode())
+
+
+def append_line(path: Path, line: str) -> None:
+    """Append one line durably, in a single write. A torn last line of an earlier crash is ended first."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o644)
+    try:
+        data = f"{line}\n".encode()
+        if not _ends_with_newline(descriptor):
+            data = b"\n" + data
+        if os.write(descriptor, data) != len(data):
+            raise OSError(f"{path}: the disk is full, the line was not written whole")
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in `folder` survive a power cut. Windows has no such call and needs none."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _ends_with_newline(descriptor: int) -> bool:
+    size = os.lseek(descriptor, 0, os.SEEK_END)
+    if size == 0:
+        return True
+    os.lseek(descriptor, size - 1, os.SEEK_SET)
+    return os.read(descriptor, 1) == b"\n"
+
+
+def _patiently(replace: Callable[[], object]) -> None:
+    for attempt in range(REPLACE_TRIES):
+        try:
+            replace()
+            return
+        except PermissionError:
+            if attempt == REPLACE_TRIES - 1:
+                raise
+            time.sleep(0.02 * 2**attempt)

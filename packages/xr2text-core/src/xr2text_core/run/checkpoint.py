@@ -1,0 +1,96 @@
+"""Checkpoints: one file that holds all a resume needs, replaced in one step and closed by a checksum.
+
+The file is what `torch.save` writes, followed by a mark and the SHA-256 of everything before it. `torch.load` ignores the
+tail; we do not, because neither it nor safetensors notices a flipped bit in tensor data.
+"""
+
+import hashlib
+import io
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+
+from xr2text_core.run.atomic import replacing
+
+FORMAT = 1
+MARK = b"XR2TEXT1"
+TAIL = len(MARK) + hashlib.sha256().digest_size
+
+
+class CheckpointError(Exception):
+    """A checkpoint is missing, damaged, or of another format; the message names the file and what to do."""
+
+
+class _HashingFile(io.RawIOBase):
+    """Passes writes on and hashes them, so that saving reads nothing back."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.hash = hashlib.sha256()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.hash.update(data)
+        return self.file.write(data)
+
+
+def save_checkpoint(path: Path, contents: dict[str, Any]) -> None:
+    """Write `contents` (tensors, dicts, lists, numbers and strings only) to `path`; the old file stays until all is on disk."""
+    with replacing(path) as file:
+        hashing = _HashingFile(file)
+        torch.save({"format": FORMAT, **contents}, hashing)
+        file.write(MARK + hashing.hash.digest())
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint onto the CPU after checking it whole. Never runs code from the file."""
+    data = _checked(path)
+    try:
+        contents = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise CheckpointError(f"{path}: cannot be read as a checkpoint ({type(error).__name__})") from error
+    found = contents.get("format") if isinstance(contents, dict) else None
+    if found != FORMAT:
+        raise CheckpointError(f"{path}: format {found}, but this version reads format {FORMAT}")
+    return contents
+
+
+def newest_good(paths: list[Path]) -> tuple[Path, dict[str, Any], list[str]] | None:
+    """The checkpoint that is furthest in training among those that load; also says which were damaged.
+
+    Position is read from the contents, never guessed from names or dates.
+    """
+    best: tuple[Path, dict[str, Any]] | None = None
+    damaged: list[str] = []
+    for path in sorted(path for path in paths if path.exists()):
+        try:
+            contents = load_checkpoint(path)
+        except (CheckpointError, OSError) as error:
+            damaged.append(str(error))
+            continue
+        if best is None or _position(contents) > _position(best[1]):
+            best = (path, contents)
+    if best is None and damaged:
+        raise CheckpointError("no checkpoint of this run can be read:\n  " + "\n  ".join(damaged))
+    return (*best, damaged) if best else None
+
+
+def _position(contents: dict[str, Any]) -> tuple[int, int]:
+    progress = contents["progress"]
+    return progress["step"], progress["epoch"]
+
+
+def _checked(path: Path) -> bytes:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: no such checkpoint") from None
+    payload, tail = data[:-TAIL], data[-TAIL:]
+    if len(data) <= TAIL or tail[: len(MARK)] != MARK:
+        raise CheckpointError(f"{path}: is cut short or is not a checkpoint of xr2text (its end mark is missing)")
+    if hashlib.sha256(payload).digest() != tail[len(MARK) :]:
+        raise CheckpointError(f"{path}: is damaged (its checksum does not match)")
+    return payload

@@ -1,0 +1,89 @@
+"""Where the files of one run are, and moving a finished run aside."""
+
+import re
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The two folders of a run and the names in them (docs/run-files.md)."""
+
+    checkpoints: Path
+    statistics: Path
+    name: str = ""
+
+    @classmethod
+    def under(cls, root: Path, name: str = "") -> "RunFolder":
+        """The run `name` below `root`; without a name the files lie directly in checkpoints/ and data/statistics/."""
+        if name and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+            raise ValueError(f"--run {name!r}: use letters, digits, '.', '_' and '-', beginning with a letter or digit")
+        root = root.resolve()
+        return cls(root / "checkpoints" / name, root / "data" / "statistics" / name, name)
+
+    def create(self) -> None:
+        self.checkpoints.mkdir(parents=True, exist_ok=True)
+        self.figures.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def history(self) -> Path:
+        return self.statistics / "training_history.csv"
+
+    @property
+    def best_results(self) -> Path:
+        return self.statistics / "best_results.csv"
+
+    @property
+    def status(self) -> Path:
+        return self.statistics / "status.json"
+
+    @property
+    def events(self) -> Path:
+        return self.statistics / "events.jsonl"
+
+    @property
+    def run_json(self) -> Path:
+        return self.statistics / "run.json"
+
+    @property
+    def log(self) -> Path:
+        return self.statistics / "train.log"
+
+    @property
+    def figures(self) -> Path:
+        return self.statistics / "figures"
+
+    @property
+    def latest(self) -> Path:
+        return self.checkpoints / "latest.pt"
+
+    @property
+    def best(self) -> Path:
+        return self.checkpoints / "best_model.pt"
+
+    @property
+    def final(self) -> Path:
+        return self.checkpoints / "final_model.pt"
+
+    def periodic(self, epoch: int) -> Path:
+        return self.checkpoints / f"checkpoint_epoch_{epoch}.pt"
+
+    def files(self) -> list[Path]:
+        """What exists of this run (other runs may live in sub-folders beside it)."""
+        statistics = [self.history, self.best_results, self.status, self.events, self.run_json, self.log, self.figures]
+        found = [*self.checkpoints.glob("*.pt"), *self.statistics.glob("*.csv"), *statistics]
+        return sorted({path for path in found if path.exists()})
+
+    def move_aside(self) -> Path | None:
+        """Move all files of this run into a dated sub-folder of each folder; return the one of the checkpoints."""
+        files = self.files()
+        if not files:
+            return None
+        name = f"before-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"
+        for path in files:
+            destination = path.parent / name
+            destination.mkdir(exist_ok=True)
+            shutil.move(path, destination / path.name)
+        return self.checkpoints / name

@@ -1,0 +1,77 @@
+"""status.json, the present of a run, and events.jsonl, its memory. Neither ever ends a training: failures are logged once."""
+
+import json
+import logging
+import os
+import socket
+import time
+from collections import deque
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from xr2text_core.run.atomic import append_line, replace_text
+
+FORMAT = 1
+RECENT = 240
+log = logging.getLogger(__name__)
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601 with offset, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+class Status:
+    """Holds the fields of status.json and writes them at most once a second, or at once when the state changes."""
+
+    def __init__(self, path: Path, run: str, checkpoints: Path) -> None:
+        self.path = path
+        self.recent_losses: deque[float] = deque(maxlen=RECENT)
+        self.fields: dict[str, Any] = {
+            "format": FORMAT,
+            "state": "starting",
+            "run": run,
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "process_started_s": psutil.Process().create_time(),
+            "started_at": now(),
+            "checkpoints_dir": str(checkpoints),
+        }
+        self._written = 0.0
+        self._failed = False
+
+    def update(self, **fields: Any) -> None:
+        """Set fields; write when a second has passed since the last write, or when the state changed."""
+        changed = fields.get("state", self.fields["state"]) != self.fields["state"]
+        self.fields.update(fields)
+        if changed or time.monotonic() - self._written >= 1.0:
+            self.write()
+
+    def write(self) -> None:
+        """Write now. A failure is logged once and otherwise ignored."""
+        self._written = time.monotonic()
+        contents = {**self.fields, "recent_losses": list(self.recent_losses), "updated_at": now()}
+        try:
+            replace_text(self.path, json.dumps(contents, indent=1) + "\n")
+            self._failed = False
+        except OSError as error:
+            if not self._failed:
+                log.warning("status.json cannot be written, training goes on: %s", error)
+            self._failed = True
+
+
+class Events:
+    """Appends to events.jsonl."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def add(self, kind: str, message: str, **fields: Any) -> None:
+        """Remember one thing. `message` is one sentence and never contains report text."""
+        try:
+            append_line(self.path, json.dumps({"at": now(), "kind": kind, "message": message, **fields}))
+        except OSError as error:
+            log.warning("event not recorded (%s): %s", error, message)
