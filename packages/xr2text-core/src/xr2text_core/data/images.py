@@ -1,0 +1,112 @@
+"""Reads one image as a square of grey pixels, whatever its format, depth, colour or orientation.
+
+Decoding dominates: a JPEG of 2500 x 3000 px is decoded in grey and at a reduced scale (Pillow's `draft`), which is
+several times faster than decoding it in colour and full size. Nothing is ever mirrored: left and right are words in
+the report.
+"""
+
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+INTERPOLATION = "bicubic"  # antialiased: Pillow widens the filter by the scale when it shrinks
+CODE_VERSION = 1  # raise it when the pixels change, so that older caches are built anew
+PHANTOM = "phantom:"
+
+Pixels = npt.NDArray[np.uint8]
+
+_DECODE_ERRORS = (
+    OSError,  # missing, truncated, unknown format
+    SyntaxError,  # Pillow raises it for broken PNG chunks
+    ValueError,
+    EOFError,
+    struct.error,
+    zlib.error,
+    MemoryError,
+    Image.DecompressionBombError,
+)
+
+
+class ImageError(Exception):
+    """An image cannot be read: missing, empty, truncated or in no known format. The message names the path."""
+
+
+def read_image(name: str, size: int) -> Pixels:
+    """Return the image as (size, size) uint8, 0 black to 255 white, its longest side fitted, centred on black.
+
+    `name` is a path or the name of a drawn phantom (`phantom:SEED/NUMBER`). Raises ImageError.
+    """
+    if name.startswith(PHANTOM):
+        from xr2text_core.data.phantom import draw_image
+
+        return np.asarray(draw_image(name, size), dtype=np.uint8)
+    try:
+        with Image.open(name) as image:
+            return _on_square(_grey(image, size), size)
+    except _DECODE_ERRORS as error:
+        raise ImageError(f"{name}: {_reason(name, error)}") from error
+
+
+def _grey(image: Image.Image, size: int) -> Image.Image:
+    """Return the image upright and in mode L. A large JPEG comes smaller than stored, never smaller than needed."""
+    image.draft("L", fitted(image.size, size))  # does nothing unless it is a JPEG
+    image.load()
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I") or image.mode == "F":
+        return _from_deep(image)
+    if image.has_transparency_data:
+        return _on_black(image)
+    return image if image.mode == "L" else image.convert("RGB").convert("L")
+
+
+def _from_deep(image: Image.Image) -> Image.Image:
+    """Scale more than 8 bits to 0..255 by the largest value present: many 16-bit files hold only 10 or 12 bits."""
+    values = np.nan_to_num(np.asarray(image, dtype=np.float32), posinf=0.0, neginf=0.0)
+    low = min(0.0, float(values.min()))
+    high = float(values.max())
+    if image.mode != "F":
+        high = max(high, 255.0)  # 8-bit values in a deeper file keep their brightness
+    scaled = (values - low) * (255.0 / max(high - low, 1e-6))
+    return Image.fromarray(np.rint(scaled).astype(np.uint8))
+
+
+def _on_black(image: Image.Image) -> Image.Image:
+    """Lay a transparent image on black. An alpha channel that hides everything is a mistake and is ignored."""
+    colour = image.convert("RGBA")
+    alpha = colour.getchannel("A")
+    grey = colour.convert("RGB").convert("L")
+    if alpha.getextrema() == (0, 0):
+        return grey
+    return Image.composite(grey, Image.new("L", grey.size), alpha)
+
+
+def fitted(size_px: tuple[int, int], size: int) -> tuple[int, int]:
+    """Return width and height scaled so that the longest side is `size`; at least 1 px each."""
+    longest = max(size_px)
+    width, height = (max(1, round(side * size / longest)) for side in size_px)
+    return width, height
+
+
+def _on_square(image: Image.Image, size: int) -> Pixels:
+    width, height = fitted(image.size, size)
+    small = image.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0)
+    square = np.zeros((size, size), dtype=np.uint8)
+    top, left = (size - height) // 2, (size - width) // 2
+    square[top : top + height, left : left + width] = np.asarray(small)
+    return square
+
+
+def _reason(name: str, error: Exception) -> str:
+    """Say in a few words what is wrong with the file; Pillow's own words where they help."""
+    path = Path(name)
+    if not path.exists():
+        return "no such file"
+    if path.is_file() and path.stat().st_size == 0:
+        return "the file is empty (0 bytes)"
+    if isinstance(error, UnidentifiedImageError):
+        return "not an image that Pillow knows (expected JPEG, PNG, TIFF, BMP, ...)"
+    return str(error) or type(error).__name__

@@ -1,0 +1,96 @@
+"""Which patient belongs to which split: as the source says, else by a hash of the patient id. Never by row."""
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+
+from xr2text_core.data.study import SPLITS
+
+TRAIN_SHARE, VAL_SHARE = 0.8, 0.1
+
+_SPLIT_WORDS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validate", "validation", "dev"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+
+
+def split_name(word: str) -> str | None:
+    """Return the split that a word of a data set means ("validate" -> "val"); "" for none given, None if unknown."""
+    word = word.strip().lower()
+    return _SPLIT_WORDS.get(word) if word else ""
+
+
+def split_of(patient_id: str) -> str:
+    """Return train, val or test (80/10/10) by a hash of the patient id: the same on every machine and in every year."""
+    share = _position(patient_id)
+    if share < TRAIN_SHARE:
+        return "train"
+    return "val" if share < TRAIN_SHARE + VAL_SHARE else "test"
+
+
+def split_patients(patient_ids: Iterable[str]) -> dict[str, str]:
+    """Return the split of every patient by `split_of`; three patients or more give at least one to each split."""
+    patients = sorted(set(patient_ids), key=lambda patient: (_position(patient), patient))
+    split = {patient: split_of(patient) for patient in patients}
+    if len(patients) < len(SPLITS):
+        return split
+    for empty in (name for name in SPLITS if name not in split.values()):
+        largest = Counter(split.values()).most_common(1)[0][0]
+        candidates = [patient for patient in patients if split[patient] == largest]
+        split[candidates[-1 if largest == "train" else 0]] = empty
+    return split
+
+
+def assign_splits(given: Iterable[tuple[str, str]]) -> tuple[dict[tuple[str, str], str], list[str]]:
+    """Return the split for every (patient id, given split) and what a user must know of it.
+
+    A given split is honoured. A patient without one follows his other studies, else the hash. When the source gives
+    no validation split, part of its training patients becomes one, since the best model is chosen by it.
+    """
+    splits_of: dict[str, set[str]] = defaultdict(set)
+    pairs = set(given)
+    for patient, split in pairs:
+        splits_of[patient] |= {split} if split else set()
+    blank = [patient for patient, splits in splits_of.items() if not splits]
+    by_hash = split_patients(blank)
+    assigned = {
+        (patient, split): split or min(splits_of[patient], key=SPLITS.index, default="") or by_hash[patient]
+        for patient, split in pairs
+    }
+    notes = _straddling(splits_of)
+    if len(blank) == len(splits_of):
+        notes.append("no splits given: patients were split 80/10/10 (train/val/test) by a hash of their id")
+    elif "val" not in assigned.values():
+        assigned, note = _with_validation(assigned)
+        notes += note
+    if "test" not in assigned.values():
+        notes.append("there are no test studies")
+    return assigned, notes
+
+
+def _with_validation(assigned: Mapping[tuple[str, str], str]) -> tuple[dict[tuple[str, str], str], list[str]]:
+    """Move about one training patient in nine (10 of 90 %), at least one of two, to validation."""
+    train = sorted({patient for (patient, _), split in assigned.items() if split == "train"}, key=_position)
+    count = max(1, round(len(train) * VAL_SHARE / (TRAIN_SHARE + VAL_SHARE)))
+    if len(train) < 2:
+        return dict(assigned), ["there are no validation studies"]
+    chosen = set(train[-count:])
+    moved = {key: "val" if split == "train" and key[0] in chosen else split for key, split in assigned.items()}
+    return moved, [f"no validation split given: {count} of {len(train)} training patients were taken for it"]
+
+
+def _straddling(splits_of: Mapping[str, set[str]]) -> list[str]:
+    names = sorted(patient for patient, splits in splits_of.items() if len(splits) > 1)
+    if not names:
+        return []
+    return [
+        f"LEAK: {len(names)} patients stand in more than one of the given splits ({', '.join(names[:5])}"
+        f"{', ...' if len(names) > 5 else ''}); scores on them are too good. Without the split column the split is "
+        "by patient"
+    ]
+
+
+def _position(patient_id: str) -> float:
+    """Return a number in 0..1 (1 excluded) that looks random and depends on the id alone."""
+    return int.from_bytes(hashlib.sha256(patient_id.encode("utf-8", "surrogateescape")).digest()[:6]) / 2**48
