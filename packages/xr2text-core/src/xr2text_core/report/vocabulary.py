@@ -37,6 +37,10 @@ FINDINGS = (
     "scoliosis",
     "elevated diaphragm",
     "hiatal hernia",
+    "low lung volumes",
+    "vascular congestion",
+    "bone abnormality",  # deformity, osteopenia, kyphosis, sclerosis: bones without a stated fracture
+    "other abnormality",  # abnormal, and none of the above
 )
 
 SIDES = ("right", "left", "bilateral")
