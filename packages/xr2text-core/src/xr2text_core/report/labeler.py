@@ -1,7 +1,8 @@
-"""Reads which findings a report states, denies or doubts, and where: the rule labeler behind the curriculum and the clinical score.
+"""Reads which findings a report states, denies or doubts, and where: the labels of the curriculum and the clinical score.
 
-A sentence becomes a row of terms (phrases.py); cues then act on the findings after or before them and never leave their sentence.
-The idea of cue scopes is NegEx (Chapman et al. 2001) and the CheXpert labeler (Irvin et al. 2019); this is neither of them.
+A sentence becomes a row of terms (phrases.py); cues then act on the findings after or before them and never leave
+their sentence. Cue scopes are the idea of NegEx (Chapman et al. 2001) and of the CheXpert labeler (Irvin et al. 2019);
+this is neither of them.
 """
 
 import re
@@ -123,23 +124,43 @@ def _read_terms(words: list[str]) -> list[Term]:
 
 
 def _join_attributes(terms: list[Term]) -> list[Term]:
-    """Replace each attribute by the findings that it makes of its place, or drop it when it belongs to no known place."""
+    """Replace each attribute by the findings that it makes of its place; drop it when there is no such place."""
     joined: list[Term] = []
     for index, term in enumerate(terms):
         if term.kind != "attribute":
             joined.append(term)
             continue
-        for place in _places_of(terms, index):
-            for finding in ATTRIBUTE_OF_PLACE[term.meaning, place.meaning]:
-                status = "absent" if term.meaning == "normal" else "present"
-                made = Term("finding", finding, term.start, term.end, status)
-                made.places = [place.meaning]
-                joined.append(made)
+        joined.extend(_findings_of_attribute(terms, index))
     return joined
 
 
+def _findings_of_attribute(terms: list[Term], index: int) -> list[Term]:
+    attribute = terms[index]
+    if attribute.meaning == "calcified" and _next_finding(terms, index) == "granuloma":
+        return []
+    places = [place.meaning for place in _places_of(terms, index)]
+    found = [(finding, place) for place in places for finding in ATTRIBUTE_OF_PLACE[attribute.meaning, place]]
+    if not found and attribute.meaning in ("calcified", "calcification"):
+        found = [("calcification", "")]
+    status = "absent" if attribute.meaning == "normal" else "present"
+    return [
+        Term("finding", finding, attribute.start, attribute.end, status, places=[place] if place else [])
+        for finding, place in found
+    ]
+
+
+def _next_finding(terms: list[Term], index: int) -> str | None:
+    """The finding that an adjective stands before, if only places, sides and sizes stand between."""
+    for term in terms[index + 1 :]:
+        if term.kind in ("cue", "attribute"):
+            return None
+        if term.kind == "finding":
+            return term.meaning
+    return None
+
+
 def _places_of(terms: list[Term], index: int) -> list[Term]:
-    """Return the places an attribute speaks of: the next one if nothing stands between, else those before it."""
+    """The places an attribute speaks of: the next one if nothing stands between, else those before it, else any later."""
     attribute = terms[index]
 
     def fits(term: Term) -> bool:
@@ -154,11 +175,15 @@ def _places_of(terms: list[Term], index: int) -> list[Term]:
     for term in reversed(terms[:index]):
         if fits(term):
             places.append(term)
-        elif term.kind == "finding" or (term.kind == "cue" and term.meaning in ("but", "break")):
+        elif _ends_the_search(term, bool(places)):
             break
-        elif places and term.kind == "cue" and term.meaning not in ("list", "of"):
-            break
-    return places
+    return places or [term for term in terms[index + 1 :] if fits(term)][:1]
+
+
+def _ends_the_search(term: Term, has_places: bool) -> bool:
+    if term.kind == "cue":
+        return term.meaning in ("but", "break") or (has_places and term.meaning not in ("list", "of"))
+    return term.kind == "finding"
 
 
 def _apply_cues(terms: list[Term]) -> None:
@@ -195,6 +220,8 @@ def _next_scope(terms: list[Term], index: int, forward: str | None) -> str | Non
             return forward
         scope = {"no": "absent", "history": "history"}.get(meaning, "uncertain")
         return forward if forward == "absent" and scope == "uncertain" else scope
+    if meaning == "with":
+        return None if forward == "absent" else forward
     if meaning in ("but", "break", "verb"):
         return forward if forward == "history" and meaning == "verb" else None
     if meaning == "fresh" and forward == "absent" and _follows_list(terms, index):
@@ -214,36 +241,38 @@ def _starts_afresh(terms: list[Term], index: int) -> bool:
 
 
 def _apply_neighbours(terms: list[Term]) -> None:
-    """Give each side, place and severity to a finding: behind a preposition to the one before it, else to the next one."""
-    previous: Term | None = None
+    """Give each side, place and severity to a finding: behind a preposition to the one before, else to the next."""
+    previous: list[Term] = []
     waiting: list[Term] = []
+    before: list[Term] = []
     after_preposition = False
     for term in terms:
         if term.kind == "finding":
-            for word in waiting:
-                _attach(term, word)
-            waiting, previous, after_preposition = [], term, False
+            if previous and previous[-1].start == term.start:
+                previous.append(term)
+            else:
+                previous, before, waiting = [term], waiting, []
+            _attach([term], before)
+            after_preposition = False
         elif term.kind == "cue":
             if term.meaning == "of":
                 after_preposition = True
             elif term.meaning in ("list", "but", "break"):
                 after_preposition = after_preposition and term.meaning == "list" and not waiting
-        elif previous is not None and after_preposition:
-            _attach(previous, term)
+        elif previous and after_preposition:
+            _attach(previous, [term])
         else:
             waiting.append(term)
-    if previous is not None:
-        for word in waiting:
-            _attach(previous, word)
+    _attach(previous, waiting)
 
 
-def _attach(finding: Term, word: Term) -> None:
-    if word.kind == "side":
-        finding.sides.append(word.meaning)
-    elif word.kind == "place":
-        finding.places.append(word.meaning)
-    elif word.kind == "severity":
-        finding.severity = finding.severity or word.meaning
+def _attach(findings: list[Term], words: list[Term]) -> None:
+    for finding in findings:
+        finding.sides += [word.meaning for word in words if word.kind == "side"]
+        finding.places += [word.meaning for word in words if word.kind == "place"]
+        sizes = [word.meaning for word in words if word.kind == "severity"]
+        finding.severity = finding.severity or (sizes[-1] if sizes else None)
+        finding.dropped = finding.dropped or "elsewhere" in finding.places
 
 
 def _mention(term: Term) -> Mention:
