@@ -47,9 +47,9 @@ def save_checkpoint(path: Path, contents: dict[str, Any]) -> None:
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
     """Read a checkpoint onto the CPU after checking it whole. Never runs code from the file."""
-    data = _checked(path)
+    _check(path)
     try:
-        contents = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        contents = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise CheckpointError(f"{path}: cannot be read as a checkpoint ({type(error).__name__})") from error
     found = contents.get("format") if isinstance(contents, dict) else None
@@ -58,39 +58,53 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     return contents
 
 
-def newest_good(paths: list[Path]) -> tuple[Path, dict[str, Any], list[str]] | None:
-    """The checkpoint that is furthest in training among those that load; also says which were damaged.
+def newest_good(first: Path, others: list[Path]) -> tuple[Path, dict[str, Any], list[str]] | None:
+    """The checkpoint to resume from, its contents, and which files were found damaged; None where there is no file.
 
-    Position is read from the contents, never guessed from names or dates.
+    `first` (the latest) is taken when it is good. Otherwise the one of `others` that is furthest in training, by its
+    contents, never by its name or date.
     """
-    best: tuple[Path, dict[str, Any]] | None = None
     damaged: list[str] = []
-    for path in sorted(path for path in paths if path.exists()):
+    good: list[tuple[tuple[int, int], Path]] = []
+    for path in [first, *sorted(others)]:
+        if not path.exists():
+            continue
         try:
             contents = load_checkpoint(path)
         except (CheckpointError, OSError) as error:
             damaged.append(str(error))
             continue
-        if best is None or _position(contents) > _position(best[1]):
-            best = (path, contents)
-    if best is None and damaged:
+        if path == first:
+            return path, contents, damaged
+        good.append((_position(contents), path))
+    if good:
+        path = max(good)[1]
+        return path, load_checkpoint(path), damaged
+    if damaged:
         raise CheckpointError("no checkpoint of this run can be read:\n  " + "\n  ".join(damaged))
-    return (*best, damaged) if best else None
+    return None
 
 
 def _position(contents: dict[str, Any]) -> tuple[int, int]:
+    """How far a checkpoint is: epoch under way, then steps done in it."""
     progress = contents["progress"]
-    return progress["step"], progress["epoch"]
+    return progress["epoch"], progress["step_in_epoch"]
 
 
-def _checked(path: Path) -> bytes:
+def _check(path: Path) -> None:
+    """Compare the checksum at the end of a file with its contents, reading it in pieces."""
     try:
-        data = path.read_bytes()
+        size = path.stat().st_size
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such checkpoint") from None
-    payload, tail = data[:-TAIL], data[-TAIL:]
-    if len(data) <= TAIL or tail[: len(MARK)] != MARK:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        left = size - TAIL
+        while left > 0 and (piece := file.read(min(left, 1 << 24))):
+            digest.update(piece)
+            left -= len(piece)
+        tail = file.read()
+    if size <= TAIL or tail[: len(MARK)] != MARK:
         raise CheckpointError(f"{path}: is cut short or is not a checkpoint of xr2text (its end mark is missing)")
-    if hashlib.sha256(payload).digest() != tail[len(MARK) :]:
+    if digest.digest() != tail[len(MARK) :]:
         raise CheckpointError(f"{path}: is damaged (its checksum does not match)")
-    return payload

@@ -16,6 +16,7 @@ from xr2text_core.run.atomic import append_line, replace_text
 
 FORMAT = 1
 RECENT = 240
+WARNINGS = frozenset({"out_of_memory", "skipped_step", "checkpoint_failed", "checkpoint_damaged", "collapsed", "failed"})
 log = logging.getLogger(__name__)
 
 
@@ -70,7 +71,8 @@ class Events:
         self.path = path
 
     def add(self, kind: str, message: str, **fields: Any) -> None:
-        """Remember one thing. `message` is one sentence and never contains report text."""
+        """Say one thing on the console and remember it. `message` is one sentence and never contains report text."""
+        log.log(logging.WARNING if kind in WARNINGS else logging.INFO, "%s", message)
         try:
             append_line(self.path, json.dumps({"at": now(), "kind": kind, "message": message, **fields}))
         except OSError as error:

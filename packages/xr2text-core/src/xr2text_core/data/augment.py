@@ -1,0 +1,42 @@
+"""Small random changes of an image, on the device where it is trained on. Never a flip: left and right are words in a report."""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+MAX_ROTATION_DEG = 6.0
+MAX_SCALE = 0.08  # share of the size
+MAX_SHIFT = 0.05  # share of the side
+MAX_BRIGHTNESS = 0.08  # of the range 0..1
+MAX_CONTRAST = 0.15
+MAX_LOG_GAMMA = 0.2
+
+
+def to_float(images: Tensor) -> Tensor:
+    """uint8 (B, H, H), 0..255 -> float (B, 1, H, H), 0..1."""
+    return images.unsqueeze(1).float() / 255
+
+
+def augment(images: Tensor, draws: Tensor) -> Tensor:
+    """uint8 (B, H, H) and draws (B, 8) in 0..1 -> float (B, 1, H, H), 0..1, moved and re-exposed a little."""
+    signed = draws.float() * 2 - 1
+    moved = functional.grid_sample(
+        to_float(images),
+        functional.affine_grid(_movements(signed), [len(images), 1, *images.shape[1:]], align_corners=False),
+        align_corners=False,
+    )
+    brightness, contrast, gamma = (signed[:, column].view(-1, 1, 1, 1) for column in (5, 6, 7))
+    exposed = moved.clamp(1e-4, 1).pow((MAX_LOG_GAMMA * gamma).exp())
+    return ((exposed - 0.5) * (1 + MAX_CONTRAST * contrast) + 0.5 + MAX_BRIGHTNESS * brightness).clamp(0, 1)
+
+
+def _movements(signed: Tensor) -> Tensor:
+    """Affine matrices (B, 2, 3): rotation, scale and shift from columns 1 to 4 of draws in -1..1."""
+    angle = signed[:, 1] * math.radians(MAX_ROTATION_DEG)
+    scale = 1 + signed[:, 2] * MAX_SCALE
+    cosine, sine = angle.cos() * scale, angle.sin() * scale
+    shift = signed[:, 3:5] * 2 * MAX_SHIFT  # the grid runs from -1 to 1
+    rows = [torch.stack([cosine, -sine, shift[:, 0]], 1), torch.stack([sine, cosine, shift[:, 1]], 1)]
+    return torch.stack(rows, 1)

@@ -1,0 +1,21 @@
+"""Picks the reader of a data set by its name."""
+
+from pathlib import Path
+
+from xr2text_core.data import iu_xray, manifest, mimic_cxr, phantom
+from xr2text_core.data.study import Dataset, DatasetError
+
+SOURCES = ("phantom", "manifest", "iu-xray", "mimic-cxr")
+
+
+def read_dataset(name: str, root: str, num_studies: int, seed: int) -> Dataset:
+    """Read the studies of a data set; `num_studies` and `seed` are for phantoms, the others lie in the folder `root`."""
+    if name == "phantom":
+        return phantom.read(num_train=num_studies, seed=seed)
+    if not root:
+        raise DatasetError(f"--data {name} needs --root DIR, the folder where the data set lies")
+    folder = Path(root).expanduser()
+    if not folder.exists():
+        raise DatasetError(f"--root {folder}: no such file or folder")
+    readers = {"manifest": manifest.read, "iu-xray": iu_xray.read, "mimic-cxr": mimic_cxr.read}
+    return readers[name](folder.resolve())

@@ -1,0 +1,103 @@
+"""Builds a model: from scratch in the phantom size, or around pretrained parts by hub name or local folder."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import BartConfig, BartModel
+
+from xr2text_core.model.config import XR2TextConfig
+from xr2text_core.model.encoder import create_backbone
+from xr2text_core.model.xr2text import XR2TextModel
+from xr2text_core.report.tokenizer import ReportTokenizer
+
+PHANTOM = "phantom"  # the name of both tiny parts
+PHANTOM_ENCODER = ("convnext_atto", {"dims": (24, 48, 96, 128), "depths": (1, 1, 2, 1)})
+PHANTOM_DECODER: dict[str, Any] = {
+    "d_model": 128,
+    "decoder_layers": 2,
+    "decoder_attention_heads": 4,
+    "decoder_ffn_dim": 384,
+    "max_position_embeddings": 128,
+    "dropout": 0.1,
+}
+
+
+class WeightsError(Exception):
+    """Pretrained weights cannot be had; the message says what to do."""
+
+
+def build_model(
+    encoder: str, decoder: str, pretrained: bool, image_size: int, max_tokens: int, tokenizer: ReportTokenizer
+) -> XR2TextModel:
+    """A model ready to be trained; `encoder` is a timm name, `decoder` a BART-family hub name or folder."""
+    name, options = PHANTOM_ENCODER if encoder == PHANTOM else (encoder, {})
+    bart = _decoder_config(decoder, pretrained)
+    bart = bart | {
+        "vocab_size": max(len(tokenizer), bart["vocab_size"]) if pretrained else len(tokenizer),
+        "max_position_embeddings": max(max_tokens + 2, bart["max_position_embeddings"]),
+        "bos_token_id": tokenizer.bos_id,
+        "pad_token_id": tokenizer.pad_id,
+        "eos_token_id": tokenizer.eos_id,
+        "decoder_start_token_id": tokenizer.eos_id,
+        "forced_eos_token_id": None,
+        "forced_bos_token_id": None,
+        "use_cache": True,
+    }
+    model = XR2TextModel(XR2TextConfig(encoder=name, encoder_options=options, image_size=image_size, bart=bart))
+    if pretrained:
+        _load_pretrained(model, decoder)
+    return model
+
+
+def load_tokenizer(decoder: str, pretrained: bool, texts: list[str]) -> ReportTokenizer:
+    """The tokenizer of a pretrained decoder, or one learned from the training reports."""
+    if not pretrained:
+        return ReportTokenizer.learn(texts)
+    try:
+        return ReportTokenizer.from_pretrained(decoder)
+    except (OSError, ValueError) as error:
+        raise WeightsError(_advice("--decoder", decoder, error)) from error
+
+
+def _decoder_config(decoder: str, pretrained: bool) -> dict[str, Any]:
+    """The tiny decoder, the sizes of a pretrained one, or those of BART base for training from scratch."""
+    if decoder == PHANTOM:
+        return dict(BartConfig(**PHANTOM_DECODER).to_dict())
+    if not pretrained and not Path(decoder).is_dir():
+        return dict(BartConfig(d_model=768, decoder_layers=6, decoder_attention_heads=12, decoder_ffn_dim=3072).to_dict())
+    try:
+        return dict(BartConfig.from_pretrained(decoder).to_dict())
+    except (OSError, ValueError) as error:
+        raise WeightsError(_advice("--decoder", decoder, error)) from error
+
+
+def _load_pretrained(model: XR2TextModel, decoder: str) -> None:
+    """Put pretrained weights into the encoder and the decoder."""
+    config = model.config
+    try:
+        backbone = create_backbone(config.encoder, config.image_size, config.encoder_options, pretrained=True)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise WeightsError(_advice("--encoder", config.encoder, error)) from error
+    model.encoder.images.backbone.load_state_dict(backbone.state_dict())
+    try:
+        source = BartModel.from_pretrained(decoder).decoder
+    except (OSError, ValueError) as error:
+        raise WeightsError(_advice("--decoder", decoder, error)) from error
+    _copy_decoder(model, source.state_dict())
+
+
+def _copy_decoder(model: XR2TextModel, source: dict[str, torch.Tensor]) -> None:
+    """Copy decoder weights; a longer vocabulary or more positions keep their fresh rows."""
+    for name, target in model.decoder.state_dict().items():
+        rows = min(len(target), len(source[name]))
+        with torch.no_grad():
+            target[:rows].copy_(source[name][:rows])
+
+
+def _advice(flag: str, name: str, error: Exception) -> str:
+    kind = "folder" if Path(name).exists() else "hub name"
+    return (
+        f"{flag} {name}: no pretrained weights from this {kind} ({type(error).__name__}: {str(error).splitlines()[0]}). "
+        f"Without internet, give {flag} a local folder with the weights, or train from scratch with --pretrained none"
+    )

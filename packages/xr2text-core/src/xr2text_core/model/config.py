@@ -1,0 +1,46 @@
+"""The numbers that define a model, kept with its weights."""
+
+from typing import Any
+
+from transformers import PretrainedConfig
+
+from xr2text_core.report.vocabulary import FINDINGS, REGIONS
+
+
+class XR2TextConfig(PretrainedConfig):
+    """Configuration of an `XR2TextModel`.
+
+    encoder: timm name; encoder_options: further keyword arguments for it; image_size: pixels of a side;
+    bart: the BartConfig of the decoder, as a dict; num_global_queries: learned queries that look at the whole image.
+    """
+
+    model_type = "xr2text"
+    is_composition = False
+
+    def __init__(
+        self,
+        encoder: str = "test_convnext",
+        encoder_options: dict[str, Any] | None = None,
+        image_size: int = 96,
+        bart: dict[str, Any] | None = None,
+        num_global_queries: int = 4,
+        findings: list[str] | None = None,
+        regions: list[str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.encoder = encoder
+        self.encoder_options = encoder_options or {}
+        self.image_size = image_size
+        self.bart = bart or {}
+        self.num_global_queries = num_global_queries
+        self.findings = list(findings or FINDINGS)
+        self.regions = list(regions or REGIONS)
+        if bart:
+            for name in ("vocab_size", "pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id"):
+                kwargs.setdefault(name, bart[name])
+            kwargs.setdefault("num_hidden_layers", bart["decoder_layers"])
+            kwargs.setdefault("hidden_size", bart["d_model"])
+            kwargs.setdefault("num_attention_heads", bart["decoder_attention_heads"])
+        kwargs.setdefault("is_encoder_decoder", True)
+        kwargs.setdefault("tie_word_embeddings", True)
+        super().__init__(**kwargs)

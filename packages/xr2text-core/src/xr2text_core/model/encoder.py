@@ -1,0 +1,50 @@
+"""The image encoder: any timm backbone, its last feature map as tokens.
+
+Shapes: B batch, H height = width in pixels, N = G x G tokens of the feature map, row by row, C backbone channels.
+"""
+
+from typing import Any
+
+import timm
+import torch
+from torch import Tensor, nn
+
+
+class ImageEncoder(nn.Module):
+    """Grey images to visual tokens."""
+
+    def __init__(self, name: str, image_size: int, options: dict[str, Any], pretrained: bool = False) -> None:
+        super().__init__()
+        self.backbone = create_backbone(name, image_size, options, pretrained)
+        self.channels = int(self.backbone.num_features)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (B, 1, H, H), values 0..1 -> tokens (B, N, C)."""
+        features = self.backbone.forward_features((images - 0.5) / 0.25)
+        if features.ndim == 4:
+            return _map_to_tokens(features, self.channels)
+        return features[:, getattr(self.backbone, "num_prefix_tokens", 0) :]
+
+    def enable_gradient_checkpointing(self) -> None:
+        """Recompute activations in the backward pass: less memory, about a fifth slower."""
+        self.backbone.set_grad_checkpointing(True)
+
+
+def create_backbone(name: str, image_size: int, options: dict[str, Any], pretrained: bool) -> nn.Module:
+    """A timm model without classifier for grey images; passes the image size on to those that need to know it."""
+    arguments = {"pretrained": pretrained, "in_chans": 1, "num_classes": 0, **options}
+    try:
+        return timm.create_model(name, img_size=image_size, **arguments)
+    except TypeError:  # convolutional backbones take any size
+        return timm.create_model(name, **arguments)
+
+
+def _map_to_tokens(features: Tensor, channels: int) -> Tensor:
+    """(B, C, G, G) as most backbones give it, or (B, G, G, C) as Swin does, -> (B, N, C)."""
+    if features.shape[1] == channels and features.shape[-1] != channels:
+        return features.flatten(2).transpose(1, 2)
+    return features.flatten(1, 2)
+
+
+def count_parameters(module: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())

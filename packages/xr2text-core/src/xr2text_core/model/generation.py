@@ -1,0 +1,21 @@
+"""Reports for images: batched generation with the key-value cache, the encoder run once."""
+
+import torch
+
+from xr2text_core.model.xr2text import VisualOutput, XR2TextModel
+from xr2text_core.report.tokenizer import ReportTokenizer
+
+
+@torch.inference_mode()
+def write_reports(
+    model: XR2TextModel, tokenizer: ReportTokenizer, seen: VisualOutput, max_tokens: int, num_beams: int = 1
+) -> list[str]:
+    """One report for each image that the encoder has `seen`; num_beams 1 is greedy. The model must be in eval mode."""
+    ids = model.generate(
+        encoder_outputs=seen,
+        max_new_tokens=max_tokens,
+        num_beams=num_beams,
+        do_sample=False,
+        use_cache=True,
+    )
+    return tokenizer.decode(ids[:, 1:].tolist())

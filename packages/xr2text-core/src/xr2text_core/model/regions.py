@@ -1,0 +1,108 @@
+"""Anatomical region queries: each region looks at the image where it is expected, and says what is wrong there.
+
+Shapes: B batch, N = G x G visual tokens, R regions, Q = R + global queries, K Gaussians per region, D width, F findings.
+Coordinates are fractions of the image: x to the right, y down. The patient's right is on the left of the image.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from xr2text_core.report.vocabulary import REGIONS
+
+# Where each region lies on a frontal film: two Gaussians (x, y, spread of x, spread of y) each.
+PRIORS: dict[str, tuple[tuple[float, float, float, float], ...]] = {
+    "right lung": ((0.30, 0.33, 0.12, 0.14), (0.27, 0.58, 0.12, 0.14)),
+    "left lung": ((0.70, 0.33, 0.12, 0.14), (0.74, 0.58, 0.12, 0.14)),
+    "heart": ((0.53, 0.62, 0.12, 0.11), (0.60, 0.66, 0.12, 0.10)),
+    "mediastinum": ((0.50, 0.25, 0.08, 0.12), (0.50, 0.42, 0.09, 0.12)),
+    "spine": ((0.50, 0.25, 0.05, 0.20), (0.50, 0.70, 0.05, 0.20)),
+    "diaphragm": ((0.30, 0.76, 0.15, 0.08), (0.70, 0.78, 0.15, 0.08)),
+    "costophrenic angles": ((0.16, 0.80, 0.10, 0.10), (0.84, 0.80, 0.10, 0.10)),
+}
+
+
+class RegionQueries(nn.Module):
+    """One query per region with a soft spatial prior that each image refines, and a few free global queries."""
+
+    def __init__(self, width: int, num_heads: int, num_global: int) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.num_regions = len(REGIONS)
+        self.queries = nn.Parameter(torch.randn(self.num_regions + num_global, width) * width**-0.5)
+        self.place = nn.Parameter(torch.tensor([PRIORS[name] for name in REGIONS]))  # (R, K, 4)
+        self.refine = nn.Linear(width, self.place.numel())
+        self.norm_tokens = nn.LayerNorm(width)
+        self.key_value = nn.Linear(width, 2 * width)
+        self.project = nn.Linear(width, width)
+        self.norm_regions = nn.LayerNorm(width)
+        self.feed_forward = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+        self.reset_refinement()
+
+    def reset_refinement(self) -> None:
+        """Start from the anatomical prior alone."""
+        nn.init.zeros_(self.refine.weight)
+        nn.init.zeros_(self.refine.bias)
+
+    def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Visual tokens (B, N, D) -> query tokens (B, Q, D), regions first, and their attention (B, Q, N)."""
+        batch, num_tokens, width = tokens.shape
+        tokens = self.norm_tokens(tokens)
+        key, value = self.key_value(tokens).view(batch, num_tokens, 2, self.num_heads, -1).permute(2, 0, 3, 1, 4)
+        query = self.queries.view(-1, self.num_heads, width // self.num_heads).transpose(0, 1)  # (heads, Q, D/heads)
+        scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5  # (B, heads, Q, N)
+        attention = (scores.float() + self._prior(tokens).unsqueeze(1)).softmax(-1).to(value.dtype)
+        looked = (attention @ value).transpose(1, 2).flatten(2)  # (B, Q, D)
+        seen = self.queries + self.project(looked)
+        return seen + self.feed_forward(self.norm_regions(seen)), attention.mean(1)
+
+    def _prior(self, tokens: Tensor) -> Tensor:
+        """Log of the spatial prior, (B, Q, N); zero for the global queries."""
+        batch, num_tokens, _ = tokens.shape
+        shift = self.refine(tokens.mean(1)).float().view(batch, *self.place.shape).tanh()  # (B, R, K, 4)
+        centre = self.place[..., :2] + 0.15 * shift[..., :2]
+        spread = self.place[..., 2:].abs().clamp_min(0.02) * (0.5 * shift[..., 2:]).exp()
+        offset = (_grid(num_tokens, tokens.device) - centre.unsqueeze(-2)) / spread.unsqueeze(-2)  # (B, R, K, N, 2)
+        log_density = -0.5 * offset.square().sum(-1)
+        prior = log_density.logsumexp(2).clamp_min(-8.0)  # far away is unlikely, never impossible
+        return functional.pad(prior, (0, 0, 0, self.queries.shape[0] - self.num_regions))
+
+
+class RegionHead(nn.Module):
+    """Says which findings each region and the whole image show, and how much of each region the decoder should hear."""
+
+    def __init__(self, width: int, num_findings: int) -> None:
+        super().__init__()
+        self.findings = nn.Linear(width, num_findings)
+        self.routing = nn.Linear(width, 1)
+        self.tell = nn.Linear(num_findings, width)
+
+    def forward(self, queries: Tensor, num_regions: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Query tokens (B, Q, D) -> routed tokens (B, Q, D), finding logits (B, R + 1, F), routing weights (B, R), 0..1.
+
+        Row R of the logits is the whole image, read from the global queries.
+        """
+        regions, others = queries[:, :num_regions], queries[:, num_regions:]
+        rows = torch.cat([regions, others.mean(1, keepdim=True)], 1)  # (B, R + 1, D)
+        logits = self.findings(rows)
+        told = self.tell(logits.sigmoid())
+        weight = self.routing(regions).sigmoid()  # (B, R, 1)
+        routed = torch.cat([weight * (regions + told[:, :-1]), others + told[:, -1:]], 1)
+        return routed, logits, weight.squeeze(-1)
+
+
+def position_encoding(num_tokens: int, width: int, device: torch.device) -> Tensor:
+    """Sines and cosines of x and y, (N, D), so that a token knows where it is whatever the image size."""
+    quarter = width // 4
+    frequency = torch.exp(torch.arange(quarter, device=device) * (-math.log(100.0) / quarter)) * 2 * math.pi
+    angle = _grid(num_tokens, device).unsqueeze(-1) * frequency  # (N, 2, D/4)
+    return functional.pad(torch.cat([angle.sin(), angle.cos()], -1).flatten(1), (0, width - 4 * quarter))
+
+
+def _grid(num_tokens: int, device: torch.device) -> Tensor:
+    """Centres of the G x G cells, (N, 2) as x, y in 0..1."""
+    side = math.isqrt(num_tokens)
+    line = (torch.arange(side, device=device) + 0.5) / side
+    return torch.stack([line.repeat(side), line.repeat_interleave(side)], -1)

@@ -1,0 +1,169 @@
+"""XR2Text: image encoder -> anatomical region queries -> BART decoder that attends to regions and visual tokens.
+
+Shapes: B batch, H image side, N visual tokens, R regions, Q region and global queries, F findings, T report tokens, D width,
+V vocabulary. Images are grey with values 0..1.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import BartConfig, GenerationMixin, PreTrainedModel
+from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
+from transformers.models.bart.modeling_bart import BartDecoder, shift_tokens_right
+
+from xr2text_core.model.config import XR2TextConfig
+from xr2text_core.model.encoder import ImageEncoder
+from xr2text_core.model.regions import RegionHead, RegionQueries, position_encoding
+
+IGNORED = -100  # label of padding
+
+
+@dataclass
+class VisualOutput(BaseModelOutput):
+    """What the decoder attends to, and what the regions say.
+
+    last_hidden_state (B, Q + N, D); finding_logits (B, R + 1, F), the last row for the whole image;
+    routing (B, R), 0..1; region_attention (B, Q, N), each row sums to 1.
+    """
+
+    finding_logits: Tensor | None = None
+    routing: Tensor | None = None
+    region_attention: Tensor | None = None
+
+
+@dataclass
+class ReportOutput(Seq2SeqLMOutput):
+    """`loss` is the mean token cross-entropy (nats). The sums let a step of several micro-batches be weighted exactly.
+
+    token_loss_sum: over `num_tokens` labels; finding_loss_sum: binary cross-entropy, mean over the (R + 1) x F labels of a
+    study, summed over studies.
+    """
+
+    token_loss_sum: Tensor | None = None
+    finding_loss_sum: Tensor | None = None
+    num_tokens: Tensor | None = None
+
+
+class VisualEncoder(nn.Module):
+    """Images to the sequence that the decoder attends to: region and global tokens, then visual tokens."""
+
+    main_input_name = "pixel_values"
+
+    def __init__(self, config: XR2TextConfig) -> None:
+        super().__init__()
+        width = config.bart["d_model"]
+        self.images = ImageEncoder(config.encoder, config.image_size, config.encoder_options)
+        self.project = nn.Linear(self.images.channels, width)
+        self.norm = nn.LayerNorm(width)
+        self.regions = RegionQueries(width, config.bart["decoder_attention_heads"], config.num_global_queries)
+        self.head = RegionHead(width, len(config.findings))
+
+    def forward(self, pixel_values: Tensor, **_: Any) -> VisualOutput:
+        """Images (B, 1, H, H), values 0..1."""
+        tokens = self.norm(self.project(self.images(pixel_values)))  # (B, N, D)
+        tokens = tokens + position_encoding(tokens.shape[1], tokens.shape[2], tokens.device)
+        queries, attention = self.regions(tokens)
+        routed, logits, routing = self.head(queries, self.regions.num_regions)
+        return VisualOutput(
+            last_hidden_state=torch.cat([routed, tokens], 1),
+            finding_logits=logits,
+            routing=routing,
+            region_attention=attention,
+        )
+
+
+class XR2TextModel(PreTrainedModel, GenerationMixin):
+    """A report writer; `generate(pixel_values=...)`, `save_pretrained` and `from_pretrained` work as in transformers."""
+
+    config_class = XR2TextConfig
+    base_model_prefix = "xr2text"
+    main_input_name = "pixel_values"
+    _tied_weights_keys = {"lm_head.weight": "decoder.embed_tokens.weight"}  # noqa: RUF012 (transformers' own form)
+    _supports_sdpa = True
+
+    def __init__(self, config: XR2TextConfig) -> None:
+        super().__init__(config)
+        self.encoder = VisualEncoder(config)
+        decoder_config = BartConfig(**config.bart)
+        decoder_config._attn_implementation = config._attn_implementation
+        self.decoder = BartDecoder(decoder_config)
+        self.lm_head = nn.Linear(decoder_config.d_model, decoder_config.vocab_size, bias=False)
+        self.post_init()
+
+    def _init_weights(self, module: nn.Module) -> None:
+        """Nothing: timm, torch and BART have initialised their parts; the tied output layer follows the embedding."""
+
+    def get_encoder(self, modality: str | None = None) -> nn.Module:
+        return self.encoder
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.decoder.embed_tokens
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        self.decoder.embed_tokens = value
+
+    def get_output_embeddings(self) -> nn.Module:
+        return self.lm_head
+
+    def forward(
+        self,
+        pixel_values: Tensor | None = None,
+        labels: Tensor | None = None,
+        finding_labels: Tensor | None = None,
+        decoder_input_ids: Tensor | None = None,
+        decoder_attention_mask: Tensor | None = None,
+        encoder_outputs: VisualOutput | None = None,
+        past_key_values: Any = None,
+        use_cache: bool | None = None,
+        **kwargs: Any,
+    ) -> ReportOutput:
+        """Images (B, 1, H, H), or their `encoder_outputs`, and a report so far -> logits.
+
+        With `labels` (B, T; padding is -100) the decoder input is derived from them and losses are returned instead of
+        logits, computed only where there is a label. `finding_labels` (B, R + 1, F), 0..1, adds the loss of the regions.
+        """
+        if encoder_outputs is None:
+            encoder_outputs = self.encoder(pixel_values)
+        if labels is not None:
+            pad, start = self.config.pad_token_id, self.config.decoder_start_token_id
+            decoder_input_ids = shift_tokens_right(labels, pad, start)
+        decoded = self.decoder(
+            input_ids=decoder_input_ids,
+            attention_mask=decoder_attention_mask,
+            encoder_hidden_states=encoder_outputs[0],
+            past_key_values=past_key_values,
+            use_cache=use_cache if labels is None else False,
+            output_attentions=kwargs.get("output_attentions"),
+        )
+        output = ReportOutput(
+            past_key_values=decoded.past_key_values,
+            cross_attentions=decoded.cross_attentions,
+            encoder_last_hidden_state=encoder_outputs[0],
+        )
+        if labels is None:
+            output.logits = self.lm_head(decoded.last_hidden_state)
+            return output
+        return self._with_losses(output, decoded.last_hidden_state, encoder_outputs, labels, finding_labels)
+
+    def _with_losses(
+        self,
+        output: ReportOutput,
+        hidden: Tensor,
+        seen: VisualOutput,
+        labels: Tensor,
+        finding_labels: Tensor | None,
+    ) -> ReportOutput:
+        is_token = labels != IGNORED
+        logits = self.lm_head(hidden[is_token])  # (tokens, V)
+        output.token_loss_sum = functional.cross_entropy(logits.float(), labels[is_token], reduction="sum")
+        output.num_tokens = is_token.sum()
+        output.loss = output.token_loss_sum / output.num_tokens
+        if finding_labels is not None and seen.finding_logits is not None:
+            losses = functional.binary_cross_entropy_with_logits(
+                seen.finding_logits.float(), finding_labels, reduction="none"
+            )
+            output.finding_loss_sum = losses.mean((1, 2)).sum()
+        return output

@@ -1,0 +1,62 @@
+"""The flags of `python -m xr2text_core.train`, and how they become settings. Imports nothing heavy: --help answers at once."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+
+from xr2text_core.training.presets import PRESETS
+from xr2text_core.training.settings import Settings
+
+
+def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The flags of the command; None stands for the default of the preset."""
+    parser = argparse.ArgumentParser(
+        prog="python -m xr2text_core.train",
+        description="Train a model that writes reports from chest X-rays. The same command again resumes the run.",
+    )
+    data = parser.add_argument_group("data")
+    data.add_argument("--data", choices=("phantom", "manifest", "iu-xray", "mimic-cxr"), help="data set (phantom)")
+    data.add_argument("--root", help="folder of the data set; for manifest also its CSV file")
+    data.add_argument("--section", choices=("findings", "impression", "both"), help="part of the report (findings)")
+    data.add_argument("--num-studies", type=int, metavar="N", help="phantom: training studies to draw (1600)")
+    model = parser.add_argument_group("model")
+    model.add_argument("--preset", choices=tuple(PRESETS), help="sizes (phantom for phantoms, else laptop: 8 GB)")
+    model.add_argument("--encoder", help="timm name of the image encoder")
+    model.add_argument("--decoder", help="BART-family decoder: hub name or local folder")
+    model.add_argument("--pretrained", choices=("yes", "none"), help="start from pretrained weights or from scratch")
+    model.add_argument("--image-size", type=int, metavar="PX", help="side of the square image, pixels (384)")
+    model.add_argument("--max-tokens", type=int, metavar="N", help="longest report, tokens (128)")
+    training = parser.add_argument_group("training")
+    training.add_argument("--epochs", type=int, metavar="N", help="passes over what each stage admits (50)")
+    training.add_argument("--patience", type=int, metavar="N", help="epochs without a better score before stopping (999)")
+    training.add_argument("--batch", dest="micro_batch", type=int, metavar="N", help="studies on the GPU at once (4)")
+    training.add_argument("--accumulation", type=int, metavar="N", help="batches per optimizer update (8)")
+    training.add_argument("--precision", choices=("fp16", "bf16", "fp32"), help="arithmetic on a GPU (fp16)")
+    training.add_argument("--encoder-rate", type=float, metavar="LR", help="peak learning rate of the encoder")
+    training.add_argument("--decoder-rate", type=float, metavar="LR", help="peak learning rate of the decoder")
+    training.add_argument("--new-rate", type=float, metavar="LR", help="peak learning rate of the new layers")
+    training.add_argument("--no-curriculum", dest="curriculum", action="store_false", default=None, help="all at once")
+    training.add_argument("--replay", type=float, metavar="0..1", help="share of harder studies in every stage (0.25)")
+    training.add_argument("--seed", type=int, help="of order, augmentation, dropout and phantoms (0)")
+    files = parser.add_argument_group("scores and files")
+    files.add_argument("--select-by", choices=("bleu_4+rouge_l", "clinical_f1"), help="what the best model is best at")
+    files.add_argument("--val-studies", type=int, metavar="N", help="reports to write at each validation, at most (500)")
+    files.add_argument("--checkpoint-every", type=int, metavar="N", help="epochs between kept checkpoints (5)")
+    files.add_argument("--autosave-min", type=float, metavar="MIN", help="minutes between saves within an epoch (10)")
+    files.add_argument("--run", metavar="NAME", help="keep the files of this run in folders of this name")
+    files.add_argument("--out", metavar="DIR", help="folder that holds checkpoints/ and data/ (here)")
+    files.add_argument("--device", choices=("auto", "cpu"), help="auto takes the GPU where there is one")
+    files.add_argument("--workers", type=int, metavar="N", help="threads that decode images once; 0 decides by itself")
+    start = parser.add_argument_group("where to start").add_mutually_exclusive_group()
+    start.add_argument("--resume", type=Path, metavar="FILE", help="continue from this checkpoint, not from the latest")
+    start.add_argument("--fresh", action="store_true", help="move the files of the last run aside and begin anew")
+    return parser.parse_args(arguments)
+
+
+def settings_of(options: argparse.Namespace) -> Settings:
+    """Defaults, then the preset, then what was asked for by name."""
+    names = {field.name for field in fields(Settings)}
+    given = {name: value for name, value in vars(options).items() if name in names and value is not None}
+    preset = given.get("preset", "phantom" if given.get("data", "phantom") == "phantom" else "laptop")
+    return Settings(**{"preset": preset, **PRESETS[preset], **given})

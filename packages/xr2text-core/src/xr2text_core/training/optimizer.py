@@ -1,0 +1,59 @@
+"""AdamW with a learning rate per part of the model, and the schedule as a function of the step."""
+
+import math
+
+import torch
+from torch import nn
+
+from xr2text_core.training.settings import Settings
+
+WARM_UP = 0.05  # share of all steps
+FLOOR = 0.02  # share of the peak at the end
+
+
+def build_optimizer(model: nn.Module, settings: Settings, device: torch.device) -> torch.optim.AdamW:
+    """Encoder, decoder and new layers each have their peak rate; biases, norms and single vectors do not decay."""
+    peaks = {"encoder": settings.encoder_rate, "decoder": settings.decoder_rate, "new": settings.new_rate}
+    groups: dict[tuple[str, bool], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        groups.setdefault((part_of(name), parameter.ndim > 1), []).append(parameter)
+    return torch.optim.AdamW(
+        [
+            {
+                "params": parameters,
+                "lr": peaks[part],
+                "peak": peaks[part],
+                "part": part,
+                "weight_decay": settings.weight_decay if decays else 0.0,
+            }
+            for (part, decays), parameters in groups.items()
+        ],
+        betas=(0.9, 0.98),
+        fused=device.type == "cuda",
+    )
+
+
+def part_of(name: str) -> str:
+    """Which learning rate a parameter follows, by its name."""
+    if name.startswith("encoder.images."):
+        return "encoder"
+    return "decoder" if name.startswith(("decoder.", "lm_head.")) else "new"
+
+
+def rate_factor(step: int, num_steps: int) -> float:
+    """Share of the peak rate at a step (0-based) of `num_steps`: linear warm-up, then a cosine down to a floor."""
+    warm_up = max(1, round(WARM_UP * num_steps))
+    if step < warm_up:
+        return (step + 1) / warm_up
+    done = min(1.0, (step - warm_up) / max(1, num_steps - warm_up))
+    return FLOOR + (1 - FLOOR) * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> float:
+    """Set every group to its share; return the rate of the decoder."""
+    decoder_rate = 0.0
+    for group in optimizer.param_groups:
+        group["lr"] = group["peak"] * factor
+        if group["part"] == "decoder":
+            decoder_rate = group["lr"]
+    return float(decoder_rate)

@@ -1,0 +1,63 @@
+"""From the name of a data set to studies that can be trained on: read, decoded once, tokenized, labelled."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from xr2text_core.data.batches import ReadyStudies, make_ready
+from xr2text_core.data.cache import ImageCache, build_cache
+from xr2text_core.data.sources import read_dataset
+from xr2text_core.data.study import Dataset, DatasetError, Study
+from xr2text_core.model.build import load_tokenizer
+from xr2text_core.report.tokenizer import ReportTokenizer
+from xr2text_core.training.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """The training and validation studies of a run, their image cache and the tokenizer."""
+
+    dataset: Dataset
+    train: ReadyStudies
+    val: ReadyStudies
+    cache: ImageCache
+    tokenizer: ReportTokenizer
+
+
+def prepare_data(settings: Settings, tokenizer: ReportTokenizer | None) -> PreparedData:
+    """Raises DatasetError when nothing usable is found. `tokenizer` is that of a resumed run, if it is one."""
+    dataset = read_dataset(settings.data, settings.root, settings.num_studies, settings.seed)
+    train, val = dataset.split("train"), dataset.split("val")[: settings.val_studies]
+    cache = build_cache(cache_folder(settings), [study.images[0] for study in train + val], settings.image_size, settings.workers)
+    for name, reason in cache.unreadable.items():
+        dataset.left_out.add(f"image cannot be read ({reason})", Path(name).name)
+    for line in [*dataset.notes, *dataset.left_out.lines()]:
+        log.info("%s: %s", settings.data, line)
+    train, val = readable(train, cache), readable(val, cache)
+    if not train or not val:
+        raise DatasetError(
+            f"--root {settings.root}: {len(train)} training and {len(val)} validation studies are usable, but a run needs "
+            "at least one of each; see the lines above for what was left out and why"
+        )
+    if tokenizer is None:
+        reports = [study.report.section(settings.section) for study in train]
+        tokenizer = load_tokenizer(settings.decoder, settings.pretrained == "yes", reports)
+    return PreparedData(
+        dataset,
+        make_ready(train, settings.section, tokenizer, settings.max_tokens),
+        make_ready(val, settings.section, tokenizer, settings.max_tokens),
+        cache,
+        tokenizer,
+    )
+
+
+def readable(studies: list[Study], cache: ImageCache) -> list[Study]:
+    """The studies whose frontal image could be read."""
+    return [study for study in studies if study.images[0] not in cache.unreadable]
+
+
+def cache_folder(settings: Settings) -> Path:
+    """Decoded images lie below the output folder, shared by all its runs."""
+    return Path(settings.out) / "data" / "cache"

@@ -1,0 +1,35 @@
+"""The sizes we recommend: each preset is a set of settings. A flag that the user gives wins over its preset."""
+
+from typing import Any
+
+PRESETS: dict[str, dict[str, Any]] = {
+    # CPU, from scratch, minutes: proves that all parts work, on drawn phantoms or a few hundred images.
+    "phantom": {
+        "encoder": "phantom",
+        "decoder": "phantom",
+        "pretrained": "none",
+        "image_size": 96,
+        "max_tokens": 96,
+        "micro_batch": 32,
+        "accumulation": 1,
+        "precision": "fp32",
+        "encoder_rate": 2e-3,
+        "decoder_rate": 2e-3,
+        "new_rate": 2e-3,
+    },
+    # An 8 GB laptop GPU: an encoder of 89 M parameters and the decoder half of a BART base.
+    "laptop": {
+        "encoder": "convnext_base.fb_in22k_ft_in1k_384",
+        "decoder": "GanjinZero/biobart-base",
+        "image_size": 384,
+    },
+    # 24 GB and more: finer images, larger micro-batches, the same effective batch.
+    "workstation": {
+        "encoder": "convnext_base.fb_in22k_ft_in1k_384",
+        "decoder": "GanjinZero/biobart-base",
+        "image_size": 512,
+        "micro_batch": 16,
+        "accumulation": 2,
+        "precision": "bf16",
+    },
+}

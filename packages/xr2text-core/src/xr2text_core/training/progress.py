@@ -1,0 +1,50 @@
+"""All that must survive a resume and is not a weight."""
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+
+@dataclass
+class EpochSums:
+    """What has been added up in the epoch under way."""
+
+    token_loss: float = 0.0
+    num_tokens: int = 0
+    grad_norm: float = 0.0
+    num_updates: int = 0
+    num_studies: int = 0
+    skipped_steps: int = 0
+    oom_retries: int = 0
+    train_s: float = 0.0
+
+
+@dataclass
+class Progress:
+    """Where a run is. Numbers and strings only, so that a checkpoint loads with `weights_only=True`."""
+
+    epoch: int = 1  # the epoch under way, 1-based; epochs + 1 when all is done
+    step_in_epoch: int = 0  # steps of it that are done
+    step: int = 0  # steps since the start of the run
+    stage: str = ""
+    best_score: float = -1.0
+    best_epoch: int = 0
+    epochs_without_improvement: int = 0
+    skipped_in_a_row: int = 0
+    finished: bool = False
+    sums: EpochSums = field(default_factory=EpochSums)
+
+    def end_epoch(self) -> None:
+        self.epoch += 1
+        self.step_in_epoch = 0
+        self.sums = EpochSums()
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Progress":
+        """Unknown fields of a newer version are left out, missing ones of an older version keep their default."""
+        known = {each.name for each in fields(cls)}
+        progress = cls(**{name: value for name, value in values.items() if name in known and name != "sums"})
+        progress.sums = EpochSums(**values["sums"])
+        return progress

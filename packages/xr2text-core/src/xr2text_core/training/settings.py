@@ -1,0 +1,65 @@
+"""Everything a run can be told, with the defaults of the training guide."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one run; written to run.json and kept in every checkpoint. Units stand in the names and in --help."""
+
+    # data
+    data: str = "phantom"
+    root: str = ""
+    section: str = "findings"
+    num_studies: int = 1600
+    # model
+    preset: str = ""
+    encoder: str = ""
+    decoder: str = ""
+    pretrained: str = "yes"
+    image_size: int = 384
+    max_tokens: int = 128
+    # training
+    epochs: int = 50
+    patience: int = 999
+    micro_batch: int = 4
+    accumulation: int = 8
+    precision: str = "fp16"
+    encoder_rate: float = 3e-5
+    decoder_rate: float = 1e-4
+    new_rate: float = 2e-4
+    weight_decay: float = 0.01
+    finding_weight: float = 1.0
+    curriculum: bool = True
+    replay: float = 0.25
+    seed: int = 0
+    # scores and files
+    select_by: str = "bleu_4+rouge_l"
+    val_studies: int = 500
+    checkpoint_every: int = 5
+    autosave_min: float = 10.0
+    workers: int = 0
+    device: str = "auto"
+    run: str = ""
+    out: str = "."
+
+    @property
+    def effective_batch(self) -> int:
+        return self.micro_batch * self.accumulation
+
+
+# A run that differs in one of these is another run: its weights do not fit, or its scores do not compare.
+DEFINE_THE_MODEL = ("encoder", "decoder", "image_size", "max_tokens")
+DEFINE_THE_RUN = (*DEFINE_THE_MODEL, "data", "section", "num_studies", "seed", "curriculum", "replay", "select_by")
+# These may change from start to start without a word.
+FREE = frozenset({"root", "out", "run", "workers", "device", "autosave_min"})
+
+
+def differences(old: dict[str, Any], new: Settings) -> dict[str, str]:
+    """What a resumed run would do differently: {"epochs": "50 -> 60"}."""
+    return {
+        name: f"{old.get(name)} -> {value}"
+        for name, value in asdict(new).items()
+        if old.get(name) != value and name not in FREE
+    }

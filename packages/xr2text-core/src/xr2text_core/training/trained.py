@@ -1,0 +1,66 @@
+"""A checkpoint ready to be used: model, tokenizer and the settings it was trained with."""
+
+import json
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from xr2text_core.data.batches import BatchMaker, make_ready
+from xr2text_core.data.cache import build_cache
+from xr2text_core.data.sources import read_dataset
+from xr2text_core.data.study import Dataset, DatasetError, Study
+from xr2text_core.model.config import XR2TextConfig
+from xr2text_core.model.xr2text import XR2TextModel
+from xr2text_core.report.tokenizer import ReportTokenizer
+from xr2text_core.run.checkpoint import load_checkpoint
+from xr2text_core.training.prepared import cache_folder, readable
+from xr2text_core.training.settings import Settings
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """What evaluate and generate need of a checkpoint. The model is in eval mode, on `device`."""
+
+    model: XR2TextModel
+    tokenizer: ReportTokenizer
+    settings: Settings
+    device: torch.device
+
+    @classmethod
+    def load(cls, path: Path) -> "TrainedModel":
+        """Read a checkpoint; raises CheckpointError where it is missing or damaged."""
+        contents = load_checkpoint(path)
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        model = model_from(contents).to(device).eval()
+        return cls(model, ReportTokenizer.from_json(contents["tokenizer"]), settings_from(contents), device)
+
+    def dataset(self, root: str = "") -> Dataset:
+        """The data set it was trained on; `root` where it has moved since."""
+        settings = self.settings
+        return read_dataset(settings.data, root or settings.root, settings.num_studies, settings.seed)
+
+    def batches(self, studies: list[Study]) -> BatchMaker:
+        """Batches of those of these studies whose images can be read; raises DatasetError where there are none."""
+        settings = self.settings
+        names = [study.images[0] for study in studies]
+        cache = build_cache(cache_folder(settings), names, settings.image_size, settings.workers)
+        usable = readable(studies, cache)
+        if not usable:
+            raise DatasetError(f"none of the {len(studies)} studies of this split has a readable image")
+        ready = make_ready(usable, settings.section, self.tokenizer, settings.max_tokens)
+        return BatchMaker(ready, cache, self.device, settings.seed)
+
+
+def model_from(contents: dict[str, Any]) -> XR2TextModel:
+    """The model of a checkpoint's contents."""
+    model = XR2TextModel(XR2TextConfig.from_dict(json.loads(contents["config"])))
+    model.load_state_dict(contents["model"])
+    return model
+
+
+def settings_from(contents: dict[str, Any]) -> Settings:
+    """The settings of a checkpoint's contents; those of another version that are unknown here are left out."""
+    known = {field.name for field in fields(Settings)}
+    return replace(Settings(), **{name: value for name, value in contents["settings"].items() if name in known})
