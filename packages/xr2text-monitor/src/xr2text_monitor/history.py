@@ -1,0 +1,154 @@
+"""training_history.csv (docs/run-files.md): one row an epoch, kept as compact columns: 100,000 rows stay small."""
+
+import csv
+from array import array
+from bisect import bisect_left
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+from xr2text_monitor.growing_file import GrowingFile
+
+CHARTED = ("train_loss", "val_loss", "bleu_4", "rouge_l")
+COLUMNS = (*CHARTED, "epoch_s", "validation_s", "skipped_steps", "oom_retries")
+NAN = float("nan")
+
+
+@dataclass(frozen=True)
+class EpochRow:
+    """One row of the history. None: the cell is empty, the column is missing, or it holds no number."""
+
+    epoch: int
+    stage: str = ""
+    train_loss: float | None = None
+    val_loss: float | None = None
+    bleu_1: float | None = None
+    bleu_2: float | None = None
+    bleu_3: float | None = None
+    bleu_4: float | None = None
+    rouge_l: float | None = None
+    cider: float | None = None
+    clinical_f1: float | None = None
+    distinct_reports: float | None = None
+    learning_rate: float | None = None
+    grad_norm: float | None = None
+    studies_per_s: float | None = None
+    train_s: float | None = None
+    validation_s: float | None = None
+    epoch_s: float | None = None
+    gpu_peak_mib: float | None = None
+    gpu_max_c: float | None = None
+    micro_batch: float | None = None
+    accumulation: float | None = None
+    skipped_steps: float | None = None
+    oom_retries: float | None = None
+    is_best: float | None = None
+    finished_at: str = ""
+
+
+@dataclass
+class History:
+    """All epochs of a run. Columns are parallel to `epochs`; NaN there means not measured or not a number."""
+
+    epochs: "array[float]" = field(default_factory=lambda: array("d"))
+    columns: "dict[str, array[float]]" = field(default_factory=lambda: {name: array("d") for name in COLUMNS})
+    stages: list[tuple[int, str]] = field(default_factory=list)  # (first epoch, stage), in order
+    last: EpochRow | None = None
+    best: EpochRow | None = None
+    version: int = 0  # rises with every change, so that a chart knows when to draw anew
+
+    def __len__(self) -> int:
+        return len(self.epochs)
+
+    def recent(self, name: str, count: int) -> list[float]:
+        """The newest `count` measured values of a column, oldest first."""
+        return [value for value in self.columns[name][-count:] if value == value]
+
+
+class HistoryReader:
+    """Follows the history file; `read` returns the same object, brought up to date."""
+
+    def __init__(self, path: Path) -> None:
+        self.file = GrowingFile(path)
+        self._start_over(History())
+
+    def _start_over(self, history: History) -> None:
+        self.history = history
+        self._places: dict[str, int] = {}  # column name -> its place in a line
+        self._newest: list[str] = []
+        self._bests: list[tuple[float, list[str]]] = []
+
+    def read(self) -> History:
+        version = self.history.version
+        for block in self.file.read():
+            if block.restarted:
+                self._start_over(History(version=version + 1))
+            for line in block.lines:
+                self._take(_cells(line))
+        history = self.history
+        if self._newest:
+            history.last = self._row(self._newest)
+            history.best = self._row(self._bests[-1][1]) if self._bests else None
+            history.version = version + 1
+            self._newest = []
+        return history
+
+    def _take(self, cells: list[str]) -> None:
+        """The first line is the header. Not a row: another width than the header, or no epoch."""
+        if not self._places:
+            names = [name.strip().lstrip("\ufeff") for name in cells]
+            self._places = {name: place for place, name in enumerate(names)} if any(names) else {}
+            return
+        epoch = _number(self._text(cells, "epoch"))
+        if len(cells) != len(self._places) or epoch is None or not 0 < epoch < 1e9:
+            return
+        self._keep(int(epoch), cells)
+
+    def _keep(self, epoch: int, cells: list[str]) -> None:
+        history = self.history
+        if history.epochs and epoch <= history.epochs[-1]:
+            self._cut_from(epoch)
+        history.epochs.append(epoch)
+        for name, column in history.columns.items():
+            value = _number(self._text(cells, name))
+            column.append(NAN if value is None else value)
+        stage = self._text(cells, "stage")
+        if not history.stages or history.stages[-1][1] != stage:
+            history.stages.append((epoch, stage))
+        self._newest = cells
+        if self._text(cells, "is_best") == "1":
+            self._bests.append((epoch, cells))
+
+    def _cut_from(self, epoch: int) -> None:
+        """An epoch that comes again takes the place of its first version and of all that followed (a resume)."""
+        keep = bisect_left(self.history.epochs, epoch)
+        for column in (self.history.epochs, *self.history.columns.values()):
+            del column[keep:]
+        self.history.stages = [pair for pair in self.history.stages if pair[0] < epoch]
+        self._bests = [pair for pair in self._bests if pair[0] < epoch]
+
+    def _text(self, cells: list[str], name: str) -> str:
+        place = self._places.get(name, -1)
+        return cells[place].strip() if 0 <= place < len(cells) else ""
+
+    def _row(self, cells: list[str]) -> EpochRow:
+        texts = {column.name: self._text(cells, column.name) for column in fields(EpochRow)}
+        words = {name: texts.pop(name) for name in ("stage", "finished_at")}
+        epoch = int(float(texts.pop("epoch")))
+        return EpochRow(epoch, **words, **{name: _number(text) for name, text in texts.items()})  # type: ignore[arg-type]
+
+
+def _cells(line: str) -> list[str]:
+    """The cells of one line. Our writer quotes nothing; a quoted line is CSV, read alone: it swallows no other."""
+    if '"' not in line:
+        return line.split(",")
+    try:
+        return next(csv.reader([line]), [])
+    except csv.Error:
+        return []
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None

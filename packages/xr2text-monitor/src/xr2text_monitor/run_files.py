@@ -1,0 +1,256 @@
+"""The other files of a run (docs/run-files.md): status.json, events.jsonl, run.json, and the list of checkpoints.
+
+Everything is opened, read and closed at once; a checkpoint is never opened, only its name, size and time are looked at.
+"""
+
+import json
+import os
+import re
+from collections import deque
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from xr2text_monitor.growing_file import GrowingFile
+from xr2text_monitor.text import clean
+
+FORMAT = 1
+NUM_EVENTS = 500
+MAX_JSON_BYTES = 4 << 20  # a status has a few KiB; something this large is not one
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where the files of a run are. `name` is empty without --run."""
+
+    statistics: Path
+    checkpoints: Path
+    name: str = ""
+
+    @classmethod
+    def under(cls, out: Path, name: str = "") -> "RunFolder":
+        """The run `name` below `out`, the folder that holds checkpoints/ and data/statistics/."""
+        if name and (Path(name).is_absolute() or ".." in Path(name).parts):
+            raise ValueError(
+                f"--run {name!r}: a name below data/statistics/ was expected, not a path that leads elsewhere"
+            )
+        return cls(out / "data" / "statistics" / name, out / "checkpoints" / name, name)
+
+    def exists(self) -> bool:
+        return any((self.statistics / name).exists() for name in ("status.json", "training_history.csv"))
+
+    def named_runs(self) -> list[str]:
+        """Runs with a name that lie below this folder, newest first: what to offer when nothing is here."""
+        try:
+            found = [path for path in self.statistics.glob("*/status.json") if path.is_file()]
+            return [path.parent.name for path in sorted(found, key=lambda path: -path.stat().st_mtime)]
+        except OSError:
+            return []
+
+
+@dataclass(frozen=True)
+class Status:
+    """status.json. None or an empty text: missing, or of another type. Times in Unix seconds."""
+
+    state: str = ""
+    run: str = ""
+    pid: int | None = None
+    host: str = ""
+    process_started_s: float | None = None
+    started_at: float | None = None
+    epoch: int | None = None
+    epochs: int | None = None
+    stage: str = ""
+    step: int | None = None
+    steps_in_epoch: int | None = None
+    loss: float | None = None
+    recent_losses: tuple[float, ...] = ()
+    learning_rate: float | None = None
+    studies_per_s: float | None = None
+    eta_s: float | None = None
+    best_score: float | None = None
+    best_epoch: int | None = None
+    select_by: str = ""
+    last_checkpoint: str = ""
+    last_checkpoint_at: float | None = None
+    checkpoints_dir: str = ""
+    micro_batch: int | None = None
+    accumulation: int | None = None
+    device: str = ""
+    message: str = ""
+    updated_at: float | None = None
+    format: int | None = None
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of events.jsonl; `at` in Unix seconds."""
+
+    at: float | None
+    kind: str
+    message: str
+    epoch: int | None = None
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What the monitor shows of run.json."""
+
+    data: str = ""
+    protocol: str = ""
+    version: str = ""
+    num_parameters: int | None = None
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint by what the folder says of it; `epoch` is None where neither name nor status tells."""
+
+    name: str
+    size: int
+    modified_at: float
+    epoch: int | None = None
+
+
+class JsonReader:
+    """A small JSON file that is replaced as a whole. Keeps the last good contents while the file cannot be read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.contents: dict[str, Any] | None = None
+        self.modified_at: float | None = None
+        self.stamp: tuple[int, int, int] | None = None
+
+    def read(self) -> dict[str, Any] | None:
+        """The contents; None when there is no such file, or it has never held a JSON object."""
+        try:
+            found = self.path.stat()
+            stamp = (found.st_ino, found.st_size, found.st_mtime_ns)
+            if stamp != self.stamp and found.st_size <= MAX_JSON_BYTES:
+                contents = json.loads(self.path.read_bytes())
+                if isinstance(contents, dict):
+                    self.contents, self.stamp, self.modified_at = contents, stamp, found.st_mtime
+        except (FileNotFoundError, NotADirectoryError):
+            self.contents = self.stamp = self.modified_at = None
+        except (OSError, ValueError, RecursionError):
+            pass  # being written, or not readable this second: the next look decides
+        return self.contents
+
+
+class EventsReader:
+    """Follows events.jsonl and keeps the newest `NUM_EVENTS`; `num_read` counts all since the file began."""
+
+    def __init__(self, path: Path) -> None:
+        self.file = GrowingFile(path)
+        self.events: deque[Event] = deque(maxlen=NUM_EVENTS)
+        self.num_read = 0
+
+    def read(self) -> deque[Event]:
+        for block in self.file.read():
+            if block.restarted:
+                self.events.clear()
+                self.num_read = 0
+            for line in block.lines:
+                event = _event(line)
+                if event is not None:
+                    self.events.append(event)
+                    self.num_read += 1
+        return self.events
+
+
+def status_from(contents: dict[str, Any]) -> Status:
+    """The fields of status.json that have the expected type; the others stay missing."""
+    losses = contents.get("recent_losses")
+    return Status(
+        recent_losses=tuple(float(x) for x in losses if _is_number(x)) if isinstance(losses, list) else (),
+        **{name: _text(contents.get(name)) for name in _names(str)},  # type: ignore[arg-type]
+        **{name: _float(contents.get(name)) for name in _names(float | None)},  # type: ignore[arg-type]
+        **{name: _int(contents.get(name)) for name in _names(int | None)},  # type: ignore[arg-type]
+        **{name: parse_time(contents.get(name)) for name in _TIMES},  # type: ignore[arg-type]
+    )
+
+
+def run_info_from(contents: dict[str, Any]) -> RunInfo:
+    """The few fields of run.json that are shown."""
+    data, protocol = contents.get("data"), contents.get("protocol")
+    name = data.get("name") if isinstance(data, dict) else data
+    if isinstance(protocol, dict):
+        protocol = ", ".join(
+            f"{key}: {value}" for key, value in protocol.items() if isinstance(value, str | int | float)
+        )
+    return RunInfo(_text(name), _text(protocol), _text(contents.get("version")), _int(contents.get("num_parameters")))
+
+
+def list_checkpoints(folder: Path, status: Status | None) -> list[Checkpoint]:
+    """Finished checkpoint files, newest first. Temporary names are left out; a folder that is not there is empty."""
+    found = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.endswith(".pt") and entry.is_file():
+                    seen = entry.stat()
+                    epoch = _epoch_of(entry.name, status)
+                    found.append(Checkpoint(clean(entry.name, 80), seen.st_size, seen.st_mtime, epoch))
+    except OSError:
+        pass
+    return sorted(found, key=lambda checkpoint: (-checkpoint.modified_at, checkpoint.name))
+
+
+def parse_time(value: object) -> float | None:
+    """ISO 8601 to Unix seconds; a time without offset counts as UTC."""
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _epoch_of(name: str, status: Status | None) -> int | None:
+    numbered = re.fullmatch(r"checkpoint_epoch_(\d{1,9})\.pt", name)
+    if numbered:
+        return int(numbered.group(1))
+    if status is None:
+        return None
+    return {"best_model.pt": status.best_epoch, "latest.pt": status.epoch, "final_model.pt": status.epoch}.get(name)
+
+
+def _event(line: str) -> Event | None:
+    try:
+        contents = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(contents, dict):
+        return None
+    kind, message = _text(contents.get("kind")), _text(contents.get("message"))
+    return Event(parse_time(contents.get("at")), kind, message, _int(contents.get("epoch")))
+
+
+_TIMES = tuple(name for name in Status.__dataclass_fields__ if name.endswith("_at"))
+
+
+def _names(kind: object) -> tuple[str, ...]:
+    """The fields of Status of one type, times left out."""
+    all_fields = Status.__dataclass_fields__.values()
+    return tuple(one.name for one in all_fields if one.type == kind and not one.name.endswith("_at"))
+
+
+def _text(value: object) -> str:
+    return clean(value) if isinstance(value, str) else ""
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _float(value: object) -> float | None:
+    try:
+        return float(value) if _is_number(value) else None  # type: ignore[arg-type]
+    except OverflowError:
+        return None
+
+
+def _int(value: object) -> int | None:
+    return int(value) if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**15 else None

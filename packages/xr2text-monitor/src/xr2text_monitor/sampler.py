@@ -1,0 +1,111 @@
+"""Joins readers, state and alerts into one picture of a run at one moment. Knows no widgets."""
+
+import time
+from dataclasses import dataclass, field
+
+from xr2text_monitor.alerts import Alert, AlertBook, Change, Limits, Watched
+from xr2text_monitor.gpu import GpuReader, GpuReport
+from xr2text_monitor.history import History, HistoryReader
+from xr2text_monitor.host import Host, Process, look_at_process, read_host
+from xr2text_monitor.run_files import (
+    FORMAT,
+    Checkpoint,
+    Event,
+    EventsReader,
+    JsonReader,
+    RunFolder,
+    RunInfo,
+    Status,
+    list_checkpoints,
+    run_info_from,
+    status_from,
+)
+from xr2text_monitor.state import RunState, SignOfLife, state_of
+
+GPU_EVERY_S = 0.9
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything the monitor knows at `at` (Unix seconds): what the screen draws and what --json prints."""
+
+    at: float
+    folder: RunFolder
+    state: RunState
+    status: Status | None = None
+    info: RunInfo = field(default_factory=RunInfo)
+    history: History = field(default_factory=History)
+    events: tuple[Event, ...] = ()
+    checkpoints: tuple[Checkpoint, ...] = ()
+    gpu: GpuReport = field(default_factory=GpuReport)
+    host: Host = field(default_factory=Host)
+    alerts: tuple[Alert, ...] = ()
+    changes: tuple[Change, ...] = ()  # warnings raised or taken back at this look
+    other_runs: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def has_run(self) -> bool:
+        return self.status is not None or len(self.history) > 0
+
+
+class Sampler:
+    """Reads all sources of one run. One thread uses it at a time."""
+
+    def __init__(self, folder: RunFolder, limits: Limits, gpu: bool = True) -> None:
+        self.folder = folder
+        self._status = JsonReader(folder.statistics / "status.json")
+        self._info = JsonReader(folder.statistics / "run.json")
+        self._history = HistoryReader(folder.statistics / "training_history.csv")
+        self._events = EventsReader(folder.statistics / "events.jsonl")
+        self._life = SignOfLife()
+        self._book = AlertBook(limits)
+        self._gpu_reader = GpuReader() if gpu else None
+        self._gpu = GpuReport((), "not asked (--no-gpu)")
+        self._gpu_at = float("-inf")
+
+    def sample(self) -> Snapshot:
+        """Look once. Never raises for anything a file, a driver or a process may do."""
+        wall, now = time.time(), time.monotonic()
+        history, events = self._history.read(), tuple(self._events.read())
+        status, process = self._status_and_process()
+        first_age = None if self._status.modified_at is None else wall - self._status.modified_at
+        seen = None if status is None else (self._status.stamp, history.version, self._events.num_read)
+        state = state_of(status, history, process, self._life.age(seen, first_age, now))
+        info = run_info_from(self._info.read() or {})
+        checkpoints = tuple(list_checkpoints(self.folder.checkpoints, status))
+        host = read_host(self.folder.checkpoints, status.pid if status and process in ("alive", "stopped") else None)
+        gpu = self._read_gpu(now)
+        watched = Watched(state, status, history, events, checkpoints, info, gpu.gpus, host)
+        changes = tuple(self._book.update(watched, now, wall))
+        others = () if status or len(history) else tuple(self.folder.named_runs()[:9])
+        return Snapshot(
+            wall, self.folder, state, status, info, history, events, checkpoints, gpu, host, self._book.standing,
+            changes, others, _notes(status),
+        )  # fmt: skip
+
+    def _status_and_process(self) -> tuple[Status | None, Process]:
+        """The status is read again after its process was found gone: it may have written its last word in between."""
+        status, process = self._look()
+        if process in ("gone", "reused"):
+            status, process = self._look()
+        return status, self._life.judge(process, status.pid if status else None, self._status.stamp)
+
+    def _look(self) -> tuple[Status | None, Process]:
+        contents = self._status.read()
+        if contents is None:
+            return None, "unknown"
+        status = status_from(contents)
+        return status, look_at_process(status.pid, status.host, status.process_started_s)
+
+    def _read_gpu(self, now: float) -> GpuReport:
+        if self._gpu_reader is not None and now - self._gpu_at >= GPU_EVERY_S:
+            self._gpu = self._gpu_reader.read(now)
+            self._gpu_at = now
+        return self._gpu
+
+
+def _notes(status: Status | None) -> tuple[str, ...]:
+    if status is not None and status.format is not None and status.format > FORMAT:
+        return (f"status.json has format {status.format}, this monitor knows {FORMAT}: update it",)
+    return ()
