@@ -1,0 +1,101 @@
+"""Rule-label F1: do candidate and reference assert the same findings, as our own rules read them? This is not CheXbert.
+
+Only findings that the labeler calls present are positive; "normal" is not a finding, "support devices" is one. Micro and
+macro F1 of labels of reports follow Irvin et al. 2019 (CheXpert) and Smit et al. 2020 (CheXbert) in spirit, not in labels.
+Check: one reference with edema and fracture, candidate with edema: F1 of edema 1, fracture 0, macro .5, micro 2/3.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xr2text_core.metrics.ngrams import Floats
+from xr2text_core.metrics.protocols import check_pairs
+from xr2text_core.report.labeler import ReportLabels, label_report
+from xr2text_core.report.vocabulary import FINDINGS
+
+NUM_COLUMNS = 3 * len(FINDINGS)
+
+
+@dataclass(frozen=True)
+class FindingScore:
+    """Precision, recall and F1 (0..1) of one finding, and in how many references it is present."""
+
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+@dataclass(frozen=True)
+class ClinicalF1:
+    """`macro` averages over findings present in at least one reference; a finding that only candidates invent counts in `micro`.
+
+    `macro_abnormal` is macro over the studies whose reference is abnormal. Where no reference has a finding, macro is 0.
+    """
+
+    macro: float
+    micro: float
+    macro_abnormal: float
+    per_finding: dict[str, FindingScore]
+
+
+def clinical_f1(candidates: Sequence[str], references: Sequence[str]) -> ClinicalF1:
+    """Rule-label F1 of pairs of report texts; ValueError for lists that are empty or differ in length."""
+    statistics = clinical_statistics(candidates, references)
+    sums = statistics.sum(axis=0)
+    hits, invented, missed = np.split(sums, 3)
+    abnormal = np.array([not _labels(text).is_normal for text in references])
+    return ClinicalF1(
+        macro=float(macro_from_sums(sums)),
+        micro=float(_f1(hits.sum(), invented.sum(), missed.sum())),
+        macro_abnormal=float(macro_from_sums(statistics[abnormal].sum(axis=0))),
+        per_finding={
+            finding: _finding_score(*map(int, counts))
+            for finding, *counts in zip(FINDINGS, hits, invented, missed, strict=True)
+        },
+    )
+
+
+def clinical_statistics(candidates: Sequence[str], references: Sequence[str]) -> Floats:
+    """Per report and finding 0 or 1, (N, 3F): hits, then invented, then missed findings, in the order of FINDINGS."""
+    check_pairs(candidates, references)
+    said, true = _present(candidates), _present(references)
+    return np.concatenate([said & true, said & ~true, ~said & true], axis=1).astype(np.float64)
+
+
+def macro_from_sums(sums: Floats) -> Floats:
+    """Macro F1, (...), from sums of `clinical_statistics` over the studies of a corpus, (..., 3F)."""
+    hits, invented, missed = np.split(sums, 3, axis=-1)
+    present = hits + missed > 0
+    macro: Floats = (_f1(hits, invented, missed) * present).sum(axis=-1) / np.maximum(1, present.sum(axis=-1))
+    return macro
+
+
+def _present(texts: Sequence[str]) -> NDArray[np.bool_]:
+    """Which findings each text asserts, (N, F)."""
+    return np.array(
+        [[finding in present for finding in FINDINGS] for present in (_labels(text).present for text in texts)]
+    )
+
+
+@lru_cache(maxsize=65_536)  # the references of a validation are labelled again after every epoch
+def _labels(text: str) -> ReportLabels:
+    return label_report(text)
+
+
+def _f1(hits: Floats, invented: Floats, missed: Floats) -> Floats:
+    f1: Floats = 2 * hits / np.maximum(1, 2 * hits + invented + missed)
+    return f1
+
+
+def _finding_score(hits: int, invented: int, missed: int) -> FindingScore:
+    return FindingScore(
+        precision=hits / max(1, hits + invented),
+        recall=hits / max(1, hits + missed),
+        f1=2 * hits / max(1, 2 * hits + invented + missed),
+        support=hits + missed,
+    )
