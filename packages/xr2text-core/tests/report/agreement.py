@@ -146,8 +146,8 @@ def findings_of(term: str) -> tuple[str, ...]:
         return ("calcification", "aortic abnormality")
     if head == "Diaphragm" and "flattened" in qualifiers:
         return ("hyperinflation",)
-    if head == "Thickening" and "bronchi" in qualifiers:
-        return ("interstitial markings",)
+    if head == "Thickening" and "pleura" not in qualifiers:
+        return ("interstitial markings" if "bronchi" in qualifiers else "other abnormality",)
     return (FINDING_OF_HEAD.get(head, "other abnormality"),)
 
 

@@ -1,7 +1,95 @@
-"""The labeler reads the sentences that the golden file lists."""
+"""The labeler reads the sentences of golden_labels.csv; every mistake found becomes a row there."""
 
-from xr2text_core.report.labeler import label_report
+import csv
+from pathlib import Path
+
+import pytest
+
+from xr2text_core.report.labeler import Mention, ReportLabels, label_report
+from xr2text_core.report.phrases import CUE_PHRASES, FINDING_PHRASES, FINDING_REGION, lexicon
+from xr2text_core.report.vocabulary import FINDINGS, REGIONS
+
+GOLDEN = Path(__file__).with_name("golden_labels.csv")
 
 
-def test_list_after_no_is_denied_as_a_whole() -> None:
-    assert label_report("No effusion, pneumothorax or focal consolidation.").present == frozenset()
+def golden_rows() -> list[dict[str, str]]:
+    with GOLDEN.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("row", golden_rows(), ids=lambda row: row["text"][:60])
+def test_golden_sentence_is_read_as_written(row: dict[str, str]) -> None:
+    labels = label_report(row["text"])
+    read = {
+        "text": row["text"],
+        "present": ";".join(sorted(labels.present)),
+        "uncertain": ";".join(sorted(labels.uncertain)),
+        "absent": ";".join(sorted(labels.absent)),
+        "regions": ";".join(sorted(labels.regions)),
+        "severity": labels.severity or "",
+    }
+    assert read == row
+
+
+def test_side_is_kept_beside_the_region() -> None:
+    assert label_report("Small left pleural effusion.").mentions == (
+        Mention("pleural effusion", "present", ("costophrenic angles",), "left", "mild"),
+    )
+
+
+def test_side_of_one_finding_does_not_leak_to_another() -> None:
+    mentions = label_report("Right upper lobe nodule and left lower lobe atelectasis.").mentions
+    assert [(m.finding, m.side) for m in mentions] == [("lung lesion", "right"), ("atelectasis", "left")]
+
+
+def test_finding_named_without_side_lies_where_the_other_sentence_put_it() -> None:
+    assert label_report("Consolidation in the left lower lobe. Impression: consolidation.").regions == {"left lung"}
+
+
+def test_negation_never_leaves_its_sentence() -> None:
+    assert label_report("No pneumothorax. Effusion on the right.").present == {"pleural effusion"}
+
+
+def test_present_beats_uncertain_beats_absent() -> None:
+    labels = label_report("No pneumonia. Possible pneumonia.")
+    assert (labels.present, labels.uncertain, labels.absent) == (frozenset(), {"pneumonia"}, frozenset())
+    assert label_report("Possible pneumonia. Right pneumonia.").present == {"pneumonia"}
+
+
+@pytest.mark.parametrize(
+    ("text", "is_normal"),
+    [
+        ("", True),
+        ("Heart size is normal. Lungs are clear.", True),
+        ("Right PICC tip in the SVC. Lungs are clear.", True),
+        ("Possible left effusion.", False),
+        ("Mild degenerative changes of the spine.", False),
+        ("No effusion. Calcified granuloma.", False),
+    ],
+)
+def test_normal_means_nothing_present_or_uncertain_but_devices(text: str, is_normal: bool) -> None:
+    assert label_report(text).is_normal is is_normal
+
+
+def test_severity_of_a_report_is_the_worst_of_what_is_present() -> None:
+    assert label_report("Mild cardiomegaly. Severe edema. No large effusion.").severity == "severe"
+    assert label_report("No large effusion.").severity is None
+
+
+def test_nothing_is_read_from_an_empty_report() -> None:
+    assert label_report(" \n ") == ReportLabels((), True)
+
+
+def test_every_finding_of_the_vocabulary_can_be_read() -> None:
+    assert set(FINDING_PHRASES) == set(FINDINGS)
+    assert {region for region in FINDING_REGION.values() if region} <= set(REGIONS)
+
+
+def test_no_phrase_means_two_cues() -> None:
+    both_ways = {("resolved",), ("difficult", "to", "exclude")}  # "resolved edema", "edema resolved"
+    meanings: dict[tuple[str, ...], set[str]] = {}
+    for first, entries in lexicon().items():
+        for rest, kind, meaning in entries:
+            if kind == "cue" and meaning in CUE_PHRASES:
+                meanings.setdefault((first, *rest), set()).add(meaning)
+    assert {words for words, found in meanings.items() if len(found) > 1} <= both_ways

@@ -1,4 +1,4 @@
-"""Reads which findings a report states, denies or doubts, and where: the labels of the curriculum and the clinical score.
+"""Reads which findings a report states, denies or doubts, and where: labels for the curriculum and the clinical score.
 
 A sentence becomes a row of terms (phrases.py); cues then act on the findings after or before them and never leave
 their sentence. Cue scopes are the idea of NegEx (Chapman et al. 2001) and of the CheXpert labeler (Irvin et al. 2019);
@@ -6,15 +6,17 @@ this is neither of them.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import pairwise, takewhile
 
 from xr2text_core.report.phrases import (
     ATTRIBUTE_OF_PLACE,
     FINDING_REGION,
     MOVABLE,
     PLACE_REGIONS,
+    SHARES_SIDE,
     lexicon,
 )
 from xr2text_core.report.vocabulary import REGIONS, SEVERITIES
@@ -22,6 +24,12 @@ from xr2text_core.report.vocabulary import REGIONS, SEVERITIES
 DEVICES = "support devices"
 SENTENCE_END = re.compile(r"[.?!;]+(?!\d)|\n\s*(?:\n|[-*\d])")
 WORD = re.compile(r"[a-z]+|\d+(?:\.\d+)?|[,:()]")
+FINDING_OF_LONE_ATTRIBUTE = {
+    "calcified": "calcification",
+    "calcification": "calcification",
+    "tortuous": "aortic abnormality",
+}
+SCOPES = {"no": "absent", "maybe": "uncertain", "versus": "uncertain", "past": "past", "advice": "advice"}
 BOTH_LUNGS = ("right lung", "left lung")
 
 
@@ -103,6 +111,7 @@ def label_sentence(sentence: str) -> tuple[Mention, ...]:
         return ()
     _apply_cues(terms)
     _apply_neighbours(terms)
+    _share_sides(findings)
     return tuple(_mention(term) for term in findings if not term.dropped)
 
 
@@ -140,8 +149,8 @@ def _findings_of_attribute(terms: list[Term], index: int) -> list[Term]:
         return []
     places = [place.meaning for place in _places_of(terms, index)]
     found = [(finding, place) for place in places for finding in ATTRIBUTE_OF_PLACE[attribute.meaning, place]]
-    if not found and attribute.meaning in ("calcified", "calcification"):
-        found = [("calcification", "")]
+    if not found and attribute.meaning in FINDING_OF_LONE_ATTRIBUTE:
+        found = [(FINDING_OF_LONE_ATTRIBUTE[attribute.meaning], "")]
     status = "absent" if attribute.meaning == "normal" else "present"
     return [
         Term("finding", finding, attribute.start, attribute.end, status, places=[place] if place else [])
@@ -160,15 +169,15 @@ def _next_finding(terms: list[Term], index: int) -> str | None:
 
 
 def _places_of(terms: list[Term], index: int) -> list[Term]:
-    """The places an attribute speaks of: the next one if nothing stands between, else those before it, else any later."""
+    """The places of an attribute: the next one if nothing stands between, else those before it, else any later."""
     attribute = terms[index]
 
     def fits(term: Term) -> bool:
         return term.kind == "place" and (attribute.meaning, term.meaning) in ATTRIBUTE_OF_PLACE
 
-    for term in terms[index + 1 :]:
+    for position, term in enumerate(terms[index + 1 :], index + 1):
         if fits(term):
-            return [term]
+            return [term, *_listed_places(terms[position + 1 :], fits)] if attribute.meaning == "normal" else [term]
         if term.kind in ("finding", "attribute") or (term.kind == "cue" and term.meaning != "of"):
             break
     places: list[Term] = []
@@ -177,7 +186,22 @@ def _places_of(terms: list[Term], index: int) -> list[Term]:
             places.append(term)
         elif _ends_the_search(term, bool(places)):
             break
-    return places or [term for term in terms[index + 1 :] if fits(term)][:1]
+    return places or _first_later_place(terms[index + 1 :], fits)
+
+
+def _listed_places(terms: list[Term], fits: Callable[[Term], bool]) -> list[Term]:
+    """The places that go on a list: "normal heart size and mediastinal contours"."""
+    going_on = takewhile(lambda term: fits(term) or term.meaning == "list" or term.kind == "place", terms)
+    return [term for term in going_on if fits(term)]
+
+
+def _first_later_place(terms: list[Term], fits: Callable[[Term], bool]) -> list[Term]:
+    for term in terms:
+        if fits(term):
+            return [term]
+        if term.kind == "cue" and term.meaning in ("but", "break", "no"):
+            break
+    return []
 
 
 def _ends_the_search(term: Term, has_places: bool) -> bool:
@@ -193,14 +217,14 @@ def _apply_cues(terms: list[Term]) -> None:
     for index, term in enumerate(terms):
         if term.kind == "finding":
             clause.append(term)
-            if forward == "history":
+            if forward in ("past", "advice"):
                 term.dropped = True
             elif forward is not None:
                 term.status = _weaker(term.status, forward)
         elif term.kind == "cue":
             forward = _next_scope(terms, index, forward)
             if term.meaning in ("gone", "doubted", "versus"):
-                for finding in clause:
+                for finding in clause[-1:] if term.meaning == "versus" else clause:
                     finding.status = "absent" if term.meaning == "gone" else _weaker(finding.status, "uncertain")
             if term.meaning in ("but", "break"):
                 clause = []
@@ -213,17 +237,18 @@ def _weaker(status: str, cue: str) -> str:
 
 
 def _next_scope(terms: list[Term], index: int, forward: str | None) -> str | None:
-    """Return what holds for the findings after a cue: absent, uncertain, history or None (they are stated)."""
+    """What holds for the findings after a cue: absent, uncertain, past, advice, or None (they are stated)."""
     meaning = terms[index].meaning
-    if meaning in ("no", "history", "maybe", "versus"):
-        if forward == "history":
+    if meaning in SCOPES:
+        if forward == "advice" or (forward == "absent" and SCOPES[meaning] == "uncertain"):
             return forward
-        scope = {"no": "absent", "history": "history"}.get(meaning, "uncertain")
-        return forward if forward == "absent" and scope == "uncertain" else scope
+        return SCOPES[meaning]
+    if meaning in ("but", "break"):
+        return None
+    if meaning == "verb":
+        return forward if forward == "advice" else None
     if meaning == "with":
-        return None if forward == "absent" else forward
-    if meaning in ("but", "break", "verb"):
-        return forward if forward == "history" and meaning == "verb" else None
+        return None if forward in ("absent", "past") else forward
     if meaning == "fresh" and forward == "absent" and _follows_list(terms, index):
         return None
     return forward
@@ -243,23 +268,24 @@ def _starts_afresh(terms: list[Term], index: int) -> bool:
 def _apply_neighbours(terms: list[Term]) -> None:
     """Give each side, place and severity to a finding: behind a preposition to the one before, else to the next."""
     previous: list[Term] = []
-    waiting: list[Term] = []
     before: list[Term] = []
-    after_preposition = False
+    waiting: list[Term] = []
+    has_preposition = is_listed = False  # "opacity in the left base": yes, no; then "and a small right": yes, yes
     for term in terms:
         if term.kind == "finding":
-            if previous and previous[-1].start == term.start:
-                previous.append(term)
-            else:
-                previous, before, waiting = [term], waiting, []
+            if not (previous and previous[-1].start == term.start):
+                previous, before, waiting = [], waiting, []
+            previous.append(term)
             _attach([term], before)
-            after_preposition = False
+            has_preposition = is_listed = False
+        elif term.kind == "cue" and has_preposition:
+            _attach(previous, waiting)
+            waiting = []
+            is_listed = term.meaning == "list"
+            has_preposition = term.meaning not in ("but", "break")
         elif term.kind == "cue":
-            if term.meaning == "of":
-                after_preposition = True
-            elif term.meaning in ("list", "but", "break"):
-                after_preposition = after_preposition and term.meaning == "list" and not waiting
-        elif previous and after_preposition:
+            has_preposition = term.meaning == "of" and bool(previous)
+        elif has_preposition and not is_listed:
             _attach(previous, [term])
         else:
             waiting.append(term)
@@ -273,6 +299,15 @@ def _attach(findings: list[Term], words: list[Term]) -> None:
         sizes = [word.meaning for word in words if word.kind == "severity"]
         finding.severity = finding.severity or (sizes[-1] if sizes else None)
         finding.dropped = finding.dropped or "elsewhere" in finding.places
+
+
+def _share_sides(findings: list[Term]) -> None:
+    """A finding without a side takes that of the finding before it, else the one after it, in the same sentence."""
+    sharing = [term for term in findings if term.meaning in SHARES_SIDE and term.status != "absent"]
+    for before, after in pairwise(sharing):
+        after.sides = after.sides or before.sides
+    for before, after in pairwise(reversed(sharing)):
+        after.sides = after.sides or before.sides
 
 
 def _mention(term: Term) -> Mention:

@@ -23,6 +23,8 @@ FINDING_PHRASES: dict[str, tuple[str, ...]] = {
         "borderline heart|cardiac size|silhouette?",
         "heart|cardiac size|silhouette is? borderline enlarged?",
         "increased heart size",
+        "heart size|xxxx? is|remains|appears mildly|slightly|moderately|markedly? large",
+        "heart is|remains|appears borderline in? size|enlarged?",
     ),
     "lung opacity": (
         "nodular|round|rounded|masslike opacity|opacities|density|densities",
@@ -67,12 +69,13 @@ FINDING_PHRASES: dict[str, tuple[str, ...]] = {
         "pleural based? density|opacity|mass",
         "fissural thickening",
     ),
-    "fracture": ("fracture|fractures|fractured",),
+    "fracture": ("fracture|fractures|fractured", "compression|burst|wedge fracture|fractures"),
     "support devices": (
         "catheter|catheters|picc|pacemaker|aicd|icd|defibrillator|port|mediport|portacath|stent|stents|stimulator",
         "endotracheal|nasogastric|enteric|feeding|tracheostomy|chest|et|ng tube|tubes",
         "tube|tubes|tubing",
         "central|venous|picc|picc line|lines|catheter|catheters",
+        "sternal|sternotomy|cerclage wires|sutures",
         "clip|clips|wires|sutures|suture|hardware|prosthesis|prostheses|implant|implants|screw|screws|anchor|staples",
         "pacer|pacing|defibrillator|stimulator|icd|aicd leads|lead|wires|generator",
         "leads",
@@ -115,7 +118,6 @@ FINDING_PHRASES: dict[str, tuple[str, ...]] = {
         "coarse|coarsened breath? interstitial",
     ),
     "aortic abnormality": (
-        "tortuous|tortuosity|unfolded|unfolding|ectatic|ectasia|uncoiled|uncoiling",
         "atherosclerosis|atherosclerotic|arteriosclerotic|arteriosclerosis",
         "atherosclerotic vascular? calcification|calcifications|calcific",
         "aneurysm|aneurysmal",
@@ -135,8 +137,9 @@ FINDING_PHRASES: dict[str, tuple[str, ...]] = {
     "hiatal hernia": ("hiatal|hiatus hernia", "hernia"),
     "low lung volumes": (
         "hypoinflation|hypoinflated|hypoventilation|hypoventilated|hypoexpanded|underinflated|hypoaeration|hypoaerated",
-        "low|reduced|decreased|decreasing|diminished|shallow|small lung? volume|volumes",
+        "low|lower|reduced|decreased|decreasing|diminished|shallow lung? volume|volumes",
         "lung volumes are|is|remain|appear low|reduced|decreased|diminished|small",
+        "small lung volumes",
         "low inspiratory volume|volumes",
         "poor|shallow|suboptimal|low|limited inspiration|inspiratory effort?",
     ),
@@ -151,7 +154,7 @@ FINDING_PHRASES: dict[str, tuple[str, ...]] = {
         "osteodystrophy",
         "osteopenia|osteopenic|demineralization|demineralized|osteoporosis|osteoporotic",
         "kyphosis|kyphotic",
-        "compression|wedge|wedging deformity|deformities?",
+        "compression|wedge|wedging deformity|deformities",
         "sclerotic lesion|lesions|focus",
         "lytic lesion|lesions",
         "wedging",
@@ -214,6 +217,7 @@ PLACE_PHRASES: dict[str, tuple[str, ...]] = {
     "body": (
         "abdomen|abdominal|spleen|splenic|breast|breasts|neck|axilla|axillary|bowel|stomach|liver|quadrant|gallbladder",
         "soft tissue|tissues",
+        "costochondral|cartilage|cartilages",
         "nipple",
         "renal",
     ),
@@ -238,12 +242,17 @@ ATTRIBUTE_PHRASES: dict[str, tuple[str, ...]] = {
     "enlarged": ("enlarged|enlargement|dilated|widened|widening|wide|increased|increase|fullness|full",),
     "prominent": ("prominent|prominence|engorged|indistinct|indistinctness",),
     "elevated": ("elevated|elevation|tenting",),
+    "tortuous": ("tortuous|tortuosity|unfolded|unfolding|ectatic|ectasia|uncoiled|uncoiling",),
     "flattened": ("flattened|flattening",),
     "blunted": ("blunted|blunting|obscuration|obliteration|obscured|thickening",),
     "calcified": ("calcified|calcific",),
     "calcification": ("calcification|calcifications",),
     "degenerative": ("degenerative|degenerated|degeneration|hypertrophic|spondylotic",),
-    "deformed": ("deformity|deformities|deformed|irregularity|sclerosis|sclerotic|lucency|height loss",),
+    "deformed": (
+        "deformity|deformities|deformed|irregularity|sclerosis|sclerotic|lucency",
+        "loss of? height|xxxx",
+        "height loss",
+    ),
     "normal": (
         "normal|unremarkable|clear|intact",
         "within normal limits",
@@ -286,6 +295,7 @@ ATTRIBUTE_OF_PLACE: dict[tuple[str, str], tuple[str, ...]] = {
     ("calcification", "pleura"): ("calcification",),
     ("calcification", "coronary"): ("calcification",),
     ("calcification", "heart"): ("calcification",),
+    ("tortuous", "aorta"): ("aortic abnormality",),
     ("enlarged", "markings"): ("interstitial markings",),
     ("prominent", "markings"): ("interstitial markings",),
     ("degenerative", "spine"): ("degenerative spine",),
@@ -300,8 +310,8 @@ ATTRIBUTE_OF_PLACE: dict[tuple[str, str], tuple[str, ...]] = {
 }
 
 SIDE_PHRASES = {
-    "right": ("right", "middle lobe", "rll|rul|rml"),
-    "left": ("left", "lingula|lingular", "lll|lul"),
+    "right": ("right", "right hand side", "middle lobe", "rll|rul|rml"),
+    "left": ("left", "left hand side", "lingula|lingular", "lll|lul"),
     "bilateral": (
         "bilateral|bilaterally|both|bibasilar|biapical|bibasal",
         "left greater than right",
@@ -322,6 +332,7 @@ CUE_PHRASES: dict[str, tuple[str, ...]] = {
         "no|without definite|convincing|radiographic|obvious? evidence|signs|sign|findings of|for",
         "negative|free|clear|resolution|clearing|absence|removal|cleared|disappearance for|of",
         "rather than",
+        "do|does|did not demonstrate|show|reveal|have|contain",
         "resolved",
         "instead of",
     ),
@@ -344,6 +355,8 @@ CUE_PHRASES: dict[str, tuple[str, ...]] = {
         "may|might|could|possible|possibly|questionable|question|suspect|suspected|suspicious|worrisome|concerning|concern",
         "may|might|could be|represent|reflect|indicate|also? represent?",
         "cannot|not entirely? exclude",
+        "suggest|suggests|suggesting|suggested",
+        "suggestive of",
         "difficult to exclude",
         "question of",
         "differential",
@@ -359,20 +372,18 @@ CUE_PHRASES: dict[str, tuple[str, ...]] = {
         "difficult to exclude",
     ),
     "versus": ("versus|vs",),
+    # after it, the past; ends at "with"
+    "past": ("history of", "status post", "s p"),
     # after it, nothing is said about this image
-    "history": (
-        "history of",
-        "previously described|seen|noted|identified",
+    "advice": (
         "to identify",
-        "status post",
-        "s p",
-        "if",
+        "if there? is|are?",
         "recommend|recommended|consider|advised",
         "to exclude|evaluate|assess|rule|detect|document|ensure|confirm",
         "rule out",
         "evaluate|evaluation|assess|assessment for|of",
         "may not be",
-        "please note",
+        "please note that?",
     ),
     # looks like a cue and is none
     "nothing": (
@@ -395,10 +406,11 @@ CUE_PHRASES: dict[str, tuple[str, ...]] = {
         "other than",
         "due|secondary|related to",
         "there is|are|has",
-        "suggest|suggests|suggesting",
-        "suggestive of",
     ),
-    "verb": ("is|are|was|were|appears|appear|remains|remain|has|have|demonstrates|demonstrate|shows|show",),
+    "verb": (
+        "seen|identified|demonstrated|visualized|noted|present|evident ,",
+        "is|are|was|were|appears|appear|remains|remain|has|have|demonstrates|demonstrate|shows|show",
+    ),
     "list": (",|and|or",),
     "of": ("in|within|at|of|on|over|overlying|involving|projecting|throughout|along|near|from|to|for",),
     "fresh": ("stable|unchanged|persistent|chronic|old|again|continued|redemonstrated|redemonstration|previous|prior",),
@@ -423,15 +435,30 @@ FINDING_REGION = {
 
 # Findings that lie where the text says; the other findings have one fixed region.
 MOVABLE = {
-    "lung opacity": ("lung", "mediastinum"),
-    "lung lesion": ("lung", "mediastinum", "hilum", "pleura"),
-    "calcification": ("lung", "mediastinum", "hilum", "aorta", "pleura", "heart", "coronary"),
-    "granuloma": ("lung", "mediastinum", "hilum"),
+    "lung opacity": ("lung", "mediastinum", "body"),
+    "lung lesion": ("lung", "mediastinum", "hilum", "pleura", "body"),
+    "calcification": ("lung", "mediastinum", "hilum", "aorta", "pleura", "heart", "coronary", "body"),
+    "granuloma": ("lung", "mediastinum", "hilum", "body"),
     "pleural other": ("angle", "pleura", "lung"),
     "fracture": ("spine", "bone"),
     "bone abnormality": ("spine", "bone"),
     "hyperinflation": ("lung", "diaphragm"),
 }
+
+
+# Findings that take the side of their neighbour: "opacity in the left base, atelectasis or scarring".
+SHARES_SIDE = (
+    "lung opacity",
+    "lung lesion",
+    "consolidation",
+    "pneumonia",
+    "atelectasis",
+    "pneumothorax",
+    "pleural effusion",
+    "pleural other",
+    "granuloma",
+    "scarring",
+)
 
 
 @cache
