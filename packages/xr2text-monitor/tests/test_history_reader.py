@@ -1,0 +1,89 @@
+"""training_history.csv as it may be found."""
+
+from pathlib import Path
+
+from fake_run import HEADER, FakeRun, row
+
+from xr2text_monitor.history import HistoryReader
+
+
+def test_rows_become_columns_stages_last_and_best(tmp_path: Path) -> None:
+    run = FakeRun(tmp_path)
+    run.rows(range(1, 13))
+    history = HistoryReader(run.history).read()
+    assert list(history.epochs) == list(range(1, 13))
+    assert history.stages == [(1, "normal_cases"), (6, "single_region")]
+    assert history.last is not None and history.last.epoch == 12 and history.last.bleu_1 == 0.33
+    assert history.best is not None and history.best.epoch == 11
+
+
+def test_missing_file_and_header_alone_give_no_rows(tmp_path: Path) -> None:
+    run = FakeRun(tmp_path)
+    reader = HistoryReader(run.history)
+    assert len(reader.read()) == 0
+    run.history.write_text(HEADER + "\n")
+    assert len(reader.read()) == 0 and reader.history.last is None
+
+
+def test_half_written_row_is_not_shown(tmp_path: Path) -> None:
+    run = FakeRun(tmp_path)
+    run.rows([1])
+    whole = run.history.read_text()
+    run.history.write_text(whole + row(2, run.now)[:40])
+    reader = HistoryReader(run.history)
+    assert list(reader.read().epochs) == [1]
+    run.history.write_text(whole + row(2, run.now) + "\n")
+    assert list(reader.read().epochs) == [1, 2]
+
+
+def test_unknown_columns_are_ignored_and_missing_ones_stay_missing(tmp_path: Path) -> None:
+    path = tmp_path / "h.csv"
+    path.write_text('colour,epoch,"val_loss"\nred,1,2.5\n"a,b",2,1.5\n')
+    history = HistoryReader(path).read()
+    assert list(history.columns["val_loss"]) == [2.5, 1.5]
+    assert history.last is not None and history.last.train_loss is None and history.last.stage == ""
+
+
+def test_nan_and_empty_cells_differ(tmp_path: Path) -> None:
+    path = tmp_path / "h.csv"
+    path.write_text("epoch,train_loss,val_loss,rouge_l\n1,nan,,abc\n")
+    last = HistoryReader(path).read().last
+    assert last is not None and last.train_loss is not None and last.train_loss != last.train_loss
+    assert last.val_loss is None and last.rouge_l is None
+
+
+def test_lines_that_are_no_rows_do_not_hide_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "h.csv"
+    path.write_text('epoch,train_loss\r\n1,3.0\r\n\r\n2\r\n"3,2.0\nx,1\ninf,1\n-4,1\n5,1.0\n')
+    assert list(HistoryReader(path).read().epochs) == [1, 5]
+
+
+def test_epoch_that_comes_again_replaces_what_followed(tmp_path: Path) -> None:
+    run = FakeRun(tmp_path)
+    run.rows(range(1, 12))
+    reader = HistoryReader(run.history)
+    reader.read()
+    run.rows([5])
+    history = reader.read()
+    assert list(history.epochs) == [1, 2, 3, 4, 5]
+    assert history.stages == [(1, "normal_cases")]
+    assert history.best is not None and history.best.epoch == 5
+
+
+def test_rows_cut_by_a_resume_go_away(tmp_path: Path) -> None:
+    run = FakeRun(tmp_path)
+    run.rows(range(1, 12))
+    reader = HistoryReader(run.history)
+    version = reader.read().version
+    temporary = tmp_path / "t"
+    temporary.write_text("".join(f"{line}\n" for line in [HEADER, *(row(epoch, run.now) for epoch in (1, 2))]))
+    temporary.replace(run.history)
+    assert list(reader.read().epochs) == [1, 2] and reader.history.version > version
+
+
+def test_hundred_thousand_rows_are_read_whole(tmp_path: Path) -> None:
+    path = tmp_path / "h.csv"
+    cells = row(7, 0.0).partition(",")[2]
+    path.write_text(HEADER + "\n" + "".join(f"{epoch},{cells}\n" for epoch in range(1, 100_001)))
+    history = HistoryReader(path).read()
+    assert len(history) == 100_000 and history.last is not None and history.last.epoch == 100_000
