@@ -250,6 +250,7 @@ def _stamp(name: str) -> tuple[int, int]:
 
 @lru_cache(maxsize=1)
 def _drawing_stamp() -> tuple[int, int]:
+    """Phantoms have no file; they change with the code that draws them."""
     code = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("phantom*.py")))
     return len(code), zlib.crc32(code)
 

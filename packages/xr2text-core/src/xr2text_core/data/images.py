@@ -1,8 +1,8 @@
 """Reads one image as a square of grey pixels, whatever its format, depth, colour or orientation.
 
 Decoding dominates: a JPEG of 2500 x 3000 px is decoded in grey and at a reduced scale (Pillow's `draft`), which is
-several times faster than decoding it in colour and full size. Nothing is ever mirrored: left and right are words in
-the report.
+several times faster than decoding it in colour and full size. Nothing is mirrored unless the file's own EXIF
+orientation asks for it: left and right are words in the report.
 """
 
 import struct
@@ -11,13 +11,24 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 INTERPOLATION = "bicubic"  # antialiased: Pillow widens the filter by the scale when it shrinks
 CODE_VERSION = 1  # raise it when the pixels change, so that older caches are built anew
 PHANTOM = "phantom:"
+REDUCING_GAP = 3.0  # shrink by whole numbers first, to 3 x the wanted size: faster, and no difference is seen
 
 Pixels = npt.NDArray[np.uint8]
+
+_UPRIGHT = {  # what undoes each EXIF orientation
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 _DECODE_ERRORS = (
     OSError,  # missing, truncated, unknown format
@@ -46,16 +57,27 @@ def read_image(name: str, size: int) -> Pixels:
         return np.asarray(draw_image(name, size), dtype=np.uint8)
     try:
         with Image.open(name) as image:
-            return _on_square(_grey(image, size), size)
+            return _on_square(_small_grey(image, size), size)
     except _DECODE_ERRORS as error:
         raise ImageError(f"{name}: {_reason(name, error)}") from error
 
 
-def _grey(image: Image.Image, size: int) -> Image.Image:
-    """Return the image upright and in mode L. A large JPEG comes smaller than stored, never smaller than needed."""
-    image.draft("L", fitted(image.size, size))  # does nothing unless it is a JPEG
+def _small_grey(image: Image.Image, size: int) -> Image.Image:
+    """Return the image in mode L, upright, its longest side `size`."""
+    full_size = image.size
+    drafted = image.draft("L", fitted(full_size, size))  # None unless it is a JPEG
     image.load()
-    image = ImageOps.exif_transpose(image)
+    grey = _grey(image)
+    if not drafted:
+        small = grey.resize(fitted(grey.size, size), Image.Resampling.BICUBIC, reducing_gap=REDUCING_GAP)
+    else:  # at a reduced scale the last column may stand for less than a pixel; the box says how much is picture
+        _, box = drafted
+        small = grey.resize(fitted(full_size, size), Image.Resampling.BICUBIC, box, REDUCING_GAP)
+    turn = _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    return small if turn is None else small.transpose(turn)
+
+
+def _grey(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
         return _from_deep(image)
     if image.has_transparency_data:
@@ -92,11 +114,9 @@ def fitted(size_px: tuple[int, int], size: int) -> tuple[int, int]:
 
 
 def _on_square(image: Image.Image, size: int) -> Pixels:
-    width, height = fitted(image.size, size)
-    small = image.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0)
     square = np.zeros((size, size), dtype=np.uint8)
-    top, left = (size - height) // 2, (size - width) // 2
-    square[top : top + height, left : left + width] = np.asarray(small)
+    top, left = (size - image.height) // 2, (size - image.width) // 2
+    square[top : top + image.height, left : left + image.width] = np.asarray(image)
     return square
 
 

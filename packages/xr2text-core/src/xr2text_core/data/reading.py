@@ -117,7 +117,7 @@ def view_name(word: str) -> str:
         return "unknown"
     if words[0] in ("PA", "AP"):
         return words[0]
-    return "lateral" if words[0] in ("LATERAL", "LAT", "LL", "L", "RL", "LEFT", "RIGHT") else "unknown"
+    return "lateral" if {"LATERAL", "LAT", "LL", "L"} & set(words) else "unknown"
 
 
 def dataset_of(

@@ -1,0 +1,124 @@
+"""Reads MIMIC-CXR in the three forms in which people have it.
+
+JPG tree: mimic-cxr-2.0.0-metadata.csv(.gz), -split.csv(.gz), files/p10/p10000032/s50414267/<dicom>.jpg and the reports
+files/p10/p10000032/s50414267.txt. R2Gen: annotation.json and images/. Parquet: rows of image, findings, impression.
+"""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from xr2text_core.data import mimic_parquet, r2gen
+from xr2text_core.data.reading import Folders, Record, clean_text, dataset_of, find_file, read_table, view_name
+from xr2text_core.data.splits import split_name
+from xr2text_core.data.study import Dataset, DatasetError, LeftOut
+from xr2text_core.report.sections import read_sections
+
+METADATA, SPLIT = "mimic-cxr-2.0.0-metadata.csv", "mimic-cxr-2.0.0-split.csv"
+REPORT_FOLDERS = (
+    "files",
+    "mimic-cxr-reports/files",
+    "reports/files",
+    "mimic-cxr/files",
+    "mimic-cxr-reports",
+    "reports",
+)
+IMAGE_FOLDERS = ("files", "mimic-cxr-jpg/files", "images/files", "images", "")
+LAYOUT = (
+    f"Expected one of: {METADATA}(.gz) and {SPLIT}(.gz) with files/p10/p10000032/s50414267/*.jpg and the reports "
+    "files/p10/p10000032/s50414267.txt (also in mimic-cxr-reports/files/); annotation.json + images/ (R2Gen); "
+    "*.parquet with the columns image, findings, impression"
+)
+
+
+@dataclass
+class _Rows:
+    """What the tables say of one study."""
+
+    subject_id: str
+    split: str = ""
+    views: dict[str, str] = field(default_factory=dict)  # by dicom id
+
+
+def read(root: Path) -> Dataset:
+    """Read MIMIC-CXR from `root`, whichever of the three layouts it has. Raises DatasetError."""
+    left_out = LeftOut()
+    notes: list[str] = []
+    tables = [table for table in (find_file(root, METADATA), find_file(root, SPLIT)) if table is not None]
+    annotation = find_file(root, r2gen.FILE_NAME)
+    if tables:
+        records = _jpg_tree(tables, left_out)
+    elif annotation is not None:
+        records = r2gen.read_annotation(annotation, left_out)
+    elif parquet_files := mimic_parquet.find(root):
+        records = mimic_parquet.read_rows(root, parquet_files, left_out)
+        notes = [mimic_parquet.NOTE]
+    else:
+        raise DatasetError(f"{root}: no MIMIC-CXR data set was found there. {LAYOUT}")
+    return dataset_of("mimic-cxr", root, records, left_out, notes, LAYOUT)
+
+
+def _jpg_tree(tables: Iterable[Path], left_out: LeftOut) -> list[Record]:
+    root = next(iter(tables)).parent.absolute()
+    studies = _studies(tables, left_out)
+    folders = Folders()
+    reports = _base(root, REPORT_FOLDERS, (f"{_folder(*study)}.txt" for study in studies.items()), folders, "report")
+    images = _base(
+        root, IMAGE_FOLDERS, (path for study in studies.items() for path in _images(*study)), folders, "image"
+    )
+    records = (_record(study_id, rows, images, reports, folders, left_out) for study_id, rows in studies.items())
+    return [record for record in records if record is not None]
+
+
+def _studies(tables: Iterable[Path], left_out: LeftOut) -> dict[str, _Rows]:
+    """Join the tables: images with views from the metadata, splits from the split table. One of them is enough."""
+    studies: dict[str, _Rows] = {}
+    for table in tables:
+        for line, row in read_table(table, needed=("dicom_id", "subject_id", "study_id")):
+            split = None if row is None else split_name(row.get("split", ""))
+            if row is None or split is None:
+                left_out.add("broken row", f"{table.name} row {line}")
+                continue
+            study = studies.setdefault(row["study_id"], _Rows(row["subject_id"]))
+            study.views.setdefault(row["dicom_id"], view_name(row.get("viewposition", "")))
+            study.split = split or study.split
+    return studies
+
+
+def _folder(study_id: str, rows: _Rows) -> str:
+    return f"p{rows.subject_id[:2]}/p{rows.subject_id}/s{study_id}"
+
+
+def _images(study_id: str, rows: _Rows) -> list[str]:
+    return [f"{_folder(study_id, rows)}/{dicom_id}.jpg" for dicom_id in rows.views]
+
+
+def _base(root: Path, candidates: Iterable[str], paths: Iterable[str], folders: Folders, what: str) -> str:
+    """Return the folder below which at least one of the paths exists; people unpack the archives in several ways."""
+    bases = [str(root / candidate) for candidate in candidates if next((root / candidate).glob("p1?"), None)]
+    paths = list(paths)
+    for base in bases:
+        if any(folders.has(f"{base}/{path}") for path in paths):
+            return base
+    example = f"{root}/files/{paths[0]}" if paths else "any row in the tables"
+    raise DatasetError(f"{root}: no {what} of the tables exists (for example {example}). {LAYOUT}")
+
+
+def _record(
+    study_id: str, rows: _Rows, image_base: str, report_base: str, folders: Folders, left_out: LeftOut
+) -> Record | None:
+    images = []
+    for path, view in zip(_images(study_id, rows), rows.views.values(), strict=True):
+        image = os.path.normpath(f"{image_base}/{path}")
+        if folders.has(image):
+            images.append((image, view))
+        else:
+            left_out.add("image is missing", path)
+    report_path = f"{report_base}/{_folder(study_id, rows)}.txt"
+    if not folders.has(report_path):
+        left_out.add("report file is missing", report_path)
+        return None
+    report = read_sections(Path(report_path).read_text("utf-8", "replace"))
+    findings, impression = clean_text(report.findings), clean_text(report.impression)
+    return Record(study_id, tuple(images), findings, impression, rows.subject_id, rows.split)

@@ -1,0 +1,110 @@
+"""Reads annotation.json as the R2Gen family of projects publishes it, for IU X-Ray and for MIMIC-CXR.
+
+    {"train": [{"id", "report", "image_path": [...], "split"}, ...], "val": [...], "test": [...]}
+
+MIMIC-CXR entries also have subject_id and study_id; several entries may be images of one study.
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from xr2text_core.data.reading import Folders, Record, clean_text
+from xr2text_core.data.splits import split_name
+from xr2text_core.data.study import DatasetError, LeftOut
+from xr2text_core.report.sections import has_sections, read_sections
+
+FILE_NAME = "annotation.json"
+IMAGE_FOLDERS = ("images", "", "files", "images/files", "images300")
+
+
+def read_annotation(path: Path, left_out: LeftOut) -> list[Record]:
+    """Return the studies of an annotation file with the images that exist. Raises DatasetError."""
+    try:
+        content = json.loads(path.read_text("utf-8"))
+        entries = [(split, entry) for split, part in content.items() for entry in part]
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise DatasetError(
+            f"{path} is not an R2Gen annotation file: {error}. "
+            "Expected: {train, val, test: [{id, report, image_path}, ...]}"
+        ) from error
+    folders = Folders()
+    base = _image_base(path.parent, [entry for _, entry in entries], folders)
+    studies: dict[str, Record] = {}
+    for split, entry in entries:
+        record = _record(base, split, entry, folders, left_out)
+        if record is not None:
+            _add(studies, record)
+    return list(studies.values())
+
+
+def _paths(entry: Any) -> list[str]:
+    paths = entry.get("image_path", []) if isinstance(entry, dict) else []
+    return [paths] if isinstance(paths, str) else [str(path) for path in paths]
+
+
+def _image_base(root: Path, entries: list[Any], folders: Folders) -> str:
+    """Return the folder to which the image paths are relative: the first in which one of them exists."""
+    for folder in IMAGE_FOLDERS:
+        base = os.path.normpath(root.absolute() / folder)
+        if os.path.isdir(base) and any(folders.has(_joined(base, path)) for path in _all_paths(entries)):  # noqa: PTH112
+            return base
+    tried = ", ".join(str(root / folder) for folder in IMAGE_FOLDERS)
+    raise DatasetError(f"none of the images that {root / FILE_NAME} names exists; looked in {tried}")
+
+
+def _all_paths(entries: list[Any]) -> Iterator[str]:
+    for entry in entries:
+        yield from _paths(entry)
+
+
+def _joined(base: str, path: str) -> str:
+    return os.path.normpath(f"{base}/{path}")
+
+
+def _record(base: str, split: str, entry: Any, folders: Folders, left_out: LeftOut) -> Record | None:
+    if not isinstance(entry, dict) or "id" not in entry or not isinstance(entry.get("report"), str):
+        left_out.add("entry without id or report", str(entry)[:40])
+        return None
+    name = split_name(str(entry.get("split") or split))
+    if name is None:
+        left_out.add("unknown split (known: train, val, test)", str(entry["id"]))
+        return None
+    images = []
+    for path in _paths(entry):
+        image = _joined(base, path)
+        if folders.has(image):
+            images.append((image, "unknown"))
+        else:
+            left_out.add("image is missing", path)
+    study_id, patient_id = _ids(entry)
+    findings, impression = _texts(entry["report"])
+    return Record(study_id, tuple(images), findings, impression, patient_id, name)
+
+
+def _texts(report: str) -> tuple[str, str]:
+    if not has_sections(report):
+        return clean_text(report), ""
+    sections = read_sections(report)
+    return clean_text(sections.findings), clean_text(sections.impression)
+
+
+def _ids(entry: dict[str, Any]) -> tuple[str, str]:
+    """Return (study id, patient id). An IU id such as CXR2384_IM-0942 begins with the number of the patient."""
+    study_id = str(entry.get("study_id") or entry["id"])
+    uid = re.match(r"CXR(\d+)", study_id)
+    return study_id, str(entry.get("subject_id") or (uid[1] if uid else study_id))
+
+
+def _add(studies: dict[str, Record], record: Record) -> None:
+    known = studies.get(record.study_id)
+    if known is None:
+        studies[record.study_id] = record
+        return
+    images = (*known.images, *record.images)
+    studies[record.study_id] = Record(
+        known.study_id, images, known.findings, known.impression, known.patient_id, known.split
+    )

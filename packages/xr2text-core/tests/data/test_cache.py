@@ -1,0 +1,175 @@
+"""The cache gives the pixels of read_image, whatever happened to its files or to the sources in between."""
+
+import logging
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from xr2text_core.data import cache as cache_module
+from xr2text_core.data.cache import build_cache
+from xr2text_core.data.images import ImageError, read_image
+from xr2text_core.data.study import DatasetError
+
+SIZE = 16
+
+
+def write_images(folder: Path, count: int = 6) -> list[str]:
+    rng = np.random.default_rng(0)
+    names = [str(folder / f"{number}.png") for number in range(count)]
+    for name in names:
+        Image.fromarray(rng.integers(0, 255, (20, 12), dtype=np.uint8)).save(name)
+    return names
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names that were decoded, in order."""
+    names: list[str] = []
+
+    def counting(name: str, size: int) -> np.ndarray:
+        names.append(name)
+        return read_image(name, size)
+
+    monkeypatch.setattr(cache_module, "read_image", counting)
+    return names
+
+
+def expected(names: list[str]) -> np.ndarray:
+    return np.stack([read_image(name, SIZE) for name in names])
+
+
+def test_cached_pixels_are_those_of_read_image_in_the_order_asked_for(tmp_path: Path) -> None:
+    names = write_images(tmp_path)
+    cache = build_cache(tmp_path / "cache", names, SIZE)
+    order = [names[4], names[0], names[4]]
+    assert (cache.images(order) == expected(order)).all()
+    assert (cache.read(names[2]) == expected([names[2]])[0]).all()
+
+
+def test_opening_twice_decodes_nothing_again(tmp_path: Path, decoded: list[str]) -> None:
+    names = write_images(tmp_path)
+    build_cache(tmp_path / "cache", names, SIZE)
+    assert sorted(decoded) == sorted(names)
+    second = build_cache(tmp_path / "cache", [*reversed(names), names[0]], SIZE)
+    assert len(decoded) == len(names)
+    assert (second.images(names) == expected(names)).all()
+
+
+def test_another_size_is_another_cache(tmp_path: Path) -> None:
+    names = write_images(tmp_path)
+    assert build_cache(tmp_path / "c", names, 8).path != build_cache(tmp_path / "c", names, 16).path
+
+
+def test_unreadable_images_are_named_and_the_rest_is_cached(tmp_path: Path, decoded: list[str]) -> None:
+    names = write_images(tmp_path)
+    Path(names[1]).write_bytes(b"broken")
+    names.append(str(tmp_path / "gone.png"))
+    for _ in range(2):  # the second time the reasons come from the cache
+        cache = build_cache(tmp_path / "cache", names, SIZE)
+        assert set(cache.unreadable) == {names[1], names[-1]}
+        assert "no such file" in cache.unreadable[names[-1]]
+        assert (cache.images([names[0]]) == expected([names[0]])).all()
+    assert len(decoded) == len(names)
+    with pytest.raises(ImageError, match=r"gone\.png"):
+        cache.images([names[-1]])
+
+
+def test_a_repaired_source_is_read_and_no_longer_unreadable(tmp_path: Path) -> None:
+    names = write_images(tmp_path)
+    good = Path(names[1]).read_bytes()
+    Path(names[1]).write_bytes(b"broken")
+    build_cache(tmp_path / "cache", names, SIZE)
+    Path(names[1]).write_bytes(good)
+    cache = build_cache(tmp_path / "cache", names, SIZE)
+    assert cache.unreadable == {}
+    assert (cache.images(names) == expected(names)).all()
+
+
+def test_only_a_changed_source_is_decoded_again(tmp_path: Path, decoded: list[str]) -> None:
+    names = write_images(tmp_path)
+    build_cache(tmp_path / "cache", names, SIZE)
+    decoded.clear()
+    Image.fromarray(np.full((30, 30), 77, np.uint8)).save(names[3])
+    cache = build_cache(tmp_path / "cache", names, SIZE)
+    assert decoded == [names[3]]
+    assert (cache.read(names[3]) == 77).all()
+
+
+def test_an_interrupted_build_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = sorted(write_images(tmp_path))
+    decoded: list[str] = []
+
+    def interrupted(name: str, size: int) -> np.ndarray:
+        if name == names[4]:
+            raise KeyboardInterrupt
+        return read_image(name, size)
+
+    def counting(name: str, size: int) -> np.ndarray:
+        decoded.append(name)
+        return read_image(name, size)
+
+    monkeypatch.setattr(cache_module, "IMAGES_PER_WORKER", 2)
+    monkeypatch.setattr(cache_module, "read_image", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        build_cache(tmp_path / "cache", names, SIZE, workers=1)
+    monkeypatch.setattr(cache_module, "read_image", counting)
+    cache = build_cache(tmp_path / "cache", names, SIZE, workers=1)
+    assert decoded == names[4:]
+    assert (cache.images(names) == expected(names)).all()
+
+
+def test_damaged_pixels_are_noticed_decoded_again_and_repaired(
+    tmp_path: Path, decoded: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    names = write_images(tmp_path)
+    cache = build_cache(tmp_path / "cache", names, SIZE)
+    with (cache.path / "images.u8").open("r+b") as file:
+        file.seek(2 * SIZE * SIZE + 40)
+        file.write(b"\x01\x02\x03\x04")
+    for _ in range(2):
+        cache = build_cache(tmp_path / "cache", names, SIZE)
+        assert (cache.images(names) == expected(names)).all()
+    assert len(decoded) == len(names) + 1
+    assert "damaged" in caplog.text
+
+
+@pytest.mark.parametrize("file_name", ["images.u8", "rows.bin", "index.json"])
+def test_a_cache_with_a_cut_file_is_built_anew_with_a_word(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, file_name: str
+) -> None:
+    names = write_images(tmp_path)
+    path = build_cache(tmp_path / "cache", names, SIZE).path / file_name
+    path.write_bytes(path.read_bytes()[:-7])
+    with caplog.at_level(logging.WARNING):
+        cache = build_cache(tmp_path / "cache", names, SIZE)
+    assert (cache.images(names) == expected(names)).all()
+    assert "damaged" in caplog.text
+
+
+def test_phantoms_are_cached_like_files_and_drawn_once(tmp_path: Path, decoded: list[str]) -> None:
+    names = ["phantom:0/1", "phantom:0/2"]
+    build_cache(tmp_path, names, SIZE)
+    cache = build_cache(tmp_path, names, SIZE)
+    assert len(decoded) == 2
+    assert (cache.images(names) == expected(names)).all()
+
+
+def test_a_name_that_was_not_cached_is_an_error_that_says_so(tmp_path: Path) -> None:
+    cache = build_cache(tmp_path / "cache", write_images(tmp_path), SIZE)
+    with pytest.raises(KeyError, match="not in the image cache"):
+        cache.images(["other.png"])
+
+
+def test_a_cache_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    with pytest.raises(DatasetError, match="cannot write the image cache"):
+        build_cache(tmp_path / "cache", write_images(tmp_path), SIZE)
+
+
+def test_a_cache_travels_to_a_worker_process(tmp_path: Path) -> None:
+    names = write_images(tmp_path)
+    cache = pickle.loads(pickle.dumps(build_cache(tmp_path / "cache", names, SIZE)))
+    assert (cache.images(names) == expected(names)).all()
