@@ -1,7 +1,7 @@
 """CIDEr-D (Vedantam et al. 2015): similarity of n-grams weighted by how rare they are among the references, 0..10.
 
 With the numbers of pycocoevalcap: sigma 6, orders 1 to 4, document frequencies from the references that are scored.
-Check: candidates equal to their references give 10 when every reference has four or more words that no other has.
+Check: candidates equal to their references give 10 where references have four or more words and share none.
 The released IU X-Ray reports of CvT2DistilGPT2 give .6941 under the protocol r2gen-iu.
 """
 

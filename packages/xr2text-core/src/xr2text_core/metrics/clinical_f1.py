@@ -1,7 +1,7 @@
 """Rule-label F1: do candidate and reference assert the same findings, as our own rules read them? This is not CheXbert.
 
-Only findings that the labeler calls present are positive; "normal" is not a finding, "support devices" is one. Micro and
-macro F1 of labels of reports follow Irvin et al. 2019 (CheXpert) and Smit et al. 2020 (CheXbert) in spirit, not in labels.
+Only findings that the labeler calls present are positive; "normal" is not a finding, "support devices" is one. The idea
+is that of Irvin et al. 2019 (CheXpert) and Smit et al. 2020 (CheXbert), the labels are not: numbers do not compare.
 Check: one reference with edema and fracture, candidate with edema: F1 of edema 1, fracture 0, macro .5, micro 2/3.
 """
 
@@ -32,9 +32,10 @@ class FindingScore:
 
 @dataclass(frozen=True)
 class ClinicalF1:
-    """`macro` averages over findings present in at least one reference; a finding that only candidates invent counts in `micro`.
+    """`macro` averages over the findings present in at least one reference, and is 0 where there is none.
 
-    `macro_abnormal` is macro over the studies whose reference is abnormal. Where no reference has a finding, macro is 0.
+    So a finding that no reference has cannot pull `macro` down when candidates invent it; it does count in `micro`.
+    `macro_abnormal` is the same as `macro` over the studies whose reference is abnormal.
     """
 
     macro: float

@@ -18,7 +18,7 @@ MAX_ORDER = 4
 
 @dataclass(frozen=True)
 class Ngrams:
-    """Row k: the n-gram `gram[k]` stands `count[k]` times in the report of `study[k]`. All (K,), sorted by study and gram."""
+    """Row k: n-gram `gram[k]` stands `count[k]` times in the report of `study[k]`. All (K,), sorted by study, gram."""
 
     study: Integers
     gram: Integers
@@ -27,7 +27,7 @@ class Ngrams:
 
 @dataclass(frozen=True)
 class PairedNgrams:
-    """The n-grams of one order on both sides; rows `in_candidates[m]` and `in_references[m]` (M,) are the same study and gram."""
+    """The n-grams of one order; rows `in_candidates[m]` and `in_references[m]` have the same study and gram."""
 
     candidates: Ngrams
     references: Ngrams

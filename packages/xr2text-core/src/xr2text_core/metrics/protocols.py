@@ -97,7 +97,7 @@ def check_pairs(candidates: Sequence[str], references: Sequence[str]) -> None:
     """ValueError unless there is exactly one reference for each of at least one candidate."""
     if len(candidates) != len(references):
         raise ValueError(
-            f"each candidate needs its one reference; found {len(candidates)} candidates and {len(references)} references"
+            f"each candidate needs its one reference; found {len(candidates)} candidates, {len(references)} references"
         )
     if not candidates:
         raise ValueError("scores need at least one candidate and its reference; found empty lists")
@@ -123,7 +123,8 @@ def _ptb_tokens(text: str) -> list[str]:
 
 @cache
 def _treebank() -> Any:
-    from nltk.tokenize import TreebankWordTokenizer  # here, because importing nltk takes a third of a second
+    # Imported here, because importing nltk takes a third of a second.
+    from nltk.tokenize import TreebankWordTokenizer  # type: ignore[import-untyped]
 
     return TreebankWordTokenizer()
 
@@ -136,14 +137,16 @@ PROTOCOLS = (
     ),
     Protocol(
         "r2gen-iu",
-        "R2Gen cleaning for IU X-Ray, references cut to 59 words (60 ids with the start id), rare words <unk> if known",
+        "R2Gen cleaning for IU X-Ray, references cut to 59 words (60 ids with the start id), "
+        "words of a given vocabulary kept and others <unk>",
         _iu_tokens,
         max_reference_tokens=59,
         min_word_count=3,
     ),
     Protocol(
         "r2gen-mimic",
-        "R2Gen cleaning for MIMIC-CXR, references cut to 99 words (100 ids with the start id), rare words <unk> if known",
+        "R2Gen cleaning for MIMIC-CXR, references cut to 99 words (100 ids with the start id), "
+        "words of a given vocabulary kept and others <unk>",
         _mimic_tokens,
         max_reference_tokens=99,
         min_word_count=10,

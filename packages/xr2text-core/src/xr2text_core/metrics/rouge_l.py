@@ -1,7 +1,7 @@
 """ROUGE-L (Lin 2004): F-score of the longest common subsequence of words, averaged over reports.
 
 beta 1.2 (recall weighs more) is what pycocoevalcap and the papers of this field use; beta 1 is google's rouge-score.
-Check: candidate "a b c d", reference "a c d e f": subsequence 3, precision 3/4, recall 3/5: beta 1.2 gives .6536, beta 1 .6667.
+Check: candidate "a b c d" and reference "a c d e f" share 3 words: beta 1.2 gives .6536, beta 1 gives .6667.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ def rouge_l_each(candidates: Sequence[Tokens], references: Sequence[Tokens], bet
 
 
 def lcs_length(first: Tokens, second: Tokens) -> int:
-    """Length of the longest common subsequence, bit-parallel (Hyyrö 2004): one row of the usual table is one integer."""
+    """Length of the longest common subsequence, bit-parallel (Hyyrö 2004): a row of the usual table is one integer."""
     places: dict[str, int] = {}
     for index, word in enumerate(first):
         places[word] = places.get(word, 0) | 1 << index

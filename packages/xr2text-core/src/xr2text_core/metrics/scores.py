@@ -1,4 +1,4 @@
-"""All scores of a list of generated reports under one protocol, through sums over studies that the bootstrap resamples."""
+"""All scores of generated reports under one protocol, through sums over studies that the bootstrap resamples."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -17,7 +17,7 @@ MEASURES = ("bleu_1", "bleu_2", "bleu_3", "bleu_4", "rouge_l", "cider", "clinica
 
 @dataclass(frozen=True)
 class Scores:
-    """BLEU, ROUGE-L and rule-label macro F1 are 0..1, CIDEr-D 0..10; the last four show a model that ignores the image."""
+    """BLEU, ROUGE-L, rule-label macro F1 are 0..1, CIDEr-D 0..10; the rest shows a model that ignores the image."""
 
     bleu_1: float
     bleu_2: float
@@ -47,8 +47,15 @@ def score_reports(
     sums = statistics.sum(axis=0)
     times_said = Counter(map(tuple, said))
     candidate_tokens, reference_tokens = sums[bleu.NUM_COLUMNS - 2 : bleu.NUM_COLUMNS]
+    bleu_1, bleu_2, bleu_3, bleu_4, rouge_l, cider, macro = map(float, measures_from_sums(sums, len(candidates)))
     return Scores(
-        *(float(value) for value in measures_from_sums(sums, len(candidates))),
+        bleu_1=bleu_1,
+        bleu_2=bleu_2,
+        bleu_3=bleu_3,
+        bleu_4=bleu_4,
+        rouge_l=rouge_l,
+        cider=cider,
+        clinical_f1=macro,
         distinct_reports=len(times_said),
         num_reports=len(candidates),
         commonest_share=max(times_said.values()) / len(candidates),
@@ -71,7 +78,7 @@ def report_statistics(
 
 
 def measures_from_sums(sums: Floats, num_reports: int) -> Floats:
-    """The scores in the order of MEASURES, (..., 7), from sums of `report_statistics` over `num_reports` studies, (..., C)."""
+    """The scores in the order of MEASURES, (..., 7), from sums over studies of `report_statistics`, (..., C)."""
     means = sums[..., bleu.NUM_COLUMNS : bleu.NUM_COLUMNS + 2] / num_reports
     macro = clinical_f1.macro_from_sums(sums[..., bleu.NUM_COLUMNS + 2 :])
     return np.concatenate([bleu.bleu_from_sums(sums[..., : bleu.NUM_COLUMNS]), means, macro[..., None]], axis=-1)

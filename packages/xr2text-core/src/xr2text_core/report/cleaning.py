@@ -1,7 +1,7 @@
 """The text cleaning that R2Gen (Chen et al. 2020, arXiv:2010.16056) made the habit of the field, with its side effects.
 
-Kept although they look like mistakes, because published scores contain them: "2.5 cm" becomes "25 cm", "1/2" becomes "12",
-"1. " vanishes wherever it stands (also in "t11. "), hyphens stay, full stops stay as words of their own, and an
+Kept although they look like mistakes, because published scores contain them: "2.5 cm" becomes "25 cm", "1/2" becomes
+"12", "1. " vanishes wherever it stands (also in "t11. "), hyphens stay, full stops stay as words of their own, and an
 empty report becomes ".".
 """
 
