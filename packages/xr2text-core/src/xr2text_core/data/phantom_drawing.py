@@ -17,7 +17,7 @@ Array = np.ndarray
 
 _DRAWING = 2  # purpose of `Scene.generator`
 
-_TISSUE, _ABDOMEN, _LUNG, _HEART, _FLUID, _FREE_AIR, _METAL = 0.58, 0.72, 0.20, 0.80, 0.76, 0.03, 1.0
+_TISSUE, _ABDOMEN, _LUNG, _HEART, _FLUID, _FREE_AIR, _METAL = 0.58, 0.70, 0.19, 0.76, 0.74, 0.03, 1.0
 
 # Sizes of findings by severity, chosen well apart: neighbours differ by several pixels on a film of 96 pixels.
 _HEART_RATIO = {"mild": 0.57, "moderate": 0.66, "severe": 0.77}
@@ -27,9 +27,9 @@ _PNEUMOTHORAX_GAP = {"mild": 0.055, "moderate": 0.110, "severe": 0.180}
 _CONSOLIDATION_RADIUS = {"mild": 0.050, "moderate": 0.080, "severe": 0.115}
 _LESION_RADIUS = {"mild": 0.026, "severe": 0.056}
 _NUM_PLATES = {"mild": 1, "moderate": 3}
-_EDEMA_DENSITY = {"mild": 0.16, "moderate": 0.30, "severe": 0.46}
+_EDEMA_DENSITY = {"mild": 0.30, "moderate": 0.55, "severe": 0.85}
 _DIAPHRAGM_RISE = {"mild": 0.07, "moderate": 0.14, "severe": 0.21}
-_SPINE_CURVE = {"mild": 0.035, "moderate": 0.065, "severe": 0.100}
+_SPINE_CURVE = {"mild": 0.050, "moderate": 0.085, "severe": 0.120}
 _HYPERINFLATION = {"mild": 0.55, "severe": 1.0}
 
 _ZONE_HEIGHT = {"upper": 0.30, "mid": 0.56, "lower": 0.82}  # from the apex (0) to the dome (1)
@@ -86,8 +86,8 @@ def draw_scene(scene: Scene, size: int) -> Array:
             _draw_lung_finding(half, film, item)
         _draw_fluid(half, scene)
         _draw_clavicle_and_scapula(half, scene)
-    _draw_spine(film)
     _draw_heart_and_mediastinum(film)
+    _draw_spine(film)
     _draw_airway(film)
     _darken_outside(film)
     if scene.devices:
@@ -159,19 +159,24 @@ def _half(film: _Film, side: str) -> _Half:
     width = anatomy.half_width * _turn(film.scene, side)
     depth = np.clip((film.x[:, columns] - anatomy.centre_x) * sign / width, 0.0, 1.3).astype(np.float32)
     dome_y = _dome_y(film.scene, side)
-    descent = np.clip((film.y - anatomy.apex_y) / (0.86 - anatomy.apex_y), 0.0, 1.0)
     return _Half(
         side=side,
         pixels=film.pixels[:, columns],
         texture=film.texture[:, columns],
         a=(film.x[:, columns] - film.centre) * np.float32(sign),
         y=film.y,
-        outer=(width * np.sqrt(1.0 - (1.0 - descent) ** 3)).astype(np.float32),
-        floor=_floor(depth, dome_y, _inflation(film.scene)),
+        outer=_chest_wall(film.y, anatomy.apex_y, width),
+        floor=_floor(depth, dome_y, film.scene),
         dome_y=dome_y,
         depth=depth,
         softness=max(0.012, 1.2 * film.pixel),
     )
+
+
+def _chest_wall(y: Array, apex_y: float, width: float) -> Array:
+    """Return the distance of the chest wall from the midline per row: none at the apex, `width` at the base."""
+    descent = np.clip((y - apex_y) / (0.86 - apex_y), 0.0, 1.0)
+    return (width * np.sqrt(1.0 - (1.0 - descent) ** 3)).astype(np.float32)
 
 
 def _turn(scene: Scene, side: str) -> float:
@@ -180,24 +185,30 @@ def _turn(scene: Scene, side: str) -> float:
 
 
 def _inflation(scene: Scene) -> float:
+    """Return 0 for a usual breath, up to 1 for hyperinflated lungs and below 0 for low volumes."""
     item = scene.get("hyperinflation")
-    return _HYPERINFLATION[item.severity or "severe"] if item else 0.0
+    if item:
+        return _HYPERINFLATION[item.severity or "severe"]
+    return -0.8 if scene.get("low lung volumes") else 0.0
 
 
 def _dome_y(scene: Scene, side: str) -> float:
     dome_y = scene.anatomy.dome_y + (0.02 if side == "left" else 0.0)
-    dome_y += 0.14 * _inflation(scene) - (0.09 if scene.has_low_volumes else 0.0)
+    dome_y += 0.14 * _inflation(scene)
     item = scene.get("elevated diaphragm")
     if item and item.is_on(side):
         dome_y -= _DIAPHRAGM_RISE[item.severity or "mild"] + (0.03 if side == "left" else 0.0)
     return dome_y
 
 
-def _floor(depth: Array, dome_y: float, inflation: float) -> Array:
+def _floor(depth: Array, dome_y: float, scene: Scene) -> Array:
     """Return the outline of the diaphragm: a dome with a deep lateral angle, flat in hyperinflated lungs."""
     lateral = np.clip((depth - 0.45) / 0.55, 0.0, 1.0) ** 2
-    medial = np.clip((0.45 - depth) / 0.45, 0.0, 1.0) ** 2
-    return (dome_y + (1.0 - 0.75 * inflation) * (0.13 * lateral + 0.03 * medial)).astype(np.float32)
+    medial = np.clip((0.45 - depth) / 0.45, 0.0, 1.0) ** 1.5
+    # Towards the midline both domes meet at the same height, however high one of them stands.
+    medial_drop = max(scene.anatomy.dome_y + 0.14 * _inflation(scene) - dome_y, 0.0) + 0.03
+    flatness = 1.0 - 0.75 * max(_inflation(scene), 0.0)
+    return (dome_y + flatness * (0.13 * lateral + medial_drop * medial)).astype(np.float32)
 
 
 def _inside_chest(half: _Half) -> Array:
@@ -209,7 +220,7 @@ def _lung_mask(half: _Half) -> Array:
 
 
 def _draw_lung(half: _Half) -> None:
-    below = _rise(half.y - half.floor, half.softness)
+    below = _rise(half.y - half.floor, half.softness) * _rise(half.outer - half.a, 0.04)
     _add(half.pixels, below * np.float32(_ABDOMEN - _TISSUE))
     # Vessels: noise that is strongest at the hilum and fades towards the chest wall.
     hilum_y = half.dome_y - 0.26
@@ -221,7 +232,8 @@ def _draw_lung(half: _Half) -> None:
 
 def _draw_ribs(half: _Half, scene: Scene) -> None:
     """Draw the posterior ribs, falling gently towards the side, and the fainter anterior ones, falling steeply inward."""
-    inside = _inside_chest(half) * np.float32(0.10)
+    # The abdomen is dense: ribs hardly show through it.
+    inside = _inside_chest(half) * (np.float32(0.03) + np.float32(0.08) * _rise(half.floor - half.y, 0.03))
     spacing = scene.anatomy.rib_spacing
     posterior = (half.y - (scene.anatomy.apex_y + 0.16 * half.depth**2)) / np.float32(spacing)
     _add(half.pixels, inside * _stripes(posterior))
@@ -241,9 +253,10 @@ def _draw_clavicle_and_scapula(half: _Half, scene: Scene) -> None:
     clavicle = _rise(np.float32(0.014) - np.abs(half.y - line), half.softness)
     _add(half.pixels, clavicle * (_rise(half.depth - 0.12, 0.1) * np.float32(0.16)))
     if scene.view == "AP":  # arms hang down: the shoulder blades lie over the lungs
-        edge = np.float32(0.80) - np.float32(0.45) * np.abs(half.y - np.float32(0.36))
-        blade = _rise(half.depth - edge, 0.04) * _rise(0.2 - np.abs(half.y - 0.36), 0.05)
-        _add(half.pixels, blade * np.float32(0.13))
+        inner_edge = np.float32(0.66) + np.float32(0.75) * np.abs(half.y - np.float32(0.24))
+        outer_edge = np.float32(1.10) - np.maximum(half.y - np.float32(0.30), 0.0)
+        blade = _rise(half.depth - inner_edge, 0.05) * _rise(outer_edge - half.depth, 0.05)
+        _add(half.pixels, blade * _rise(0.48 - half.y, 0.05) * np.float32(0.12))
 
 
 # --- findings in a lung ----------------------------------------------------------------------------------------------
@@ -259,7 +272,7 @@ def _draw_lung_finding(half: _Half, film: _Film, item: PhantomFinding) -> None:
     elif item.finding == "atelectasis":
         _draw_plates(half, film, item)
     elif item.finding == "pneumothorax":
-        _draw_pneumothorax(half, item)
+        _draw_pneumothorax(half, film, item)
     elif item.finding == "edema":
         _draw_edema(half, item)
     elif item.finding == "hyperinflation":
@@ -288,43 +301,43 @@ def _draw_consolidation(half: _Half, film: _Film, item: PhantomFinding) -> None:
 
 def _draw_lesion(half: _Half, film: _Film, item: PhantomFinding) -> None:
     radius = _LESION_RADIUS[item.severity or "mild"] * film.generator.uniform(0.93, 1.07)
-    disc = _rise(np.float32(radius) - _distance(half, _place(half, film, item.zone or "mid")), half.softness)
-    _cover(half.pixels, disc, 0.86)
+    distance = _distance(half, _place(half, film, item.zone or "mid"), stretch=film.generator.uniform(0.88, 1.12))
+    disc = _rise(np.float32(radius) - distance + half.texture * np.float32(0.04 * radius), 1.5 * half.softness)
+    _cover(half.pixels, disc * np.float32(0.95), 0.82)
 
 
 def _draw_plates(half: _Half, film: _Film, item: PhantomFinding) -> None:
     """Draw plate atelectasis: thin level bands, one or several of them."""
     num_plates = _NUM_PLATES[item.severity or "mild"]
     a, y = _place(half, film, item.zone or "lower")
-    slope = np.float32(film.generator.uniform(-0.12, 0.12))
     along = half.a - np.float32(a)
-    ends = _rise(np.float32(0.10) - np.abs(along), 0.03) * _lung_mask(half)
+    lung = _lung_mask(half)
     for index in range(num_plates):
-        middle = np.float32(y + 0.042 * (index - (num_plates - 1) / 2)) + slope * along
+        slope, length, shift = film.generator.uniform((-0.15, 0.085, -0.015), (0.15, 0.11, 0.015))
+        middle = np.float32(y + 0.042 * (index - (num_plates - 1) / 2)) + np.float32(slope) * along
         band = _rise(np.float32(0.009) - np.abs(half.y - middle), half.softness)
-        _cover(half.pixels, band * ends, 0.82)
+        ends = _rise(np.float32(length) - np.abs(along - np.float32(shift)), 0.04)
+        _cover(half.pixels, band * ends * lung, 0.78)
 
 
-def _draw_pneumothorax(half: _Half, item: PhantomFinding) -> None:
-    """Draw a black rim without vessels or ribs' haze, and the bright line of the collapsed lung's edge."""
+def _draw_pneumothorax(half: _Half, film: _Film, item: PhantomFinding) -> None:
+    """Draw a black rim without vessels, and the bright line at the edge of the sunken lung."""
     gap = _PNEUMOTHORAX_GAP[item.severity or "mild"]
-    height = np.clip((half.dome_y + 0.1 - half.y) / (half.dome_y + 0.1), 0.0, 1.0)
-    edge = (half.outer - gap * (0.45 + 0.75 * height)).astype(np.float32)
-    top = np.float32(half.y[np.argmax(half.outer > 0), 0] + 0.9 * gap)  # the lung sinks away from the apex too
-    beyond = np.maximum(_rise(half.a - edge, half.softness), _rise(top - half.y, half.softness))
+    edge = _chest_wall(half.y, film.scene.anatomy.apex_y + 0.9 * gap, float(half.outer.max()) - gap)
+    beyond = _rise(half.a - edge, half.softness)
     mask = _lung_mask(half)
     _add(half.pixels, (mask * (np.float32(1.0) - beyond)) * np.float32(0.6 * gap))
     _cover(half.pixels, mask * beyond * np.float32(0.85), _FREE_AIR)
-    line = _rise(np.float32(0.006) - np.abs(half.a - edge), half.softness) * _rise(half.y - top, half.softness)
+    line = _rise(np.float32(0.006) - np.abs(half.a - edge), half.softness)
     _add(half.pixels, mask * line * np.float32(0.35))
 
 
 def _draw_edema(half: _Half, item: PhantomFinding) -> None:
     """Draw haze on both sides of the heart, densest near it, with coarse markings."""
     density = _EDEMA_DENSITY[item.severity or "moderate"]
-    haze = np.clip(np.float32(1.25) - np.float32(2.6) * np.abs(half.a - np.float32(0.12)), 0.35, 1.0)
-    haze *= np.float32(density) + half.texture * np.float32(0.06 + 0.12 * density)
-    _add(half.pixels, _lung_mask(half) * haze)
+    haze = np.clip(np.float32(1.3) - np.float32(3.4) * np.abs(half.a - np.float32(0.10)), 0.4, 1.0)
+    haze *= np.float32(density) + half.texture * np.float32(0.04 + 0.08 * density)
+    _cover(half.pixels, _lung_mask(half) * haze, 0.68)
 
 
 def _draw_fluid(half: _Half, scene: Scene) -> None:
@@ -348,9 +361,8 @@ def _draw_spine(film: _Film) -> None:
         curve = np.float32(sign * _SPINE_CURVE[item.severity or "mild"]) * np.sin(np.pi * (film.y - 0.06) / 0.84)
     away = np.abs(film.x - (film.centre + curve))
     discs = np.float32(0.85) + np.float32(0.15) * np.sign(np.sin(film.y * np.float32(105.0)))
-    _add(film.pixels, _rise(np.float32(0.036) - away, 0.015) * discs * np.float32(0.20 if item else 0.12))
-    if item:
-        _add(film.pixels, _rise(np.float32(0.007) - np.abs(away - 0.036), 0.012) * np.float32(0.12))
+    spine = _rise(np.float32(0.036) - away, max(0.015, film.pixel)) * discs
+    _cover(film.pixels, spine * np.float32(0.55 if item else 0.25), 0.88)
 
 
 def _draw_heart_and_mediastinum(film: _Film) -> None:
@@ -358,7 +370,7 @@ def _draw_heart_and_mediastinum(film: _Film) -> None:
     anatomy, y = film.scene.anatomy, film.y
     wide = film.scene.get("enlarged cardiomediastinum")
     vessels = np.full_like(y, 0.052) + 0.09 * np.clip((anatomy.apex_y + 0.03 - y) / 0.1, 0.0, 1.0)
-    bulge = np.exp(-np.square((y - (anatomy.apex_y + 0.17)) / 0.13))
+    bulge = np.exp(-np.square((y - (anatomy.apex_y + 0.19)) / 0.16))
     if wide:
         vessels = vessels + (_MEDIASTINUM_HALF_WIDTH[wide.severity or "mild"] - 0.052) * bulge
     knob = 0.022 * np.exp(-np.square((y - (anatomy.apex_y + 0.19)) / 0.035))
@@ -369,7 +381,7 @@ def _draw_heart_and_mediastinum(film: _Film) -> None:
     mask = _rise(d + np.maximum(vessels, right).astype(np.float32), softness)
     mask *= _rise(np.maximum(vessels + knob, left).astype(np.float32) - d, softness)
     # Less dense above the heart, so that the spine and the airway show through.
-    strength = 0.55 + 0.3 * np.clip((y - anatomy.apex_y - 0.25) / 0.15, 0.0, 1.0)
+    strength = 0.6 + 0.32 * np.clip((y - anatomy.apex_y - 0.22) / 0.2, 0.0, 1.0)
     if wide:
         strength = np.maximum(strength, 0.8 * bulge)
     _cover(film.pixels, mask * strength.astype(np.float32), _HEART)
@@ -378,15 +390,15 @@ def _draw_heart_and_mediastinum(film: _Film) -> None:
 def _heart_edges(film: _Film) -> tuple[Array, Array]:
     """Return how far the heart reaches to the right and to the left of the midline, per row (H, 1)."""
     scene, item = film.scene, film.scene.get("cardiomegaly")
-    ratio = scene.anatomy.heart_ratio * (1.0 - 0.22 * _inflation(scene))
+    ratio = scene.anatomy.heart_ratio * (1.0 - 0.22 * max(_inflation(scene), 0.0))
     if item:
         ratio = _HEART_RATIO[item.severity or "mild"] + film.generator.uniform(-0.015, 0.015)
     width = 2.0 * ratio * scene.anatomy.half_width
-    bottom = scene.anatomy.dome_y + 0.14 * _inflation(scene) - (0.06 if scene.has_low_volumes else 0.0) + 0.04
-    half_height = 0.14 + 0.22 * max(ratio - 0.45, 0.0)
-    height = (film.y - (bottom - half_height)) / half_height
-    right = 0.36 * width * np.sqrt(np.clip(1.0 - np.square(height / 1.05), 0.0, None))
-    left = 0.64 * width * np.sqrt(np.clip(1.0 - np.square((height - 0.15) / 1.15), 0.0, None))
+    bottom = scene.anatomy.dome_y + 0.14 * _inflation(scene) + 0.07
+    top = bottom - 0.34 - 0.15 * max(ratio - 0.45, 0.0)
+    descent = np.clip((film.y - top) / (bottom - top), 0.0, 1.0)
+    right = 0.36 * width * np.sqrt(np.clip(np.sin(np.pi * descent), 0.0, 1.0))
+    left = 0.64 * width * np.clip(np.sin(np.pi * descent**1.6), 0.0, 1.0) ** 0.8
     return right, left
 
 
@@ -424,7 +436,9 @@ def _draw_devices(film: _Film) -> None:
             box = (centre + 0.22, 0.19, centre + 0.31, 0.27)
             pen.rounded_rectangle([value * scale for value in box], radius=0.02 * scale, fill=255)
             tip = (centre + 0.09, dome_y - 0.02)
-            line([(centre + 0.24, 0.19), (centre + 0.10, 0.15), (centre - 0.04, 0.25), (centre - 0.04, 0.5), tip], 0.009)
+            line(
+                [(centre + 0.24, 0.19), (centre + 0.10, 0.15), (centre - 0.04, 0.25), (centre - 0.04, 0.5), tip], 0.009
+            )
         elif device == "central line":
             line([(centre - 0.15, 0.02), (centre - 0.11, 0.12), (centre - 0.055, 0.22), (centre - 0.05, 0.44)], 0.012)
         elif device == "endotracheal tube":

@@ -9,7 +9,7 @@ import numpy as np
 from xr2text_core.report.vocabulary import FINDINGS
 
 LOCAL_LUNG_FINDINGS = ("consolidation", "lung lesion", "atelectasis", "pneumothorax")
-DIFFUSE_LUNG_FINDINGS = ("edema", "hyperinflation")
+DIFFUSE_LUNG_FINDINGS = ("edema", "hyperinflation", "low lung volumes")
 LUNG_FINDINGS = LOCAL_LUNG_FINDINGS + DIFFUSE_LUNG_FINDINGS
 DEVICES = ("pacemaker", "central line", "endotracheal tube", "feeding tube")
 
@@ -53,8 +53,7 @@ class Scene:
     findings: tuple[PhantomFinding, ...] = ()
     devices: tuple[str, ...] = ()  # of DEVICES
     view: str = "PA"  # or "AP": a portable film, with the shoulder blades over the lungs
-    has_low_volumes: bool = False  # a shallow breath: seen and reported, but no finding
-    rotated: str | None = None  # "right" or "left": how the patient stood, no finding either
+    rotated: str | None = None  # "right" or "left": how the patient stood; reported, but no finding
     anatomy: Anatomy = field(default_factory=Anatomy)
     seed: int = 0
     number: int = 0
@@ -77,7 +76,7 @@ class SceneLabels(NamedTuple):
 
 # Chance that a finding is tried first, allowed sides, zones and severities. The findings of both lungs are tried more
 # often, because scenes with a single abnormal region cannot have them.
-_KINDS: dict[str, tuple[float, tuple[str | None, ...], tuple[str | None, ...], tuple[str, ...]]] = {
+_KINDS: dict[str, tuple[float, tuple[str | None, ...], tuple[str | None, ...], tuple[str | None, ...]]] = {
     "cardiomegaly": (1.0, (None,), (None,), _ALL_SEVERITIES),
     "enlarged cardiomediastinum": (0.8, (None,), (None,), _ALL_SEVERITIES),
     "pleural effusion": (1.3, ("right", "right", "left", "left", "bilateral"), (None,), _ALL_SEVERITIES),
@@ -87,6 +86,7 @@ _KINDS: dict[str, tuple[float, tuple[str | None, ...], tuple[str | None, ...], t
     "atelectasis": (1.5, ("right", "right", "left", "left", "bilateral"), ("mid", "lower"), ("mild", "moderate")),
     "edema": (2.2, ("bilateral",), (None,), _ALL_SEVERITIES),
     "hyperinflation": (2.4, ("bilateral",), (None,), ("mild", "severe")),
+    "low lung volumes": (2.2, ("bilateral",), (None,), (None,)),
     "elevated diaphragm": (0.8, ("right", "left"), (None,), _ALL_SEVERITIES),
     "scoliosis": (0.8, ("right", "left"), (None,), _ALL_SEVERITIES),
 }
@@ -128,13 +128,11 @@ def sample_scene(seed: int, number: int) -> Scene:
     findings = () if generator.random() < _NORMAL_SHARE else _sample_findings(generator)
     view = "AP" if generator.random() < 0.5 else "PA"
     kinds = {item.finding for item in findings}
-    has_low_volumes = generator.random() < 0.3 and not kinds & {"hyperinflation", "elevated diaphragm"}
     rotated = ("right", "left")[generator.integers(2)] if generator.random() < 0.2 else None
     return Scene(
         findings=findings,
         devices=_sample_devices(generator, chance=0.3 if findings and view == "AP" else 0.1),
         view=view,
-        has_low_volumes=bool(has_low_volumes),
         rotated=None if "scoliosis" in kinds else rotated,
         anatomy=_sample_anatomy(generator),
         seed=seed,
@@ -196,11 +194,12 @@ def _sample_finding(generator: np.random.Generator, kind: str) -> PhantomFinding
 
 def _hides(item: PhantomFinding, other: PhantomFinding) -> bool:
     """Say whether the first finding would make the second one unrecognisable in the drawing."""
-    kinds = {item.finding, other.finding}
     if item.finding == "edema":
         return other.finding in LUNG_FINDINGS
+    if item.finding == "low lung volumes":
+        return other.finding in ("hyperinflation", "elevated diaphragm", "pleural effusion")
     if item.finding == "hyperinflation":
-        return bool(kinds & {"cardiomegaly", "pleural effusion", "elevated diaphragm", "pneumothorax"})
+        return other.finding in ("cardiomegaly", "pleural effusion", "elevated diaphragm", "pneumothorax")
     if item.finding == "cardiomegaly":
         return other.zone == "lower" and other.is_on("left")
     if not any(item.is_on(side) and other.is_on(side) for side in ("right", "left")):

@@ -71,6 +71,11 @@ _POSITIVE: dict[str, Wordings] = {
         "There is {severity} hyperinflation of the lungs.",
         "{adverb} hyperinflated lungs.",
     ),
+    "low lung volumes": (
+        "Lung volumes are low.",
+        "There are low lung volumes.",
+        "Low lung volumes are noted.",
+    ),
     "elevated diaphragm": (
         "The {side} hemidiaphragm is {adverb} elevated.",
         "There is {severity} elevation of the {side} hemidiaphragm.",
@@ -129,11 +134,6 @@ _TECHNIQUE: dict[str, Wordings] = {
         "Portable AP view of the chest.",
         "Single portable view of the chest.",
         "AP portable chest radiograph.",
-    ),
-    "low volumes": (
-        "Lung volumes are low.",
-        "There are low lung volumes.",
-        "Low lung volumes are noted.",
     ),
     "rotated": (
         "The patient is rotated to the {side}.",
@@ -238,6 +238,7 @@ _IMPRESSION: dict[str, str] = {
     "atelectasis": "{side} {place} atelectasis",
     "edema": "{severity} pulmonary edema",
     "hyperinflation": "{severity} hyperinflation",
+    "low lung volumes": "low lung volumes",
     "elevated diaphragm": "elevated {side} hemidiaphragm",
     "scoliosis": "{severity} scoliosis",
 }
@@ -252,8 +253,8 @@ def write_report(scene: Scene) -> Report:
         chances = [_COMMONEST_CHANCE, *[(1 - _COMMONEST_CHANCE) / others] * others]
         return wordings[generator.choice(len(wordings), p=chances)]
 
-    first, rest = _statements(scene, choose)
-    sentences = [*_swap_sometimes(first, generator), *_swap_sometimes(rest, generator)]
+    technique, present, normal = _statements(scene, choose)
+    sentences = [*technique, *_swap_sometimes(present, generator), *_swap_sometimes(normal, generator)]
     return Report(" ".join(sentences), _impression(scene, choose))
 
 
@@ -263,8 +264,8 @@ def commonest_report(scene: Scene) -> Report:
     def choose(wordings: Sequence[str]) -> str:
         return wordings[0]
 
-    first, rest = _statements(scene, choose)
-    return Report(" ".join([*first, *rest]), _impression(scene, choose))
+    sentences = [sentence for part in _statements(scene, choose) for sentence in part]
+    return Report(" ".join(sentences), _impression(scene, choose))
 
 
 def _swap_sometimes(sentences: list[str], generator: np.random.Generator) -> list[str]:
@@ -274,23 +275,21 @@ def _swap_sometimes(sentences: list[str], generator: np.random.Generator) -> lis
     return [*sentences[:place], sentences[place + 1], sentences[place], *sentences[place + 2 :]]
 
 
-def _statements(scene: Scene, choose: Chooser) -> tuple[list[str], list[str]]:
-    """Return the sentences that come first (technique, devices, findings) and those of the normal rest."""
-    first = _technique(scene, choose)
-    first += [choose(_DEVICES[device]) for device in scene.devices]
-    first += [_fill(choose(_wordings(item)), item) for item in scene.findings]
+def _statements(scene: Scene, choose: Chooser) -> tuple[list[str], list[str], list[str]]:
+    """Return the sentences on technique, on devices and findings, and on what is normal: in this order in a report."""
+    technique = _technique(scene, choose)
+    present = [choose(_DEVICES[device]) for device in scene.devices]
+    present += [_fill(choose(_wordings(item)), item) for item in scene.findings]
     if scene.findings:
-        return first, _normal_rest(scene, choose)
+        return technique, present, _normal_rest(scene, choose)
     normal = _NORMAL_AP if scene.view == "AP" else _NORMAL_PA
-    return first, [choose(wordings) for wordings in normal.values()]
+    return technique, present, [choose(wordings) for wordings in normal.values()]
 
 
 def _technique(scene: Scene, choose: Chooser) -> list[str]:
     sentences = [choose(_TECHNIQUE["portable"])] if scene.view == "AP" else []
     if scene.rotated:
         sentences.append(choose(_TECHNIQUE["rotated"]).format(side=scene.rotated))
-    if scene.has_low_volumes:
-        sentences.append(choose(_TECHNIQUE["low volumes"]))
     return sentences
 
 
