@@ -1,0 +1,122 @@
+"""IU X-Ray is read in each of its three layouts, written here in small."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from xr2text_core.data.iu_xray import read
+from xr2text_core.data.study import DatasetError
+
+
+def write_image(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.zeros((4, 4), np.uint8)).save(path)
+
+
+def write_kaggle(root: Path, image_folder: str) -> Path:
+    (root / "indiana_reports.csv").write_text(
+        "uid,MeSH,Problems,image,indication,comparison,findings,impression\n"
+        '1,normal,normal,Xray Chest,Cough,None.,"Clear lungs, XXXX heart.",Normal chest.\n'
+        "2,normal,normal,Xray Chest,Cough,None.,,Only an impression.\n"
+        "3,normal,normal,Xray Chest,Cough,None.,,\n"
+        "4,normal,normal,Xray Chest,Cough,None.,Its images are gone.,Sad.\n"
+    )
+    (root / "indiana_projections.csv").write_text(
+        "uid,filename,projection\n1,1_IM-2.png,Lateral\n1,1_IM-1.png,Frontal\n2,2_IM-1.png,Frontal\n"
+        "3,3_IM-1.png,Frontal\n4,4_IM-1.png,Frontal\n"
+    )
+    for name in ("1_IM-1.png", "1_IM-2.png", "2_IM-1.png", "3_IM-1.png"):
+        write_image(root / image_folder / name)
+    return root
+
+
+@pytest.mark.parametrize("image_folder", ["images/images_normalized", "images", "somewhere/else", ""])
+def test_kaggle_layout_wherever_the_images_lie(tmp_path: Path, image_folder: str) -> None:
+    dataset = read(write_kaggle(tmp_path, image_folder))
+    first, second = dataset.studies
+    assert first.images == tuple(str(tmp_path / image_folder / name) for name in ("1_IM-1.png", "1_IM-2.png"))
+    assert first.views == ("unknown", "lateral")
+    assert first.patient_id == "1"
+    assert (first.report.findings, first.report.impression) == ("Clear lungs, heart.", "Normal chest.")
+    assert (second.report.findings, second.report.impression) == ("", "Only an impression.")
+    assert dataset.left_out.counts == {
+        "the report is empty": 1,
+        "image is missing": 1,
+        "study without any image": 1,
+    }
+
+
+def test_kaggle_reports_without_projections_say_what_is_missing(tmp_path: Path) -> None:
+    write_kaggle(tmp_path, "images")
+    (tmp_path / "indiana_projections.csv").unlink()
+    with pytest.raises(DatasetError, match=r"indiana_projections\.csv is not in"):
+        read(tmp_path)
+
+
+XML = """<?xml version="1.0" encoding="utf-8"?>
+<eCitation><uId id="CXR{uid}"/><MedlineCitation><Article><Abstract>
+<AbstractText Label="COMPARISON">None.</AbstractText>
+<AbstractText Label="FINDINGS">{findings}</AbstractText>
+<AbstractText Label="IMPRESSION">{impression}</AbstractText>
+</Abstract></Article></MedlineCitation>
+<parentImage id="CXR{uid}_IM-1"><caption>Xray</caption></parentImage>
+<parentImage id="CXR{uid}_IM-2"><caption>Xray</caption></parentImage></eCitation>"""
+
+
+def test_open_i_layout_with_a_broken_file(tmp_path: Path) -> None:
+    folder = tmp_path / "ecgen-radiology"
+    folder.mkdir()
+    (folder / "1.xml").write_text(XML.format(uid=1, findings="Clear &amp; dark lungs.", impression="Normal."))
+    (folder / "2.xml").write_text(XML.format(uid=2, findings="", impression=""))
+    (folder / "3.xml").write_text("<eCitation><uId")
+    for name in ("CXR1_IM-1", "CXR1_IM-2", "CXR2_IM-1"):
+        write_image(tmp_path / "NLMCXR_png" / f"{name}.png")
+    dataset = read(tmp_path)
+    (study,) = dataset.studies
+    assert (study.study_id, study.patient_id, len(study.images)) == ("1", "1", 2)
+    assert (study.report.findings, study.report.impression) == ("Clear & dark lungs.", "Normal.")
+    assert dataset.left_out.counts == {"broken XML file": 1, "the report is empty": 1, "image is missing": 1}
+
+
+def test_r2gen_layout_keeps_its_splits(tmp_path: Path) -> None:
+    entries = {
+        split: [
+            {
+                "id": f"CXR{number}_IM-{number:04}",
+                "report": "the lungs are clear .",
+                "image_path": [f"CXR{number}_IM-{number:04}/{view}.png" for view in (0, 1)],
+                "split": split,
+            }
+        ]
+        for number, split in enumerate(("train", "val", "test"), start=1)
+    }
+    entries["test"].append({"report": "no id"})
+    entries["test"].append({"id": "CXR9", "report": "gone", "image_path": ["CXR9/0.png"], "split": "test"})
+    (tmp_path / "annotation.json").write_text(json.dumps(entries))
+    for part in entries.values():
+        for path in part[0]["image_path"]:
+            write_image(tmp_path / "images" / path)
+    dataset = read(tmp_path)
+    assert [study.split for study in dataset.studies] == ["train", "val", "test"]
+    assert dataset.studies[0].patient_id == "1"
+    assert [Path(image).name for image in dataset.studies[0].images] == ["0.png", "1.png"]
+    assert dataset.left_out.counts == {
+        "entry without id or report": 1,
+        "image is missing": 1,
+        "study without any image": 1,
+    }
+
+
+@pytest.mark.parametrize("content", ["[1, 2]", "{", '{"train": 3}'])
+def test_a_foreign_annotation_file_is_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / "annotation.json").write_text(content)
+    with pytest.raises(DatasetError, match=r"annotation\.json is not an R2Gen annotation file"):
+        read(tmp_path)
+
+
+def test_an_empty_folder_says_which_layouts_are_known(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"indiana_reports\.csv.*ecgen-radiology.*annotation\.json"):
+        read(tmp_path)

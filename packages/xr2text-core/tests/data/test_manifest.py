@@ -1,0 +1,133 @@
+"""The manifest reader keeps what is usable, names what is not, and never splits a patient."""
+
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from xr2text_core.data.manifest import read
+from xr2text_core.data.study import DatasetError
+
+CHEST_NOTES = Path(__file__).parents[4].parent / "shared" / "data" / "chest-notes"
+
+
+def write(root: Path, *rows: str) -> Path:
+    """Write manifest.csv and an image for every name ending in .png that a row begins with."""
+    (root / "manifest.csv").write_text("\n".join(rows) + "\n", "utf-8")
+    for row in rows[1:]:
+        name = row.split(",", 1)[0]
+        if name.endswith(".png") and not name.startswith("gone"):
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.zeros((4, 4), np.uint8)).save(root / name)
+    return root
+
+
+def test_folder_and_csv_path_give_the_same_studies(tmp_path: Path) -> None:
+    root = write(tmp_path, "image,report", "images/a.png,Clear lungs.", 'b.png,"Large heart,\nno fluid."')
+    dataset = read(root)
+    assert dataset.studies == read(root / "manifest.csv").studies
+    assert [study.report.findings for study in dataset.studies] == ["Clear lungs.", "Large heart, no fluid."]
+    assert dataset.studies[0].images == (str(root / "images/a.png"),)
+    assert dataset.left_out.lines() == []
+
+
+def test_all_columns_are_used_and_foreign_ones_ignored(tmp_path: Path) -> None:
+    header = "image,findings,impression,study_id,patient_id,view,split,colour"
+    root = write(tmp_path, header, "a.png,Clear.,Normal.,s1,p1,AP Supine,validate,red")
+    (study,) = read(root).studies
+    assert (study.study_id, study.patient_id, study.views, study.split) == ("s1", "p1", ("AP",), "val")
+    assert (study.report.findings, study.report.impression) == ("Clear.", "Normal.")
+
+
+def test_rows_of_one_study_become_one_study_with_the_frontal_image_first(tmp_path: Path) -> None:
+    header = "image,report,study_id,view"
+    root = write(tmp_path, header, "side.png,Clear.,s1,Lateral", "front.png,Clear.,s1,PA", "b.png,Fluid.,s2,")
+    first, second = read(root).studies
+    assert [Path(image).name for image in first.images] == ["front.png", "side.png"]
+    assert first.views == ("PA", "lateral")
+    assert second.views == ("unknown",)
+
+
+def test_study_numbers_that_start_anew_for_each_patient_stay_apart(tmp_path: Path) -> None:
+    root = write(tmp_path, "image,report,study_id,patient_id", "a.png,One.,1,anna", "b.png,Two.,1,bert")
+    assert [study.study_id for study in read(root).studies] == ["anna/1", "bert/1"]
+
+
+def test_bad_rows_are_counted_named_and_left_out(tmp_path: Path) -> None:
+    root = write(
+        tmp_path,
+        "image,report,split",
+        "a.png,Clear lungs.,train",
+        "gone.png,Nobody home.,train",
+        "b.png,,train",
+        "c.png,XXXX.,train",
+        "d.png,An unquoted comma, here,train",
+        "e.png,Short row",
+        "f.png,Clear lungs.,holdout",
+        ",No image.,train",
+    )
+    dataset = read(root)
+    assert len(dataset.studies) == 1
+    assert dataset.left_out.counts == {
+        "image is missing": 2,
+        "the report is empty": 2,
+        "the row has more or fewer cells than the header": 2,
+        "unknown split (known: train, val, test)": 1,
+    }
+    assert dataset.left_out.examples["image is missing"] == ["gone.png", "row 9"]
+
+
+def test_split_keeps_all_studies_of_a_patient_together(tmp_path: Path) -> None:
+    rows = [f"{number}.png,Clear lungs.,p{number % 12}" for number in range(60)]
+    dataset = read(write(tmp_path, "image,report,patient_id", *rows))
+    splits = defaultdict(set)
+    for study in dataset.studies:
+        splits[study.patient_id].add(study.split)
+    assert all(len(names) == 1 for names in splits.values())
+    assert set().union(*splits.values()) == {"train", "val", "test"}
+
+
+def test_removed_words_leave_readable_text(tmp_path: Path) -> None:
+    root = write(tmp_path, "image,report", 'a.png,"XXXX sternotomy, XXXX. Left ___ (___) is clear.  No XXXX."')
+    assert read(root).studies[0].report.findings == "sternotomy. Left is clear. No."
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (("picture,report", "a.png,Clear."), "no column image; found: picture, report"),
+        (("image,text", "a.png,Clear."), "no column report"),
+        (("image,report", "gone.png,Clear."), "image is missing"),
+        (("image,report",), "no rows"),
+    ],
+)
+def test_nothing_usable_is_one_clear_error(tmp_path: Path, rows: tuple[str, ...], message: str) -> None:
+    with pytest.raises(DatasetError, match=message) as error:
+        read(write(tmp_path, *rows))
+    assert str(tmp_path) in str(error.value)
+
+
+def test_a_folder_without_manifest_says_what_was_expected(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"manifest\.csv: no such file. Expected: .*image and report"):
+        read(tmp_path)
+
+
+def test_a_file_in_another_encoding_is_named(tmp_path: Path) -> None:
+    (tmp_path / "manifest.csv").write_bytes("image,report\na.png,Größe\n".encode("latin-1"))
+    with pytest.raises(DatasetError, match="UTF-8"):
+        read(tmp_path)
+
+
+@pytest.mark.skipif(not CHEST_NOTES.is_dir(), reason=f"the real radiographs are not there: {CHEST_NOTES}")
+def test_121_real_radiographs_are_read_and_all_decode(tmp_path: Path) -> None:
+    from xr2text_core.data.cache import build_cache
+
+    dataset = read(CHEST_NOTES)
+    assert len(dataset.studies) == 121
+    assert dataset.left_out.lines() == []
+    names = [name for study in dataset.studies for name in study.images]
+    cache = build_cache(tmp_path, names, 64)
+    assert cache.unreadable == {}
+    assert cache.images(names).std(axis=(1, 2)).min() > 5

@@ -1,0 +1,188 @@
+"""MIMIC-CXR is read in each of its three layouts, written here in small with made-up reports."""
+
+import gzip
+import io
+import json
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from xr2text_core.data.mimic_cxr import read
+from xr2text_core.data.study import DatasetError
+
+REPORT = "FINAL REPORT\n INDICATION:  Cough.\n\n FINDINGS:\n\n Dark lungs at ___.\n\n IMPRESSION:  Nothing new.\n"
+
+
+def image_bytes(shade: int, kind: str = "JPEG") -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(np.full((8, 8), shade, np.uint8)).save(buffer, kind)
+    return buffer.getvalue()
+
+
+def write_jpg_tree(root: Path, compressed: bool, report_base: str, image_base: str = "files") -> Path:
+    rows = [  # dicom, subject, study, view, split
+        ("a1", "10000032", "50000001", "LATERAL", "train"),
+        ("a2", "10000032", "50000001", "PA", "train"),
+        ("b1", "10000032", "50000002", "AP", "train"),
+        ("c1", "11000033", "50000003", "", "validate"),
+        ("d1", "12000034", "50000004", "LL", "test"),
+        ("e1", "12000034", "50000005", "PA", "test"),  # no report file
+        ("f1", "12000034", "50000006", "PA", "test"),  # no image file
+    ]
+    tables = {
+        "metadata": ["dicom_id,subject_id,study_id,ViewPosition,Rows,Columns"]
+        + [f"{dicom},{subject},{study},{view},3056,2544" for dicom, subject, study, view, _ in rows],
+        "split": ["dicom_id,study_id,subject_id,split"]
+        + [f"{dicom},{study},{subject},{split}" for dicom, subject, study, _, split in rows],
+    }
+    for name, lines in tables.items():
+        text = ("\n".join(lines) + "\n").encode()
+        path = root / f"mimic-cxr-2.0.0-{name}.csv"
+        if compressed:
+            path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(text))
+        else:
+            path.write_bytes(text)
+    for dicom, subject, study, _, _ in rows:
+        folder = f"p{subject[:2]}/p{subject}"
+        if dicom != "f1":
+            path = root / image_base / folder / f"s{study}" / f"{dicom}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(image_bytes(9))
+        if dicom != "e1":
+            path = root / report_base / folder / f"s{study}.txt"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(REPORT)
+    return root
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("report_base", ["files", "mimic-cxr-reports/files"])
+def test_jpg_tree_with_metadata_splits_and_reports(tmp_path: Path, compressed: bool, report_base: str) -> None:
+    dataset = read(write_jpg_tree(tmp_path, compressed, report_base))
+    assert [study.study_id for study in dataset.studies] == [f"5000000{number}" for number in (1, 2, 3, 4)]
+    assert [study.split for study in dataset.studies] == ["train", "train", "val", "test"]
+    first = dataset.studies[0]
+    assert [Path(image).name for image in first.images] == ["a2.jpg", "a1.jpg"]
+    assert first.views == ("PA", "lateral")
+    assert (first.report.findings, first.report.impression) == ("Dark lungs at.", "Nothing new.")
+    assert first.patient_id == dataset.studies[1].patient_id == "10000032"
+    assert dataset.left_out.counts == {
+        "report file is missing": 1,
+        "image is missing": 1,
+        "study without any image": 1,
+    }
+
+
+def test_jpg_tree_without_the_split_table_is_split_by_patient(tmp_path: Path) -> None:
+    write_jpg_tree(tmp_path, False, "files")
+    (tmp_path / "mimic-cxr-2.0.0-split.csv").unlink()
+    dataset = read(tmp_path)
+    assert dataset.studies[0].split == dataset.studies[1].split
+    assert {study.split for study in dataset.studies} == {"train", "val", "test"}
+    assert "hash" in dataset.notes[0]
+
+
+def test_jpg_tree_without_images_says_where_one_was_expected(tmp_path: Path) -> None:
+    write_jpg_tree(tmp_path, False, "files", image_base="elsewhere")
+    with pytest.raises(DatasetError, match=r"no image of the tables exists \(for example .*a1\.jpg"):
+        read(tmp_path)
+
+
+def test_r2gen_entries_of_one_study_become_one_study(tmp_path: Path) -> None:
+    entries = [
+        {
+            "id": dicom,
+            "study_id": 50000001,
+            "subject_id": 10000032,
+            "report": "The lungs are dark. \n No fluid at ___.",
+            "image_path": [f"p10/p10000032/s50000001/{dicom}.jpg"],
+            "split": "train",
+        }
+        for dicom in ("a1", "a2")
+    ]
+    (tmp_path / "annotation.json").write_text(json.dumps({"train": entries, "val": [], "test": []}))
+    for entry in entries:
+        path = tmp_path / "images" / entry["image_path"][0]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(image_bytes(9))
+    (study,) = read(tmp_path).studies
+    assert (study.study_id, study.patient_id, len(study.images)) == ("50000001", "10000032", 2)
+    assert study.report.findings == "The lungs are dark. No fluid at."
+
+
+def write_parquet(path: Path, rows: list[tuple[object, str, str | None]]) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    columns = {name: [row[place] for row in rows] for place, name in enumerate(("image", "findings", "impression"))}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    parquet.write_table(pyarrow.table(columns), path)
+
+
+def as_dict(content: bytes) -> dict[str, object]:
+    return {"bytes": content, "path": None}
+
+
+def test_parquet_duplicates_by_report_or_image_never_straddle_splits(tmp_path: Path) -> None:
+    rows = [(as_dict(image_bytes(number)), f"Text {number}.", f"End {number}.") for number in range(60)]
+    rows += [(as_dict(image_bytes(100 + number)), f"Text {number}.", f"End {number}.") for number in range(60)]
+    rows += [(as_dict(image_bytes(100 + number)), f"Other text {number}.", None) for number in range(60)]
+    rows += rows[:5]
+    write_parquet(tmp_path / "data" / "train-00000.parquet", rows)
+    dataset = read(tmp_path)
+    assert len(dataset.studies) == 180
+    assert dataset.left_out.counts == {"copy of another row": 5}
+    splits = defaultdict(set)
+    for study in dataset.studies:
+        splits[study.report.findings].add(study.split)
+        splits[study.images[0]].add(study.split)
+        splits[study.report.findings.replace("Other text", "Text")].add(study.split)
+    assert all(len(names) == 1 for names in splits.values())
+    assert {study.split for study in dataset.studies} == {"train", "val", "test"}
+    assert any("no patient ids" in note for note in dataset.notes)
+
+
+def test_parquet_images_are_extracted_once_as_they_are(tmp_path: Path) -> None:
+    png = image_bytes(1, "PNG")
+    write_parquet(tmp_path / "a.parquet", [(as_dict(png), "One.", "A."), (as_dict(image_bytes(2)), "Two.", "B.")])
+    first = read(tmp_path)
+    image = Path(first.studies[0].images[0])
+    assert image.suffix == ".png"
+    assert image.read_bytes() == png
+    stamp = image.stat().st_mtime_ns
+    assert read(tmp_path).studies == first.studies
+    assert image.stat().st_mtime_ns == stamp
+    image.unlink()  # somebody tidied up
+    assert read(tmp_path).studies == first.studies
+    assert image.exists()
+
+
+def test_parquet_rows_without_image_or_text_are_counted_and_bare_bytes_are_read(tmp_path: Path) -> None:
+    write_parquet(
+        tmp_path / "a.parquet", [(image_bytes(1), "One.", None), (None, "Two.", ""), (image_bytes(3), "", "")]
+    )
+    dataset = read(tmp_path)
+    assert [study.report.findings for study in dataset.studies] == ["One."]
+    assert dataset.left_out.counts == {"row without image": 1, "the report is empty": 1}
+
+
+def test_a_parquet_file_with_other_columns_or_cut_short_is_named(tmp_path: Path) -> None:
+    write_parquet(tmp_path / "a.parquet", [(image_bytes(1), "One.", "")])
+    whole = (tmp_path / "a.parquet").read_bytes()
+    (tmp_path / "a.parquet").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DatasetError, match=r"a\.parquet cannot be read"):
+        read(tmp_path)
+
+
+def test_a_place_where_images_cannot_be_extracted_is_named(tmp_path: Path) -> None:
+    write_parquet(tmp_path / "a.parquet", [(image_bytes(1), "One.", "")])
+    (tmp_path / "extracted_images").write_text("a file in the way")
+    with pytest.raises(DatasetError, match="extracted_images, which failed"):
+        read(tmp_path)
+
+
+def test_an_empty_folder_says_which_layouts_are_known(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"metadata\.csv.*annotation\.json.*parquet"):
+        read(tmp_path)

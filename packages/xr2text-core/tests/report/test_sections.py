@@ -1,0 +1,87 @@
+"""Full reports, made up for these tests in the layout of MIMIC-CXR, fall into the right sections."""
+
+import pytest
+
+from xr2text_core.report.sections import has_sections, header_kind, read_sections
+
+USUAL = """                                 FINAL REPORT
+ EXAMINATION:  CHEST (PA AND LAT)
+
+ INDICATION:  ___ year old man with cough  // pneumonia?
+
+ COMPARISON:  ___
+
+ FINDINGS:
+
+ Both lungs are dark and empty.
+ Heart: small.
+
+ IMPRESSION:
+
+ Nothing to see.
+"""
+
+
+def test_findings_and_impression_are_found_between_other_sections() -> None:
+    report = read_sections(USUAL)
+    assert report.findings == "Both lungs are dark and empty.\n Heart: small."
+    assert report.impression == "Nothing to see."
+
+
+def test_the_last_section_of_a_kind_counts_and_an_empty_one_does_not() -> None:
+    text = "FINDINGS:  An early word.\n FINDINGS:  The last word.\n IMPRESSION:  All is well.\n IMPRESSION:\n"
+    report = read_sections(text)
+    assert report.findings == "The last word."
+    assert report.impression == "All is well."
+
+
+def test_an_unknown_header_stays_in_its_section() -> None:
+    report = read_sections("FINDINGS:\n LUNGS:  Clear.\n HEART:  Large.\n IMPRESSION:  Large heart.")
+    assert report.findings == "LUNGS:  Clear.\n HEART:  Large."
+
+
+def test_addendum_and_preliminary_reading_are_not_the_report() -> None:
+    addendum = " ADDENDUM:  Somebody was called.\n\n IMPRESSION:  A changed mind.\n"
+    wet_read = " WET READ: ___ 8:01 AM\n  IMPRESSION:  A quick look.\n"
+    line = "\n ______________________________________________________________________________\n"
+    for text in (wet_read + line + USUAL, addendum + line + USUAL, USUAL + line + addendum):
+        assert read_sections(text).impression == "Nothing to see."
+
+
+@pytest.mark.parametrize(
+    ("header", "kind"),
+    [
+        ("FINDINGS", "findings"),
+        ("FINDIGS", "findings"),
+        ("FINDINGS AND IMPRESSION", "findings"),
+        ("IMPRESSON", "impression"),
+        ("CONCLUSION", "impression"),
+        ("PA AND LATERAL VIEWS OF THE CHEST", "title"),
+        ("REASON FOR EXAM", "other"),
+        ("INDICATION", "other"),
+        ("COMPARSION", "other"),
+        ("LUNGS", None),
+        ("HEART", None),
+        ("BONES AND SOFT TISSUES", None),
+    ],
+)
+def test_headers_are_known_in_spite_of_spelling(header: str, kind: str | None) -> None:
+    assert header_kind(header) == kind
+
+
+def test_the_text_below_a_title_is_the_findings_when_no_header_says_so() -> None:
+    report = read_sections(
+        "HISTORY:  Fall.\n\n CHEST, PA AND LATERAL:  The ribs are whole.\n\n IMPRESSION:  No fracture."
+    )
+    assert report.findings == "The ribs are whole."
+
+
+def test_without_headers_the_last_paragraph_is_the_findings() -> None:
+    report = read_sections("FINAL REPORT\n HISTORY:  Cough.\n\n Single view. Both lungs are well filled.\n\n Dr. N")
+    assert report.findings == "Single view. Both lungs are well filled."
+    assert report.impression == ""
+
+
+def test_a_bare_paragraph_is_not_taken_for_a_full_report() -> None:
+    assert has_sections(USUAL)
+    assert not has_sections("The lungs are clear: nothing else.\nNo effusion.")
