@@ -4,8 +4,10 @@
     python tests/report/agreement.py --held-out the other half (odd uid), for reporting only
     python tests/report/agreement.py --errors "lung opacity"   reports of the even half that disagree
 
-The codes, in our words: a term is split at "/", its head is looked up in FINDING_OF_HEAD, its qualifiers say where. Rows without text
-and rows coded "No Indexing" are left out. Terms for devices and for image quality are not abnormalities.
+The codes, in our words: a term is split at "/", its head is looked up in FINDING_OF_HEAD, its qualifiers say where.
+Rows without text and rows coded "No Indexing" are left out. Terms for devices and for image quality are not
+abnormalities; a report with such terms only counts as normal. A finding counts as read when it is present, not when
+it is uncertain: that is how the annotators coded most of what "may represent" something.
 """
 
 import argparse

@@ -1,7 +1,8 @@
 """The words of the labeler: phrases, what they mean, and which attribute of which place is which finding.
 
-A phrase is words separated by spaces; `a|b` means either word, a trailing `?` that the word may be missing. Longer phrases win over
-shorter ones that start at the same word. `xxxx` is what the Indiana University collection writes for a removed word.
+A phrase is words separated by spaces; `a|b` means either word, a trailing `?` that the word may be missing. Longer
+phrases win over shorter ones that start at the same word. `xxxx` is what the Indiana University collection writes for
+a removed word.
 """
 
 from functools import cache
@@ -64,7 +65,7 @@ FINDING_PHRASES: dict[str, tuple[str, ...]] = {
         "fluid in the? pleural space|spaces",
     ),
     "pleural other": (
-        "pleural|pleuroparenchymal|apical|biapical thickening|scarring|scar|capping|cap|plaque|plaques|retraction|reaction",
+        "pleural|pleuroparenchymal|apical|biapical thickening|scarring|scar|cap|capping|plaque|plaques|retraction",
         "thickening of the? pleura",
         "pleural based? density|opacity|mass",
         "fissural thickening",
@@ -141,7 +142,7 @@ FINDING_PHRASES: dict[str, tuple[str, ...]] = {
         "lung volumes are|is|remain|appear low|reduced|decreased|diminished|small",
         "small lung volumes",
         "low inspiratory volume|volumes",
-        "poor|shallow|suboptimal|low|limited inspiration|inspiratory effort?",
+        # A shallow or poor inspiration tells how the film was taken, and is no finding.
     ),
     "vascular congestion": (
         "pulmonary? vascular|venous? congestion|engorgement|redistribution|cephalization",
@@ -341,7 +342,7 @@ CUE_PHRASES: dict[str, tuple[str, ...]] = {
         "resolved",
         "has|have resolved|cleared|disappeared",
         "has|have been removed",
-        "is|are|was|were not|no|longer longer? seen|identified|present|visualized|visible|evident|appreciated|demonstrated",
+        "is|are|was|were not|no longer? seen|identified|present|visualized|visible|evident|appreciated|demonstrated",
         "is|are absent",
         "not seen|identified|visualized|present|evident|appreciated|demonstrated",
         "no longer seen|identified|visualized|present|evident|appreciated|demonstrated|visible",
@@ -387,7 +388,7 @@ CUE_PHRASES: dict[str, tuple[str, ...]] = {
     ),
     # looks like a cue and is none
     "nothing": (
-        "no|without significant|interval|substantial|definite|appreciable|short|term? interval? change|changes in|of|from?",
+        "no|without significant|interval|substantial|definite|appreciable interval? change|changes in|of|from?",
         "no change|changes in?",
         "not significantly|substantially|appreciably? changed|xxxx|different|increased|worsened",
         "no increase in?",
