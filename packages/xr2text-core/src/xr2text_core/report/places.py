@@ -1,0 +1,191 @@
+"""Where findings lie: places, attributes that become findings of a place, and the regions of both."""
+
+# Places, each with the region it lies in; "lung" stands for the lung of the stated side.
+PLACE_PHRASES: dict[str, tuple[str, ...]] = {
+    "heart": (
+        "heart|cardiac size|silhouette|shadow|contour|contours|xxxx?",
+        "ventricle|ventricular|atrium|atrial",
+        "cardiomediastinal|cardiopericardial|cardiothymic silhouette?",
+        "cardio mediastinal silhouette?",
+    ),
+    "mediastinum": (
+        "mediastinum|mediastinal|paratracheal|retrosternal|subcarinal|precarinal",
+        "mediastinal contour|contours|silhouette|structures",
+        "superior|upper mediastinum|mediastinal",
+    ),
+    "hilum": ("hilum|hilar|hila|infrahilar|suprahilar|hilus", "lymph node|nodes|xxxx", "pulmonary artery|arteries"),
+    "aorta": ("aorta|aortic", "aortic arch|knob|xxxx"),
+    "markings": ("markings",),
+    "coronary": ("coronary artery|arteries?",),
+    "vessels": (
+        "pulmonary? vascular markings",
+        "vasculature|vascularity|vessels|vascular",
+        "pulmonary vasculature|vascularity|vessels|xxxx",
+    ),
+    "lung": (
+        "lung|lungs|pulmonary|lobe|lobes|lobar|basilar|bibasilar|base|bases|apex|apical|apices|biapical|perihilar",
+        "midlung|lingula|lingular|retrocardiac|hemithorax|parenchymal|parenchyma|infrahilar",
+    ),
+    "pleura": ("pleura|pleural|fissure|fissures",),
+    "spine": (
+        "spine|spinal|vertebra|vertebrae|vertebral|thoracolumbar|endplate|endplates|disc|disk",
+        "thoracic|lumbar|cervical|t spine|vertebra|vertebrae|vertebral? body?",
+        "vertebral body|bodies",
+    ),
+    "diaphragm": ("diaphragm|diaphragms|diaphragmatic|hemidiaphragm|hemidiaphragms",),
+    "angle": (
+        "costophrenic|cp angle|angles|sulcus|sulci|xxxx|recess?",
+        "pleural sinus|recess|sulcus",
+    ),
+    "bone": (
+        "rib|ribs|clavicle|clavicles|clavicular|sternum|sternal|humerus|humeral|scapula|bone|bones|bony|osseous|skeletal",
+    ),
+    "joint": ("shoulder|shoulders|acromioclavicular|glenohumeral|ac joint|joints?",),
+    "elsewhere": ("knee|knees|hip|hips|hand|wrist|femur|femoral|pelvis|pelvic|scaphoid|metacarpal|ankle|foot|elbow",),
+    "body": (
+        "abdomen|abdominal|spleen|splenic|breast|breasts|neck|axilla|axillary|bowel|stomach|liver|quadrant|gallbladder",
+        "soft tissue|tissues",
+        "costochondral|cartilage|cartilages",
+        "nipple",
+        "renal",
+    ),
+}
+
+PLACE_REGIONS = {
+    "heart": "heart",
+    "mediastinum": "mediastinum",
+    "hilum": "mediastinum",
+    "aorta": "mediastinum",
+    "coronary": "heart",
+    "lung": "lung",
+    "pleura": "lung",
+    "vessels": "lung",
+    "spine": "spine",
+    "diaphragm": "diaphragm",
+    "angle": "costophrenic angles",
+}
+
+# Attributes make a finding only together with a place.
+ATTRIBUTE_PHRASES: dict[str, tuple[str, ...]] = {
+    "enlarged": ("enlarged|enlargement|dilated|widened|widening|wide|increased|increase|fullness|full",),
+    "prominent": ("prominent|prominence|engorged|indistinct|indistinctness",),
+    "elevated": ("elevated|elevation|tenting",),
+    "tortuous": ("tortuous|tortuosity|unfolded|unfolding|ectatic|ectasia|uncoiled|uncoiling",),
+    "flattened": ("flattened|flattening",),
+    "blunted": ("blunted|blunting|obscuration|obliteration|obscured|thickening",),
+    "calcified": ("calcified|calcific",),
+    "calcification": ("calcification|calcifications",),
+    "degenerative": ("degenerative|degenerated|degeneration|hypertrophic|spondylotic",),
+    "deformed": (
+        "deformity|deformities|deformed|irregularity|sclerosis|sclerotic|lucency",
+        "loss of? height|xxxx",
+        "height loss",
+    ),
+    "normal": (
+        "normal|unremarkable|clear|intact",
+        "within normal limits",
+        "within limits of normal",
+        "otherwise clear|normal|unremarkable",
+        "normal in size",
+        "at? upper limits of normal",
+        "at? upper limits normal",
+        "top normal",
+        "not enlarged|widened|dilated",
+        "nonenlarged",
+    ),
+}
+
+# (attribute, place) -> findings. "normal" denies the finding instead.
+ATTRIBUTE_OF_PLACE: dict[tuple[str, str], tuple[str, ...]] = {
+    ("enlarged", "heart"): ("cardiomegaly",),
+    ("prominent", "heart"): ("cardiomegaly",),
+    ("enlarged", "mediastinum"): ("enlarged cardiomediastinum",),
+    ("enlarged", "hilum"): ("enlarged cardiomediastinum",),
+    ("prominent", "mediastinum"): ("enlarged cardiomediastinum",),
+    ("prominent", "hilum"): ("enlarged cardiomediastinum",),
+    ("enlarged", "aorta"): ("aortic abnormality",),
+    ("prominent", "aorta"): ("aortic abnormality",),
+    ("enlarged", "vessels"): ("vascular congestion",),
+    ("prominent", "vessels"): ("vascular congestion",),
+    ("elevated", "diaphragm"): ("elevated diaphragm",),
+    ("flattened", "diaphragm"): ("hyperinflation",),
+    ("blunted", "angle"): ("pleural other",),
+    ("blunted", "pleura"): ("pleural other",),
+    ("calcified", "aorta"): ("aortic abnormality", "calcification"),
+    ("calcified", "hilum"): ("calcification",),
+    ("calcified", "mediastinum"): ("calcification",),
+    ("calcified", "lung"): ("calcification",),
+    ("calcified", "pleura"): ("calcification",),
+    ("calcified", "coronary"): ("calcification",),
+    ("calcified", "heart"): ("calcification",),
+    ("calcification", "aorta"): ("aortic abnormality", "calcification"),
+    ("calcification", "hilum"): ("calcification",),
+    ("calcification", "mediastinum"): ("calcification",),
+    ("calcification", "lung"): ("calcification",),
+    ("calcification", "pleura"): ("calcification",),
+    ("calcification", "coronary"): ("calcification",),
+    ("calcification", "heart"): ("calcification",),
+    ("tortuous", "aorta"): ("aortic abnormality",),
+    ("enlarged", "markings"): ("interstitial markings",),
+    ("prominent", "markings"): ("interstitial markings",),
+    ("degenerative", "spine"): ("degenerative spine",),
+    ("degenerative", "joint"): ("other abnormality",),
+    ("deformed", "bone"): ("bone abnormality",),
+    ("deformed", "spine"): ("bone abnormality",),
+    ("normal", "heart"): ("cardiomegaly",),
+    ("normal", "mediastinum"): ("enlarged cardiomediastinum",),
+    ("normal", "lung"): ("lung opacity",),
+    ("normal", "vessels"): ("vascular congestion",),
+    ("normal", "bone"): ("fracture",),
+}
+
+# Attributes that say enough when no place is named.
+FINDING_OF_LONE_ATTRIBUTE = {
+    "calcified": "calcification",
+    "calcification": "calcification",
+    "tortuous": "aortic abnormality",
+}
+
+FINDING_REGION = {
+    "enlarged cardiomediastinum": "mediastinum",
+    "cardiomegaly": "heart",
+    "pleural effusion": "costophrenic angles",
+    "aortic abnormality": "mediastinum",
+    "degenerative spine": "spine",
+    "scoliosis": "spine",
+    "elevated diaphragm": "diaphragm",
+    "hiatal hernia": "mediastinum",
+    "fracture": "",
+    "support devices": "",
+    "bone abnormality": "",
+    "other abnormality": "",
+}  # every other finding lies in the lungs
+
+# Findings that lie where the text says; the other findings have one fixed region.
+MOVABLE = {
+    "lung opacity": ("lung", "mediastinum", "body"),
+    "lung lesion": ("lung", "mediastinum", "hilum", "pleura", "body"),
+    "calcification": ("lung", "mediastinum", "hilum", "aorta", "pleura", "heart", "coronary", "body"),
+    "granuloma": ("lung", "mediastinum", "hilum", "body"),
+    "pleural other": ("angle", "pleura", "lung"),
+    "fracture": ("spine", "bone"),
+    "bone abnormality": ("spine", "bone"),
+    "hyperinflation": ("lung", "diaphragm"),
+}
+
+
+# Findings that take the side of their neighbour: "opacity in the left base, atelectasis or scarring".
+SHARES_SIDE = (
+    "lung opacity",
+    "lung lesion",
+    "consolidation",
+    "pneumonia",
+    "atelectasis",
+    "pneumothorax",
+    "pleural effusion",
+    "pleural other",
+    "granuloma",
+    "scarring",
+    "fracture",
+    "elevated diaphragm",
+)
