@@ -2,7 +2,7 @@
 
 Method: Koehn 2004, "Statistical significance tests for machine translation evaluation". Studies are drawn with
 replacement; corpus BLEU and macro F1 of a draw come from sums over its studies. CIDEr keeps the document frequencies of
-the full list of references. Check: for a plain mean such as ROUGE-L the interval is about mean -/+ 1.96 standard errors.
+the full list of references. Check: for a plain mean such as ROUGE-L the interval is mean -/+ 1.96 standard errors.
 """
 
 from collections.abc import Collection, Sequence

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from xr2text_core.metrics.ngrams import Floats
 from xr2text_core.metrics.protocols import check_pairs
-from xr2text_core.report.labeler import ReportLabels, label_report
+from xr2text_core.report.labeler import label_report
 from xr2text_core.report.vocabulary import FINDINGS
 
 NUM_COLUMNS = 3 * len(FINDINGS)
@@ -49,7 +49,7 @@ def clinical_f1(candidates: Sequence[str], references: Sequence[str]) -> Clinica
     statistics = clinical_statistics(candidates, references)
     sums = statistics.sum(axis=0)
     hits, invented, missed = np.split(sums, 3)
-    abnormal = np.array([not _labels(text).is_normal for text in references])
+    abnormal = np.array([not is_normal for _, is_normal in map(_read, references)])
     return ClinicalF1(
         macro=float(macro_from_sums(sums)),
         micro=float(_f1(hits.sum(), invented.sum(), missed.sum())),
@@ -78,14 +78,14 @@ def macro_from_sums(sums: Floats) -> Floats:
 
 def _present(texts: Sequence[str]) -> NDArray[np.bool_]:
     """Which findings each text asserts, (N, F)."""
-    return np.array(
-        [[finding in present for finding in FINDINGS] for present in (_labels(text).present for text in texts)]
-    )
+    return np.array([[finding in present for finding in FINDINGS] for present, _ in map(_read, texts)])
 
 
-@lru_cache(maxsize=65_536)  # the references of a validation are labelled again after every epoch
-def _labels(text: str) -> ReportLabels:
-    return label_report(text)
+@lru_cache(maxsize=65_536)  # the references of a validation are read again after every epoch
+def _read(text: str) -> tuple[frozenset[str], bool]:
+    """The findings that a text asserts, and whether it is normal."""
+    labels = label_report(text)
+    return labels.present, labels.is_normal
 
 
 def _f1(hits: Floats, invented: Floats, missed: Floats) -> Floats:
