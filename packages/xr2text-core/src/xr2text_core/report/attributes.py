@@ -7,6 +7,7 @@ from xr2text_core.report.places import ATTRIBUTE_OF_PLACE, FINDING_OF_LONE_ATTRI
 from xr2text_core.report.terms import Term
 
 LISTS = ("list", "or")
+CLAUSE_ENDS = ("but", "break", "there")
 
 
 def join_attributes(terms: list[Term]) -> list[Term]:
@@ -63,6 +64,8 @@ def _places_of(terms: list[Term], index: int) -> list[Term]:
     for position, term in enumerate(terms[index + 1 :], index + 1):
         if fits(term):
             return [term, *_listed_places(terms[position + 1 :], fits)] if attribute.meaning == "normal" else [term]
+        if term.kind == "finding" and attribute.meaning in ("enlarged", "prominent"):
+            return []  # "increased opacity over the mediastinum": it describes the opacity
         if term.kind in ("finding", "attribute") or (term.kind == "cue" and term.meaning != "of"):
             break
     places: list[Term] = []
@@ -84,12 +87,12 @@ def _first_later_place(terms: list[Term], fits: Callable[[Term], bool]) -> list[
     for term in terms:
         if fits(term):
             return [term]
-        if term.kind == "cue" and term.meaning in ("but", "break", "no"):
+        if term.kind == "cue" and term.meaning in (*CLAUSE_ENDS, "no"):
             break
     return []
 
 
 def _ends_the_search(term: Term, has_places: bool) -> bool:
     if term.kind == "cue":
-        return term.meaning in ("but", "break") or (has_places and term.meaning not in ("list", "or", "of"))
+        return term.meaning in CLAUSE_ENDS or (has_places and term.meaning not in ("list", "or", "of"))
     return term.kind == "finding"

@@ -8,9 +8,9 @@ a removed word.
 # Findings that are named by themselves.
 FINDING_PHRASES: dict[str, tuple[str, ...]] = {
     "enlarged cardiomediastinum": (
-        "mediastinal widening|enlargement|mass|adenopathy|lymphadenopathy",
+        "mediastinal widening|enlargement|adenopathy|lymphadenopathy",
         "widening|enlargement of the? mediastinum",
-        "hilar|mediastinal|paratracheal and? hilar|mediastinal? adenopathy|lymphadenopathy|fullness|enlargement|mass",
+        "hilar|mediastinal|paratracheal and? hilar|mediastinal? adenopathy|lymphadenopathy|fullness|enlargement",
         "adenopathy|lymphadenopathy",
         "enlarged hilar|mediastinal|paratracheal lymph nodes|xxxx",
     ),
@@ -100,6 +100,7 @@ FINDING_PHRASES: dict[str, tuple[str, ...]] = {
         "overinflated|overinflation|hyperdistention|hyperdistended|overexpanded",
         "air trapping",
         "increased ap|anteroposterior diameter",
+        "increased retrosternal airspace|air|clear|lucency space?",
     ),
     "emphysema": (
         "emphysema|emphysematous|copd|bullous|bulla|bullae|bleb|blebs",

@@ -6,7 +6,7 @@ of them. A scope ends with its sentence at the latest.
 
 from itertools import pairwise
 
-from xr2text_core.report.attributes import LISTS
+from xr2text_core.report.attributes import CLAUSE_ENDS, LISTS
 from xr2text_core.report.places import SHARES_SIDE
 from xr2text_core.report.terms import Term
 
@@ -17,23 +17,37 @@ SCOPES = {"no": "absent", "maybe": "uncertain", "versus": "uncertain", "past": "
 def apply_cues(terms: list[Term]) -> None:
     """Walk through the sentence and let each cue act on the findings after it or before it."""
     forward: str | None = None
+    has_acted = False
     clause: list[Term] = []
     for index, term in enumerate(terms):
         if term.kind == "finding":
             clause.append(term)
+            has_acted = True
             if forward in ("past", "advice"):
                 term.dropped = True
             elif forward is not None:
                 term.status = _weaker(term.status, forward)
         elif term.kind == "cue":
-            forward = _next_scope(terms, index, forward)
-            if term.meaning in ("gone", "doubted", "versus"):
-                for finding in clause[-1:] if term.meaning == "versus" else clause:
-                    finding.status = "absent" if term.meaning == "gone" else _weaker(finding.status, "uncertain")
-            if term.meaning in ("but", "break"):
+            if has_acted or forward != "uncertain" or term.meaning not in ("verb", "there"):
+                forward = _next_scope(terms, index, forward)
+                has_acted = False
+            _act_backwards(term.meaning, clause)
+            if term.meaning in CLAUSE_ENDS:
                 clause = []
         elif forward == "absent" and _starts_afresh(terms, index):
             forward = None
+
+
+def _act_backwards(cue: str, clause: list[Term]) -> None:
+    """Let "has resolved", "cannot be excluded" or "versus" change the findings before it."""
+    if cue == "gone":
+        for finding in clause:
+            finding.status = "absent"
+    elif cue == "doubted":
+        for finding in clause:
+            finding.status = _weaker(finding.status, "uncertain")
+    elif cue == "versus" and clause:
+        clause[-1].status = _weaker(clause[-1].status, "uncertain")
 
 
 def _weaker(status: str, cue: str) -> str:
@@ -47,7 +61,7 @@ def _next_scope(terms: list[Term], index: int, forward: str | None) -> str | Non
         if forward == "advice" or (forward == "absent" and SCOPES[meaning] == "uncertain"):
             return forward
         return SCOPES[meaning]
-    if meaning in ("but", "break"):
+    if meaning in CLAUSE_ENDS:
         return None
     if meaning == "verb":
         return forward if forward == "advice" else None
@@ -86,7 +100,7 @@ def apply_neighbours(terms: list[Term]) -> None:
             _attach(previous, waiting)
             waiting = []
             is_listed = term.meaning in LISTS
-            has_preposition = term.meaning not in ("but", "break")
+            has_preposition = term.meaning not in CLAUSE_ENDS
         elif term.kind == "cue":
             has_preposition = term.meaning == "of" and bool(previous)
         elif has_preposition and not is_listed:
