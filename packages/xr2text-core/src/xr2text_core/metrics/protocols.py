@@ -56,7 +56,7 @@ def get_protocol(name: str) -> Protocol:
 def describe(protocol: str | Protocol) -> str:
     """The sentence to print beside every number scored under this protocol."""
     chosen = get_protocol(protocol) if isinstance(protocol, str) else protocol
-    return f"{chosen.name}: {chosen.description}"
+    return f"{chosen.name}: {chosen.description}; corpus BLEU, ROUGE-L with beta {chosen.rouge_beta:g}"
 
 
 def tokenize_candidates(candidates: Sequence[str], protocol: Protocol) -> list[list[str]]:
@@ -116,8 +116,8 @@ def _google_tokens(text: str) -> list[str]:
 
 
 def _ptb_tokens(text: str) -> list[str]:
-    # nltk's rules split a full stop only at the end of the text, so ends of sentences are set apart first. With that, 98.6 %
-    # of the 2,038 IU reports looked at get the very tokens of pycocoevalcap's Java tokenizer.
+    # nltk's rules split a full stop only at the end of the text, so ends of sentences are set apart first. With that,
+    # 2,010 of 2,038 IU reports get the very tokens of pycocoevalcap's Java tokenizer.
     apart = re.sub(r"(?<=[a-z]{2})\.|\.(?=\s|$)", " . ", text.lower())
     return [token for token in _treebank().tokenize(apart) if any(letter.isalnum() for letter in token)]
 
@@ -155,7 +155,7 @@ PROTOCOLS = (
     Protocol("ptb", "lower case, Penn Treebank tokens without punctuation, whole references", _ptb_tokens),
     Protocol(
         "google",
-        "tokens of google rouge-score (lower case, runs of a-z0-9, no stemmer), ROUGE-L as F1, whole references",
+        "tokens of google rouge-score (lower case, runs of a-z0-9, no stemmer), whole references",
         _google_tokens,
         rouge_beta=1.0,
     ),
