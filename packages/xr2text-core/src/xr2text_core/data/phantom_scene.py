@@ -95,6 +95,7 @@ assert set(_KINDS) <= set(FINDINGS)
 _NORMAL_SHARE = 0.5
 _NUM_REGIONS = (1, 2, 3, 4)
 _NUM_REGIONS_CHANCE = (0.40, 0.35, 0.18, 0.07)
+_MAX_FINDINGS = 4
 
 
 def finding_regions(item: PhantomFinding) -> frozenset[str]:
@@ -177,7 +178,7 @@ def _sample_findings(generator: np.random.Generator) -> tuple[PhantomFinding, ..
         fits = len(abnormal_regions([*found, item])) <= num_regions
         if fits and not any(_hides(item, other) or _hides(other, item) for other in found):
             found.append(item)
-        if len(abnormal_regions(found)) == num_regions:
+        if len(abnormal_regions(found)) == num_regions or len(found) == _MAX_FINDINGS:
             break
     return tuple(sorted(found, key=lambda item: kinds.index(item.finding)))
 
