@@ -52,6 +52,25 @@ def test_negation_never_leaves_its_sentence() -> None:
     assert label_report("No pneumothorax. Effusion on the right.").present == {"pleural effusion"}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "No pneumothorax.2. Cardiomegaly.",
+        "No pneumothorax\n- Cardiomegaly",
+        "no pneumothorax . cardiomegaly .",
+        "No pneumothorax; cardiomegaly",
+        "No pneumothorax of 2.5 cm any more. Cardiomegaly.",
+    ],
+)
+def test_sentence_ends_at_stops_and_list_marks_but_not_inside_numbers(text: str) -> None:
+    labels = label_report(text)
+    assert (labels.present, labels.absent) == ({"cardiomegaly"}, {"pneumothorax"})
+
+
+def test_wrapped_line_is_one_sentence() -> None:
+    assert label_report("No pneumothorax or\neffusion.").absent == {"pneumothorax", "pleural effusion"}
+
+
 def test_present_beats_uncertain_beats_absent() -> None:
     labels = label_report("No pneumonia. Possible pneumonia.")
     assert (labels.present, labels.uncertain, labels.absent) == (frozenset(), {"pneumonia"}, frozenset())

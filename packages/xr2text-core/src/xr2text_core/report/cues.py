@@ -45,7 +45,7 @@ CUE_PHRASES: dict[str, tuple[str, ...]] = {
         "may|might|could|possible|possibly|questionable|question|suspect|suspected|suspicious|worrisome|concerning|concern",
         "cannot|not be? entirely? rule out",
         "unclear|uncertain whether|if",
-        "possible|possibility|suspect|suspicion that",
+        "is? possible|possibility|suspect|suspected|suspicion that",
         "low suspicion for",
         "less likely",
         "doubt|unlikely",

@@ -18,7 +18,7 @@ from xr2text_core.report.vocabulary import REGIONS, SEVERITIES
 DEVICES = "support devices"
 BOTH_LUNGS = ("right lung", "left lung")
 # A full stop inside a number ends nothing; a new line does before a list mark, and when a line is left empty.
-SENTENCE_END = re.compile(r"[.?!;]+(?!\d)|\n\s*(?:\n|[-*\d])")
+SENTENCE_END = re.compile(r"(?<!\d)\.|\.(?!\d)|[?!;]|\n\s*(?:\n|[-*]\s|\d+\))")
 
 
 @dataclass(frozen=True)
