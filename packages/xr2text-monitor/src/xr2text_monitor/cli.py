@@ -3,17 +3,24 @@
 import argparse
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from xr2text_monitor import __version__
 from xr2text_monitor.alerts import Limits
+from xr2text_monitor.journal import Journal
+from xr2text_monitor.on_alert import AlertCommand
 from xr2text_monitor.run_files import RunFolder
-from xr2text_monitor.sampler import Sampler
+from xr2text_monitor.sampler import Sampler, Snapshot
+
+POLL_S = 1.0
+COMMAND_S = 30.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code: 0 healthy, 1 a warning stands, 2 no run."""
+    arguments = sys.argv[1:] if arguments is None else arguments
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
@@ -23,8 +30,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(str(error))
     for stream in (sys.stdout, sys.stderr):
         getattr(stream, "reconfigure", lambda **_: None)(errors="replace")  # a terminal without °C still gets the rest
+    sampler = Sampler(folder, limits, gpu=not options.no_gpu)
+    command = AlertCommand(options.on_alert, options.run) if options.on_alert else None
     if options.once or options.json:
-        return _quietly(lambda: _once(Sampler(folder, limits, gpu=not options.no_gpu), options.json))
+        return _quietly(lambda: _once(sampler, command, options.json))
+    if options.watch_log:
+        return _quietly(lambda: _watch_log(sampler, command))
+    if options.web:
+        from xr2text_monitor.web import serve
+
+        return _quietly(lambda: serve([word for word in arguments if word != "--web"]))
+    from xr2text_monitor.app import run
+
+    run(sampler, command)
     return 0
 
 
@@ -42,12 +60,34 @@ def limits_from(max_temp: float, max_memory: str) -> Limits:
     return Limits(max_temp, value)
 
 
-def _once(sampler: Sampler, wants_json: bool) -> int:
+def _once(sampler: Sampler, command: AlertCommand | None, wants_json: bool) -> int:
     from xr2text_monitor.summary import as_json, as_text, exit_code
 
     snapshot = sampler.sample()
     print(as_json(snapshot) if wants_json else as_text(snapshot))
+    if command is not None:
+        _start_commands(command, snapshot)
+        command.wait(COMMAND_S)
     return exit_code(snapshot)
+
+
+def _watch_log(sampler: Sampler, command: AlertCommand | None) -> int:
+    """Events, changes of state and warnings as lines, until Ctrl-C."""
+    journal = Journal()
+    while True:
+        snapshot = sampler.sample()
+        for entry in journal.add(snapshot):
+            moment = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(entry.at or snapshot.at))
+            print(f"{moment} {entry.kind}: {entry.text}", flush=True)
+        if command is not None:
+            _start_commands(command, snapshot)
+        time.sleep(POLL_S)
+
+
+def _start_commands(command: AlertCommand, snapshot: Snapshot) -> None:
+    for change in snapshot.changes:
+        if change.is_raised:
+            command.start(change.alert)
 
 
 def _quietly(command: Callable[[], int]) -> int:
@@ -74,6 +114,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--out", type=Path, default=Path(), metavar="DIR", help="folder that holds checkpoints/ and data/statistics/")
     add("--once", action="store_true", help="print a summary and leave")
     add("--json", action="store_true", help="print all fields as JSON and leave")
+    add("--watch-log", action="store_true", help="print events, states and warnings as lines, until Ctrl-C")
+    add("--web", action="store_true", help="serve the screen in a browser on this machine (needs the extra `web`)")
+    add(
+        "--on-alert",
+        metavar="COMMAND",
+        help="run this in the shell for each new warning; see XR2TEXT_ALERT_* variables",
+    )
     add("--max-temp", type=float, default=85.0, metavar="C", help="warn above this GPU temperature (85 °C)")
     add(
         "--max-memory-gb",

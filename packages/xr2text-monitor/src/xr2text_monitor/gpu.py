@@ -149,7 +149,7 @@ def _why_silent(handle: Any) -> str:
 
 
 _EXPLAINED = {
-    pynvml.NVML_ERROR_LIBRARY_NOT_FOUND: "no NVIDIA driver on this machine (NVML library not found)",
+    pynvml.NVML_ERROR_LIBRARY_NOT_FOUND: "no NVIDIA driver found (no NVML library)",
     pynvml.NVML_ERROR_DRIVER_NOT_LOADED: "the NVIDIA driver is not loaded",
     pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH: "the NVIDIA driver was updated: restart the computer to read it",
     pynvml.NVML_ERROR_NO_PERMISSION: "no permission to read the GPU",

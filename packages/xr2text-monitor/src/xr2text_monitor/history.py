@@ -3,7 +3,7 @@
 import csv
 from array import array
 from bisect import bisect_left
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from xr2text_monitor.growing_file import GrowingFile
@@ -59,38 +59,44 @@ class History:
     def __len__(self) -> int:
         return len(self.epochs)
 
+    def copy(self) -> "History":
+        columns = {name: column[:] for name, column in self.columns.items()}
+        return replace(self, epochs=self.epochs[:], columns=columns, stages=list(self.stages))
+
     def recent(self, name: str, count: int) -> list[float]:
         """The newest `count` measured values of a column, oldest first."""
         return [value for value in self.columns[name][-count:] if value == value]
 
 
 class HistoryReader:
-    """Follows the history file; `read` returns the same object, brought up to date."""
+    """Follows the history file. `read` returns a History that stays as it is: others may draw it."""
 
     def __init__(self, path: Path) -> None:
         self.file = GrowingFile(path)
+        self._shown = History()
         self._start_over(History())
 
     def _start_over(self, history: History) -> None:
-        self.history = history
+        self._history = history
         self._places: dict[str, int] = {}  # column name -> its place in a line
         self._newest: list[str] = []
         self._bests: list[tuple[float, list[str]]] = []
 
     def read(self) -> History:
-        version = self.history.version
+        version = self._shown.version
         for block in self.file.read():
             if block.restarted:
                 self._start_over(History(version=version + 1))
             for line in block.lines:
                 self._take(_cells(line))
-        history = self.history
         if self._newest:
-            history.last = self._row(self._newest)
-            history.best = self._row(self._bests[-1][1]) if self._bests else None
-            history.version = version + 1
+            self._history.last = self._row(self._newest)
+            self._history.best = self._row(self._bests[-1][1]) if self._bests else None
+            self._history.version = version + 1
             self._newest = []
-        return history
+        if self._history.version != version:
+            self._shown = self._history.copy()
+        return self._shown
 
     def _take(self, cells: list[str]) -> None:
         """The first line is the header. Not a row: another width than the header, or no epoch."""
@@ -104,7 +110,7 @@ class HistoryReader:
         self._keep(int(epoch), cells)
 
     def _keep(self, epoch: int, cells: list[str]) -> None:
-        history = self.history
+        history = self._history
         if history.epochs and epoch <= history.epochs[-1]:
             self._cut_from(epoch)
         history.epochs.append(epoch)
@@ -120,10 +126,10 @@ class HistoryReader:
 
     def _cut_from(self, epoch: int) -> None:
         """An epoch that comes again takes the place of its first version and of all that followed (a resume)."""
-        keep = bisect_left(self.history.epochs, epoch)
-        for column in (self.history.epochs, *self.history.columns.values()):
+        keep = bisect_left(self._history.epochs, epoch)
+        for column in (self._history.epochs, *self._history.columns.values()):
             del column[keep:]
-        self.history.stages = [pair for pair in self.history.stages if pair[0] < epoch]
+        self._history.stages = [pair for pair in self._history.stages if pair[0] < epoch]
         self._bests = [pair for pair in self._bests if pair[0] < epoch]
 
     def _text(self, cells: list[str], name: str) -> str:

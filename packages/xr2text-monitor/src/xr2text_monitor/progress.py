@@ -51,6 +51,15 @@ def step_fraction(status: Status | None) -> float | None:
     return min(1.0, max(0.0, status.step / status.steps_in_epoch))
 
 
+def run_fraction(status: Status) -> float | None:
+    """Share of all planned epochs that is done, 0..1."""
+    if status.epoch is None or not status.epochs:
+        return None
+    if status.state == "finished":
+        return 1.0
+    return min(1.0, max(0.0, (status.epoch - 1 + (step_fraction(status) or 0.0)) / status.epochs))
+
+
 def stage_number(stage: str) -> int | None:
     """1..4 for the stages of the curriculum; None for others (all_cases: trained without one)."""
     return STAGES.index(stage) + 1 if stage in STAGES else None

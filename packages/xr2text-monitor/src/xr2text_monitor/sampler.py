@@ -36,6 +36,7 @@ class Snapshot:
     info: RunInfo = field(default_factory=RunInfo)
     history: History = field(default_factory=History)
     events: tuple[Event, ...] = ()
+    num_events: int = 0  # since the file began, of which `events` are the newest
     checkpoints: tuple[Checkpoint, ...] = ()
     gpu: GpuReport = field(default_factory=GpuReport)
     host: Host = field(default_factory=Host)
@@ -80,9 +81,22 @@ class Sampler:
         changes = tuple(self._book.update(watched, now, wall))
         others = () if status or len(history) else tuple(self.folder.named_runs()[:9])
         return Snapshot(
-            wall, self.folder, state, status, info, history, events, checkpoints, gpu, host, self._book.standing,
-            changes, others, _notes(status),
-        )  # fmt: skip
+            wall,
+            self.folder,
+            state,
+            status,
+            info,
+            history,
+            events,
+            self._events.num_read,
+            checkpoints,
+            gpu,
+            host,
+            self._book.standing,
+            changes,
+            others,
+            _notes(status),
+        )
 
     def _status_and_process(self) -> tuple[Status | None, Process]:
         """The status is read again after its process was found gone: it may have written its last word in between."""

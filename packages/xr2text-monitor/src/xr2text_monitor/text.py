@@ -60,6 +60,15 @@ def duration(seconds: float | None) -> str:
     return f"{left // 86400} d {left % 86400 // 3600:02} h"
 
 
+def age(seconds: float) -> str:
+    """The largest unit only: 5 min ago, 2 h ago."""
+    left = max(0, int(seconds))
+    for name, scale in (("d", 86400), ("h", 3600), ("min", 60)):
+        if left >= scale:
+            return f"{left // scale} {name} ago"
+    return f"{left} s ago"
+
+
 def clock(at: float | None, now: float) -> str:
     """A moment (Unix seconds) in local time: 04:12 today, else with the day: Tue 04:12, 12 Jan 04:12."""
     if at is None or not math.isfinite(at) or abs(at) > 1e11:

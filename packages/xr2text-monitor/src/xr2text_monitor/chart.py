@@ -1,0 +1,150 @@
+"""Line charts in braille: two by four dots a cell. Pure functions from numbers to lines; no widget."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from textual.content import Content
+
+from xr2text_monitor.ink import MUTED, Piece, line
+
+DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))  # bit of the dot in column 0..1, row 0..3 of a braille cell
+AXIS_CELLS = 7
+
+
+@dataclass(frozen=True)
+class Series:
+    """One curve. A dotted one can be told from a solid one without colour. NaN leaves a gap."""
+
+    name: str
+    xs: Sequence[float]
+    ys: Sequence[float]
+    style: str
+    is_dotted: bool = False
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A vertical line with a word at its foot."""
+
+    x: float
+    name: str
+
+
+class Canvas:
+    """Cells of braille dots; the style of a cell is that of the last curve drawn through it."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self.width, self.height = width, height
+        self.bits = [[0] * width for _ in range(height)]
+        self.styles = [[""] * width for _ in range(height)]
+
+    def dot(self, x: int, y: int, style: str) -> None:
+        """x from the left in half cells, y from the top in quarter cells."""
+        if 0 <= x < 2 * self.width and 0 <= y < 4 * self.height:
+            self.bits[y // 4][x // 2] |= DOTS[x % 2][y % 4]
+            self.styles[y // 4][x // 2] = style
+
+
+def draw(series: Sequence[Series], marks: Sequence[Mark], width: int, height: int) -> list[Content]:
+    """Chart of exactly `height` lines: the plot, and below it the axis with the marks. Empty when there is nothing."""
+    xs = [x for one in series for x in one.xs]
+    ys = [y for one in series for y in one.ys if math.isfinite(y)]
+    columns, rows = width - AXIS_CELLS, height - 1
+    if not xs or not ys or columns < 4 or rows < 1:
+        return []
+    left, right = min(xs), max(*xs, min(xs) + 4)
+    low, high = _padded(min(ys), max(ys))
+    canvas = Canvas(columns, rows)
+    for one in series:
+        _draw_curve(canvas, one, (left, right), (low, high))
+    places = {round((mark.x - left) / (right - left) * (columns - 1)): mark.name for mark in marks if mark.x > left}
+    labels = _axis_labels(low, high, rows)
+    lines = [line((f"{labels[row]:>{AXIS_CELLS - 2}} ┤", MUTED), *_row(canvas, row, places)) for row in range(rows)]
+    return [*lines, line((" " * AXIS_CELLS + _foot(left, max(xs), right, places, columns), MUTED))]
+
+
+def _padded(low: float, high: float) -> tuple[float, float]:
+    """A range that is never empty."""
+    if high > low:
+        return low, high
+    margin = abs(low) * 0.05 or 0.5
+    return low - margin, high + margin
+
+
+def _draw_curve(canvas: Canvas, one: Series, x_range: tuple[float, float], y_range: tuple[float, float]) -> None:
+    """Each column of dots shows the span of the values that fall into it, joined to the column before."""
+    wide, tall = 2 * canvas.width - 1, 4 * canvas.height - 1
+    before: tuple[int, int] | None = None
+    for column, low, high, newest in _by_column(one, x_range, wide):
+        if newest is None:
+            before = None
+            continue
+        top, bottom, y = (round((y_range[1] - v) / (y_range[1] - y_range[0]) * tall) for v in (high, low, newest))
+        for dot in range(top, bottom + 1):
+            canvas.dot(column, dot, one.style)
+        if before is not None:
+            _join(canvas, before, (column, y), one)
+        before = (column, y)
+
+
+def _by_column(one: Series, x_range: tuple[float, float], wide: int) -> list[tuple[int, float, float, float | None]]:
+    """(column, lowest, highest, newest value) for every column that has a point; newest None: a gap (NaN)."""
+    found: dict[int, list[float]] = {}
+    scale = wide / (x_range[1] - x_range[0])
+    for x, y in zip(one.xs, one.ys, strict=True):
+        found.setdefault(round((x - x_range[0]) * scale), []).append(y)
+    columns: list[tuple[int, float, float, float | None]] = []
+    for column, values in found.items():
+        finite = [value for value in values if math.isfinite(value)]
+        columns.append((column, min(finite), max(finite), finite[-1]) if finite else (column, 0.0, 0.0, None))
+    return columns
+
+
+def _join(canvas: Canvas, start: tuple[int, int], end: tuple[int, int], one: Series) -> None:
+    steps = max(abs(end[0] - start[0]), abs(end[1] - start[1]), 1)
+    for step in range(1, steps):
+        x = round(start[0] + (end[0] - start[0]) * step / steps)
+        if not one.is_dotted or x % 4 < 2:
+            canvas.dot(x, round(start[1] + (end[1] - start[1]) * step / steps), one.style)
+
+
+def _row(canvas: Canvas, row: int, places: dict[int, str]) -> list[Piece]:
+    """Runs of equal style in one row; a mark shows where no curve passes."""
+    pieces: list[tuple[str, str]] = []
+    for column, bits in enumerate(canvas.bits[row]):
+        letter = chr(0x2800 + bits) if bits else "┊" if column in places else " "
+        style = canvas.styles[row][column] if bits else MUTED
+        if pieces and pieces[-1][1] == style:
+            pieces[-1] = (pieces[-1][0] + letter, style)
+        else:
+            pieces.append((letter, style))
+    return list(pieces)
+
+
+def _axis_labels(low: float, high: float, rows: int) -> list[str]:
+    """Highest value at the top, lowest at the bottom, the middle where there is room."""
+    labels = [""] * rows
+    labels[-1], labels[0] = _short(low), _short(high)
+    if rows >= 5:
+        labels[rows // 2] = _short(high - (high - low) * (rows // 2) / (rows - 1))
+    return labels
+
+
+def _short(value: float) -> str:
+    """Four or five letters at most."""
+    if abs(value) >= 1e4 or 0 < abs(value) < 1e-3:
+        return f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e")
+    return f"{value:.{3 if abs(value) < 1 else 2 if abs(value) < 100 else 0}f}"
+
+
+def _foot(left: float, last: float, right: float, places: dict[int, str], columns: int) -> str:
+    """First and last x, and the names of the marks where they fit between."""
+    cells = [" "] * columns
+    end = round((last - left) / (right - left) * (columns - 1))
+    for place, word in [(0, f"{left:g}"), (end, f"{last:g}"), *sorted(places.items())]:
+        start = max(0, min(place, columns - len(word)))
+        around = cells[max(0, start - 1) : start + len(word) + 1]
+        if all(cell == " " for cell in around):
+            cells[start : start + len(word)] = word
+    return "".join(cells)

@@ -1,0 +1,57 @@
+"""What happened, as lines: events of the run, changes of its state, warnings raised and taken back."""
+
+from collections import deque
+from dataclasses import dataclass
+
+from xr2text_monitor import text as t
+from xr2text_monitor.sampler import Snapshot
+from xr2text_monitor.text import clean
+
+NUM_ENTRIES = 500
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the journal; `at` in Unix seconds."""
+
+    at: float | None
+    kind: str
+    text: str
+    is_alert: bool = False
+
+    def line(self, now: float) -> str:
+        return f"{t.clock(self.at, now):>5}  {self.kind}: {self.text}"
+
+
+class Journal:
+    """Collects entries from snapshots, oldest first, and keeps the newest `NUM_ENTRIES`."""
+
+    def __init__(self) -> None:
+        self.entries: deque[Entry] = deque(maxlen=NUM_ENTRIES)
+        self._num_events = 0
+        self._state: str | None = None
+
+    def add(self, snapshot: Snapshot) -> list[Entry]:
+        """Take in one snapshot; returns what is new in it."""
+        new = self._events(snapshot)
+        if snapshot.state.name != self._state:
+            if self._state is not None:
+                new.append(Entry(snapshot.at, "state", f"{snapshot.state.name}: {snapshot.state.evidence}"))
+            self._state = snapshot.state.name
+        for change in snapshot.changes:
+            if change.is_raised:
+                new.append(Entry(change.at, "ALERT", f"{change.alert.title}: {change.alert.advice}", True))
+            else:
+                lasted = t.duration(change.at - change.alert.since)
+                new.append(Entry(change.at, "over", f"{change.alert.title} (lasted {lasted})", True))
+        self.entries.extend(new)
+        return new
+
+    def _events(self, snapshot: Snapshot) -> list[Entry]:
+        """Events of the run not seen before. A file that began anew has fewer, and then all of them are new."""
+        if snapshot.num_events < self._num_events:
+            self._num_events = 0
+        count = min(snapshot.num_events - self._num_events, len(snapshot.events))
+        self._num_events = snapshot.num_events
+        fresh = snapshot.events[len(snapshot.events) - count :]
+        return [Entry(event.at, clean(event.kind, 40) or "event", event.message) for event in fresh]

@@ -1,0 +1,63 @@
+"""The event log, newest first: what the trainer remembered, changes of state, warnings raised and taken back."""
+
+from textual.content import Content
+
+from xr2text_monitor import text as t
+from xr2text_monitor.ink import BAD, GOOD, MUTED, WARN, label, line
+from xr2text_monitor.journal import Entry, Journal
+from xr2text_monitor.panels.panel import Panel
+from xr2text_monitor.sampler import Snapshot
+
+STYLES = {
+    "new_best": GOOD,
+    "finished": GOOD,
+    "failed": BAD,
+    "checkpoint_failed": BAD,
+    "checkpoint_damaged": BAD,
+    "ALERT": BAD,
+    "out_of_memory": WARN,
+    "skipped_step": WARN,
+    "collapsed": WARN,
+    "hot": WARN,
+    "paused": WARN,
+    "interrupted": WARN,
+}
+
+
+class EventsPanel(Panel):
+    """Scrolls by whole lines: the newest are at the top."""
+
+    TITLE = "events"
+
+    def __init__(self, snapshot: Snapshot, journal: Journal) -> None:
+        super().__init__(snapshot)
+        self.journal = journal
+        self.skipped = 0
+
+    def draw(self, snapshot: Snapshot, width: int, height: int) -> list[Content]:
+        entries = list(self.journal.entries)[::-1]
+        self.skipped = max(0, min(self.skipped, len(entries) - height))
+        shown = entries[self.skipped : self.skipped + height]
+        if not shown:
+            return [self._named(0, line((f"{t.DASH} none yet", MUTED)))]
+        return [self._named(place, _row(entry, snapshot.at)) for place, entry in enumerate(shown)]
+
+    def scroll_lines(self, count: int) -> None:
+        """Towards older entries for a positive count."""
+        self.skipped += count
+        self.fit()
+
+    def on_mouse_scroll_down(self) -> None:
+        self.scroll_lines(1)
+
+    def on_mouse_scroll_up(self) -> None:
+        self.scroll_lines(-1)
+
+    def _named(self, place: int, row: Content) -> Content:
+        return row if self.is_boxed else label("events" if place == 0 else "", row)
+
+
+def _row(entry: Entry, now: float) -> Content:
+    return line(
+        (f"{t.clock(entry.at, now):>9}  ", MUTED), (f"{entry.kind:<16} ", STYLES.get(entry.kind, "")), entry.text
+    )

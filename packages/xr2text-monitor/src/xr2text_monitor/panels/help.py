@@ -1,0 +1,45 @@
+"""The help screen: keys, states, and where the numbers come from."""
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from xr2text_monitor.ink import MUTED, STRONG, line
+from xr2text_monitor.panels.state import LOOKS
+
+KEYS = (
+    ("q", "quit; the training goes on"),
+    ("?", "this help"),
+    ("s", "save the screen as SVG in the current folder"),
+    ("d", "dark or light"),
+    ("c", "curves: over the epochs, or within this epoch"),
+    ("↑ ↓", "older and newer events (the mouse wheel too)"),
+    ("r", "look now"),
+    ("ctrl+p", "all commands and themes"),
+)
+NOTES = (
+    "This program only reads: closing or killing it never affects the trainer.",
+    "PRESUMED DEAD: the process is gone. NO SIGN OF LIFE: it runs, but is silent longer than this run's own rhythm.",
+    "A dash means not measured. Without a screen: --once, --json, --watch-log.",
+)
+
+
+class HelpScreen(ModalScreen[None]):
+    """Closes with any of its keys or a click."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,question_mark,q,enter", "dismiss", "close")]
+
+    def compose(self) -> ComposeResult:
+        states = "  ".join(f"{glyph} {name.lower()}" for glyph, _, name in LOOKS.values())
+        lines = [line((f"  {key:<8}", STRONG), says) for key, says in KEYS]
+        rest = [line(states), line(""), *(line((note, MUTED)) for note in NOTES)]
+        box = Static(Content("\n").join([*lines, line(""), *rest]), id="help", markup=False)
+        box.border_title = "help"
+        yield box
+
+    def on_click(self) -> None:
+        self.dismiss()

@@ -1,0 +1,98 @@
+"""How good it is: BLEU-4, ROUGE-L, best and trend, losses, and the scores of the newest epoch."""
+
+from textual.content import Content
+
+from xr2text_monitor import text as t
+from xr2text_monitor.history import EpochRow
+from xr2text_monitor.ink import BAD, FIRST, GOOD, MUTED, STRONG, WARN, Piece, label, spark
+from xr2text_monitor.panels.panel import Panel
+from xr2text_monitor.progress import TREND_EPOCHS, best_of, trend
+from xr2text_monitor.run_files import Status
+from xr2text_monitor.sampler import Snapshot
+
+FLAT = 5e-4  # a change smaller than the last digit that matters is drawn as none
+
+
+class ScoresPanel(Panel):
+    TITLE = "scores and losses"
+
+    def draw(self, snapshot: Snapshot, width: int, height: int) -> list[Content]:
+        status = snapshot.status or Status()
+        last = snapshot.history.last or EpochRow(0)
+        lines = [
+            _score(snapshot, "bleu_4", "BLEU-4"),
+            _score(snapshot, "rouge_l", "ROUGE-L"),
+            _loss(last, status, width),
+        ]
+        if height >= 4:
+            lines.append(_more_scores(last))
+        if height >= 6:
+            lines += [_rates(last, status), _peaks(last)]
+        return lines
+
+
+def _score(snapshot: Snapshot, name: str, title: str) -> Content:
+    last, best = snapshot.history.last, best_of(snapshot.history, name)
+    value = getattr(last, name) if last is not None else None
+    best_text = t.DASH if best is None else f"{best[0]:.4f}"
+    epoch = "" if best is None else f" epoch {best[1]}"
+    is_best = best is not None and last is not None and best[1] == last.epoch
+    change = _change(trend(snapshot.history, name))
+    star = ("★", GOOD) if is_best else " "
+    return label(title, (f"{t.number(value):>6}", STRONG), star, " ", *change, ("  best ", MUTED), best_text, epoch)
+
+
+def _change(change: float | None) -> list[Piece]:
+    """Arrow and size of the change over the last epochs."""
+    if change is None:
+        return [(f"{t.DASH:<9}", MUTED), (" trend", MUTED)]
+    arrow, style = ("▲", GOOD) if change > FLAT else ("▼", BAD) if change < -FLAT else ("▬", WARN)
+    return [(f"{arrow} {change:+.4f}", style), (f" in {TREND_EPOCHS}", MUTED)]
+
+
+def _loss(last: EpochRow, status: Status, width: int) -> Content:
+    pieces: list[Piece] = [
+        ("train ", MUTED),
+        t.number(last.train_loss, 3),
+        ("  val ", MUTED),
+        t.number(last.val_loss, 3),
+    ]
+    pieces += [("  now ", MUTED), (t.number(status.loss, 3), STRONG)]
+    shown = label("loss", *pieces)
+    room = min(30, width - shown.cell_length - 2)
+    return label("loss", *pieces, "  ", (spark(status.recent_losses, room), FIRST)) if room >= 6 else shown
+
+
+def _more_scores(last: EpochRow) -> Content:
+    return label(
+        "also",
+        ("CIDEr ", MUTED),
+        t.number(last.cider, 3),
+        ("  clinical F1 ", MUTED),
+        t.number(last.clinical_f1, 3),
+        ("  distinct ", MUTED),
+        t.whole(last.distinct_reports),
+    )
+
+
+def _rates(last: EpochRow, status: Status) -> Content:
+    return label(
+        "rate",
+        t.rate(status.learning_rate if status.learning_rate is not None else last.learning_rate),
+        ("  grad norm ", MUTED),
+        t.number(last.grad_norm, 2),
+        ("  skipped ", MUTED),
+        t.whole(last.skipped_steps),
+        ("  OOM ", MUTED),
+        t.whole(last.oom_retries),
+    )
+
+
+def _peaks(last: EpochRow) -> Content:
+    return label(
+        "peak",
+        ("GPU memory ", MUTED),
+        f"{t.gib(last.gpu_peak_mib)} GiB",
+        ("  max ", MUTED),
+        t.unit(last.gpu_max_c, "°C"),
+    )
