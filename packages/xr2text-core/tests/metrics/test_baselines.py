@@ -13,14 +13,21 @@ def pseudo_reports(num_reports: int, seed: int) -> list[str]:
     return [" ".join(generator.choice(words, length)) for length in generator.integers(5, 30, num_reports)]
 
 
-def test_best_constant_is_the_one_that_full_scoring_of_all_finds():
-    train, val = pseudo_reports(60, seed=0), pseudo_reports(20, seed=1)
+def full_score(text: str, references: list[str]) -> float:
+    scores = score_reports([text] * len(references), references)
+    return scores.bleu_4 + scores.rouge_l
 
-    def score(text: str) -> float:
-        scores = score_reports([text] * len(val), val)
-        return scores.bleu_4 + scores.rouge_l
 
-    assert best_constant(train, val, num_screened=60) == max(sorted(set(train)), key=score)
+@pytest.mark.parametrize("seed", range(8))
+def test_best_constant_is_the_one_that_full_scoring_of_all_finds(seed):
+    train, val = pseudo_reports(30, seed), pseudo_reports(10, seed + 100)
+    assert best_constant(train, val, num_screened=30) == max(sorted(train), key=lambda text: full_score(text, val))
+
+
+def test_best_constant_gains_nothing_from_repeating_a_common_word():
+    val = ["the heart is normal in size", "the lungs are clear today", "the heart is large today"]
+    stutter = "the the the the the the"
+    assert best_constant([stutter, "the heart is small"], val, num_screened=1) == "the heart is small"
 
 
 def test_best_constant_does_not_depend_on_the_order_of_the_training_reports():

@@ -60,3 +60,9 @@ def test_paired_test_is_not_sure_of_two_models_that_guess():
 def test_pairs_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="1 candidates, 200 references"):
         bootstrap_intervals(CANDIDATES[:1], REFERENCES)
+
+
+def test_p_value_is_two_sided_and_never_zero():
+    better = paired_bootstrap(MIXED, CANDIDATES, REFERENCES, num_resamples=99)["rouge_l"]
+    worse = paired_bootstrap(CANDIDATES, MIXED, REFERENCES, num_resamples=99)["rouge_l"]
+    assert better.p_value == worse.p_value == pytest.approx(2 / 100)

@@ -38,6 +38,13 @@ def test_bleu_equals_pycocoevalcap(tokens):
     assert expected[3] > 0.05  # a comparison of zeros would prove nothing
 
 
+def test_bleu_without_any_match_of_four_words_is_the_small_number_of_pycocoevalcap():
+    candidates, references = [list("abcd"), list("ab")], [list("acbd"), list("ab")]
+    expected, _ = Bleu(4).compute_score(as_captions(references), as_captions(candidates), verbose=0)
+    assert corpus_bleu(candidates, references) == pytest.approx(expected, rel=1e-9)
+    assert 0 < expected[3] < 1e-3
+
+
 def test_rouge_l_equals_pycocoevalcap(tokens):
     expected, _ = Rouge().compute_score(as_captions(tokens[1]), as_captions(tokens[0]))
     assert rouge_l(*tokens) == pytest.approx(expected, abs=1e-9)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from xr2text_core.metrics.ngrams import Floats, Integers, Ngrams, PairedNgrams, Tokens, count_ngrams, lengths
+from xr2text_core.metrics.ngrams import Floats, Ngrams, PairedNgrams, Tokens, count_ngrams, lengths
 
 SIGMA = 6.0
 
@@ -22,7 +22,7 @@ def cider(candidates: Sequence[Tokens], references: Sequence[Tokens]) -> float:
 def cider_each(candidates: Sequence[Tokens], references: Sequence[Tokens], ngrams: Sequence[PairedNgrams]) -> Floats:
     """CIDEr-D of every pair, (N,), each 0..10."""
     similarity = sum(_similarities(pairs, len(candidates)) for pairs in ngrams) / len(ngrams)
-    difference = _penalty_lengths(candidates) - _penalty_lengths(references)
+    difference = lengths(candidates) - lengths(references)
     each: Floats = 10 * similarity * np.exp(-(difference**2) / (2 * SIGMA**2))
     return each
 
@@ -44,8 +44,3 @@ def _similarities(pairs: PairedNgrams, num_pairs: int) -> Floats:
 
 def _norms(ngrams: Ngrams, weights: Floats, num_pairs: int) -> Floats:
     return np.sqrt(np.bincount(ngrams.study, weights**2, num_pairs))
-
-
-def _penalty_lengths(reports: Sequence[Tokens]) -> Integers:
-    """The length penalty of the reference implementation compares numbers of bigrams, not of words."""
-    return np.maximum(0, lengths(reports) - 1)

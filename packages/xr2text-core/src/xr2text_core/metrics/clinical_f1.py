@@ -71,8 +71,8 @@ def clinical_statistics(candidates: Sequence[str], references: Sequence[str]) ->
 def macro_from_sums(sums: Floats) -> Floats:
     """Macro F1, (...), from sums of `clinical_statistics` over the studies of a corpus, (..., 3F)."""
     hits, invented, missed = np.split(sums, 3, axis=-1)
-    present = hits + missed > 0
-    macro: Floats = (_f1(hits, invented, missed) * present).sum(axis=-1) / np.maximum(1, present.sum(axis=-1))
+    num_present = (hits + missed > 0).sum(axis=-1)
+    macro: Floats = _f1(hits, invented, missed).sum(axis=-1) / np.maximum(1, num_present)  # F1 is 0 without a hit
     return macro
 
 
