@@ -1,0 +1,72 @@
+"""Small real objects that several tests share: phantoms with their cache, a tokenizer, a tiny model."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+IMAGE_SIZE = 64
+MAX_TOKENS = 48
+RUN_FILES = Path(__file__).parents[3] / "docs" / "run-files.md"
+
+
+@pytest.fixture(scope="session")
+def phantoms(tmp_path_factory: pytest.TempPathFactory):
+    """Twelve phantom studies, ready to be trained on: (ReadyStudies, ImageCache, ReportTokenizer)."""
+    from xr2text_core.data import phantom
+    from xr2text_core.data.batches import make_ready
+    from xr2text_core.data.cache import build_cache
+    from xr2text_core.report.tokenizer import ReportTokenizer
+
+    studies = phantom.read(num_train=12, num_val=0, num_test=0).split("train")
+    tokenizer = ReportTokenizer.learn([study.report.findings for study in studies])
+    cache = build_cache(tmp_path_factory.mktemp("cache"), [study.images[0] for study in studies], IMAGE_SIZE, workers=1)
+    return make_ready(studies, "findings", tokenizer, MAX_TOKENS), cache, tokenizer
+
+
+@pytest.fixture(scope="session")
+def tokenizer(phantoms):
+    return phantoms[2]
+
+
+@pytest.fixture(scope="session")
+def batches(phantoms):
+    """A BatchMaker over the phantoms, on the CPU."""
+    import torch
+
+    from xr2text_core.data.batches import BatchMaker
+
+    studies, cache, _ = phantoms
+    return BatchMaker(studies, cache, torch.device("cpu"), seed=0)
+
+
+@pytest.fixture
+def tiny_model(tokenizer):
+    """A fresh phantom-sized model with the same random weights every time."""
+    import torch
+
+    from xr2text_core.model.build import build_model
+
+    torch.manual_seed(0)
+    return build_model("phantom", "phantom", False, IMAGE_SIZE, MAX_TOKENS, tokenizer)
+
+
+@pytest.fixture(scope="session")
+def documented() -> Callable[[str], list[str]]:
+    """The names in the first column of the first table below a heading of docs/run-files.md."""
+
+    def names(heading: str) -> list[str]:
+        section = RUN_FILES.read_text(encoding="utf-8").split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
+        rows = [line.split("|")[1].strip() for line in section.splitlines() if line.startswith("|")]
+        return [name for row in rows[2:] for name in _expanded(row)]
+
+    return names
+
+
+def _expanded(cell: str) -> list[str]:
+    """`a, b` is two names; `bleu_1 ... bleu_4` is four."""
+    if " ... " in cell:
+        stem, first = cell.split(" ... ")[0].rsplit("_", 1)
+        last = cell.rsplit("_", 1)[1]
+        return [f"{stem}_{number}" for number in range(int(first), int(last) + 1)]
+    return [name.strip() for name in cell.split(",")]

@@ -1,0 +1,67 @@
+"""Files that others read are whole at every moment, and no temporary file stays."""
+
+from pathlib import Path
+
+import pytest
+
+from xr2text_core.run.atomic import append_line, replace_text, replacing
+
+
+def test_a_writer_that_fails_leaves_the_old_file_and_no_temporary_one(tmp_path: Path) -> None:
+    path = tmp_path / "status.json"
+    replace_text(path, "old")
+    with pytest.raises(KeyboardInterrupt), replacing(path) as file:
+        file.write(b"half of the n")
+        raise KeyboardInterrupt
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_old_file_stays_until_the_new_one_is_complete(tmp_path: Path) -> None:
+    path = tmp_path / "status.json"
+    replace_text(path, "old")
+    with replacing(path) as file:
+        file.write(b"new")
+        file.flush()
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_replacing_waits_for_a_reader_that_holds_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, really_replace, refusals = tmp_path / "status.json", Path.replace, [1, 2]
+
+    def replace(self: Path, target: Path) -> Path:
+        if refusals:
+            refusals.pop()
+            raise PermissionError("open in another program, as Windows says")
+        return really_replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    replace_text(path, "new")
+    assert path.read_text() == "new"
+    assert not refusals
+
+
+def test_a_reader_that_never_lets_go_is_an_error_in_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Path, target: Path) -> Path:
+        raise PermissionError("open in another program, as Windows says")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(PermissionError):
+        replace_text(tmp_path / "status.json", "new")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_torn_last_line_is_ended_before_the_next_one(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(b'{"at": 1}\n{"at": 2, "ki')
+    append_line(path, '{"at": 3}')
+    assert path.read_bytes() == b'{"at": 1}\n{"at": 2, "ki\n{"at": 3}\n'
+
+
+def test_lines_are_utf_8_and_end_with_one_newline_on_every_system(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    append_line(path, "37 °C")
+    append_line(path, "b")
+    assert path.read_bytes() == "37 °C\nb\n".encode()
