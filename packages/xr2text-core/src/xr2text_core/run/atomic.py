@@ -12,7 +12,7 @@ REPLACE_TRIES = 6  # Windows refuses to replace a file that somebody has open; r
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Open a temporary neighbour of `path`; on success it replaces `path`, on any error it is removed and `path` stays."""
+    """Open a temporary neighbour of `path` that replaces it on success; on any error it goes and `path` stays."""
     temporary = path.with_name(f"{path.name}.tmp")
     try:
         with temporary.open("wb") as file:

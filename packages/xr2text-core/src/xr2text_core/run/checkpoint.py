@@ -1,13 +1,13 @@
 """Checkpoints: one file that holds all a resume needs, replaced in one step and closed by a checksum.
 
-The file is what `torch.save` writes, followed by a mark and the SHA-256 of everything before it. `torch.load` ignores the
-tail; we do not, because neither it nor safetensors notices a flipped bit in tensor data.
+The file is what `torch.save` writes, followed by a mark and the SHA-256 of everything before it. `torch.load` ignores
+the tail; we do not, because neither it nor safetensors notices a flipped bit in tensor data.
 """
 
 import hashlib
 import io
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO, cast
 
 import torch
 
@@ -38,18 +38,26 @@ class _HashingFile(io.RawIOBase):
 
 
 def save_checkpoint(path: Path, contents: dict[str, Any]) -> None:
-    """Write `contents` (tensors, dicts, lists, numbers and strings only) to `path`; the old file stays until all is on disk."""
-    with replacing(path) as file:
-        hashing = _HashingFile(file)
-        torch.save({"format": FORMAT, **contents}, hashing)
-        file.write(MARK + hashing.hash.digest())
+    """Write `contents` (tensors, dicts, lists, numbers and strings only) to `path`; raises OSError on a full disk.
+
+    The old file stays until all of the new one is on disk.
+    """
+    try:
+        with replacing(path) as file:
+            hashing = _HashingFile(file)
+            torch.save({"format": FORMAT, **contents}, cast(IO[bytes], hashing))
+            file.write(MARK + hashing.hash.digest())
+    except RuntimeError as error:  # torch hides the failed write behind a position that does not fit
+        if isinstance(reason := error.__context__, OSError):
+            raise OSError(reason.errno, reason.strerror, str(path)) from error
+        raise
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
     """Read a checkpoint onto the CPU after checking it whole. Never runs code from the file."""
     _check(path)
     try:
-        contents = torch.load(path, map_location="cpu", weights_only=True)
+        contents: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise CheckpointError(f"{path}: cannot be read as a checkpoint ({type(error).__name__})") from error
     found = contents.get("format") if isinstance(contents, dict) else None

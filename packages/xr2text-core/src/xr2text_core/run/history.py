@@ -69,7 +69,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 def cut_after(path: Path, epoch: int) -> int:
     """Keep the rows up to and including `epoch` (the newest of each), drop half lines; return how many rows went."""
     rows = read_rows(path)
-    kept = {int(row["epoch"]): row for row in rows if row["epoch"].isdigit() and int(row["epoch"]) <= epoch}
+    kept = {int(row["epoch"]): row for row in rows if row.get("epoch", "").isdigit() and int(row["epoch"]) <= epoch}
     lines = [_line(HEADER), *(_line([row.get(name, "") for name in HEADER]) for _, row in sorted(kept.items()))]
     text = "".join(f"{line}\n" for line in lines)
     if path.exists() and path.read_text(encoding="utf-8", errors="replace") != text:

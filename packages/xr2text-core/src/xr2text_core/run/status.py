@@ -1,7 +1,8 @@
-"""status.json, the present of a run, and events.jsonl, its memory. Neither ever ends a training: failures are logged once."""
+"""status.json, the present of a run, and events.jsonl, its memory. Neither ends a training; failures are logged."""
 
 import json
 import logging
+import math
 import os
 import socket
 import time
@@ -16,7 +17,9 @@ from xr2text_core.run.atomic import append_line, replace_text
 
 FORMAT = 1
 RECENT = 240
-WARNINGS = frozenset({"out_of_memory", "skipped_step", "checkpoint_failed", "checkpoint_damaged", "collapsed", "failed"})
+WARNINGS = frozenset(
+    {"out_of_memory", "skipped_step", "checkpoint_failed", "checkpoint_damaged", "collapsed", "failed"}
+)
 log = logging.getLogger(__name__)
 
 
@@ -54,7 +57,9 @@ class Status:
     def write(self) -> None:
         """Write now. A failure is logged once and otherwise ignored."""
         self._written = time.monotonic()
-        contents = {**self.fields, "recent_losses": list(self.recent_losses), "updated_at": now()}
+        fields = {name: None if _is_not_finite(value) else value for name, value in self.fields.items()}
+        losses = [loss for loss in self.recent_losses if math.isfinite(loss)]
+        contents = {**fields, "recent_losses": losses, "updated_at": now()}
         try:
             replace_text(self.path, json.dumps(contents, indent=1) + "\n")
             self._failed = False
@@ -62,6 +67,11 @@ class Status:
             if not self._failed:
                 log.warning("status.json cannot be written, training goes on: %s", error)
             self._failed = True
+
+
+def _is_not_finite(value: Any) -> bool:
+    """NaN and infinity are not JSON: a skipped step has no loss that could be shown."""
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 class Events:
