@@ -85,6 +85,39 @@ def test_jpg_tree_without_the_split_table_is_split_by_patient(tmp_path: Path) ->
     assert "hash" in dataset.notes[0]
 
 
+def write_complete_tree(root: Path) -> Path:
+    write_jpg_tree(root, False, "files")
+    (root / "files/p12/p12000034/s50000005.txt").write_text(REPORT)
+    (root / "files/p12/p12000034/s50000006").mkdir()
+    (root / "files/p12/p12000034/s50000006/f1.jpg").write_bytes(image_bytes(9))
+    return root
+
+
+def test_a_complete_jpg_tree_is_read_once_and_then_from_its_index(tmp_path: Path) -> None:
+    first = read(write_complete_tree(tmp_path))
+    assert len(first.studies) == 6
+    for path in tmp_path.glob("files/*/*/*.txt"):
+        path.unlink()
+    assert read(tmp_path) == first
+
+
+def test_the_index_is_not_used_when_a_table_changed_or_the_index_is_damaged(tmp_path: Path) -> None:
+    first = read(write_complete_tree(tmp_path))
+    index = tmp_path / "xr2text_index.json"
+    index.write_text(index.read_text()[:-9])
+    assert read(tmp_path) == first
+    table = tmp_path / "mimic-cxr-2.0.0-split.csv"
+    table.write_text(table.read_text().replace("validate", "test"))
+    assert [study.split for study in read(tmp_path).studies].count("test") == 4
+
+
+def test_an_incomplete_jpg_tree_is_looked_at_again_each_time(tmp_path: Path) -> None:
+    write_jpg_tree(tmp_path, False, "files")
+    read(tmp_path)
+    (tmp_path / "files/p12/p12000034/s50000005.txt").write_text(REPORT)
+    assert len(read(tmp_path).studies) == 5
+
+
 def test_jpg_tree_without_images_says_where_one_was_expected(tmp_path: Path) -> None:
     write_jpg_tree(tmp_path, False, "files", image_base="elsewhere")
     with pytest.raises(DatasetError, match=r"no image of the tables exists \(for example .*a1\.jpg"):

@@ -4,16 +4,19 @@ JPG tree: mimic-cxr-2.0.0-metadata.csv(.gz), -split.csv(.gz), files/p10/p1000003
 files/p10/p10000032/s50414267.txt. R2Gen: annotation.json and images/. Parquet: rows of image, findings, impression.
 """
 
+import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from xr2text_core.data import mimic_parquet, r2gen
+from xr2text_core.data import mimic_parquet, r2gen, reading, record_index
 from xr2text_core.data.reading import Folders, Record, clean_text, dataset_of, find_file, read_table, view_name
 from xr2text_core.data.splits import split_name
 from xr2text_core.data.study import Dataset, DatasetError, LeftOut
-from xr2text_core.report.sections import read_sections
+from xr2text_core.report import sections
+
+logger = logging.getLogger(__name__)
 
 METADATA, SPLIT = "mimic-cxr-2.0.0-metadata.csv", "mimic-cxr-2.0.0-split.csv"
 REPORT_FOLDERS = (
@@ -48,7 +51,7 @@ def read(root: Path) -> Dataset:
     tables = [table for table in (find_file(root, METADATA), find_file(root, SPLIT)) if table is not None]
     annotation = find_file(root, r2gen.FILE_NAME)
     if tables:
-        records = _jpg_tree(tables, left_out)
+        records = _jpg_tree_or_index(tables, left_out)
     elif annotation is not None:
         records = r2gen.read_annotation(annotation, left_out)
     elif parquet_files := mimic_parquet.find(root):
@@ -59,9 +62,25 @@ def read(root: Path) -> Dataset:
     return dataset_of("mimic-cxr", root, records, left_out, notes, LAYOUT)
 
 
-def _jpg_tree(tables: Iterable[Path], left_out: LeftOut) -> list[Record]:
-    root = next(iter(tables)).parent.absolute()
+def _jpg_tree_or_index(tables: Sequence[Path], left_out: LeftOut) -> list[Record]:
+    """Read the tree, or the index of an earlier reading that found every file: nothing can have been added since.
+
+    Delete the index (xr2text_index.json) after editing reports. Images that vanished are noticed by the image cache.
+    """
+    root = tables[0].parent
+    stamps = record_index.stamps_of(tables, [__file__, reading.__file__, sections.__file__])
+    records = record_index.load_records(root, stamps)
+    if records is None:
+        records = _jpg_tree(tables, left_out)
+        if not left_out.counts:
+            record_index.save_records(root, stamps, records)
+    return records
+
+
+def _jpg_tree(tables: Sequence[Path], left_out: LeftOut) -> list[Record]:
+    root = tables[0].parent.absolute()
     studies = _studies(tables, left_out)
+    logger.info("reading the reports of %d studies in %s", len(studies), root)  # a minute for 200,000 on a slow disk
     folders = Folders()
     reports = _base(root, REPORT_FOLDERS, (f"{_folder(*study)}.txt" for study in studies.items()), folders, "report")
     images = _base(
@@ -119,6 +138,6 @@ def _record(
     if not folders.has(report_path):
         left_out.add("report file is missing", report_path)
         return None
-    report = read_sections(Path(report_path).read_text("utf-8", "replace"))
+    report = sections.read_sections(Path(report_path).read_text("utf-8", "replace"))
     findings, impression = clean_text(report.findings), clean_text(report.impression)
     return Record(study_id, tuple(images), findings, impression, rows.subject_id, rows.split)
