@@ -9,6 +9,11 @@ import pynvml  # type: ignore[import-untyped]
 from xr2text_monitor.text import clean
 
 T = TypeVar("T")
+
+# All that pynvml raises: errors of the driver, a newer function asked of an older driver, a name that is no UTF-8, a
+# function this pynvml does not have.
+FAILURES = (pynvml.NVMLError, pynvml.NVMLLibraryMismatchError, UnicodeDecodeError, OSError, ValueError, AttributeError)
+
 RETRY_S = 30.0  # a driver that is missing or lost is asked for again this often
 SLOW_S = 10.0  # process lists hold the driver's lock for milliseconds, so they are read rarely
 
@@ -127,7 +132,7 @@ def _ask(query: Callable[..., T], *arguments: Any) -> T | None:
         return None
     try:
         return query(*arguments)
-    except (pynvml.NVMLError, UnicodeDecodeError, OSError, ValueError, AttributeError):
+    except FAILURES:
         return None
 
 
@@ -137,7 +142,7 @@ def _problem_of(query: Callable[..., Any], *arguments: Any) -> str:
         query(*arguments)
     except pynvml.NVMLError as error:
         return _EXPLAINED.get(error.value) or f"NVML: {clean(error)}"
-    except (UnicodeDecodeError, OSError, ValueError, AttributeError) as error:
+    except FAILURES as error:
         return f"NVML: {clean(error)}"
     return ""
 
@@ -197,7 +202,10 @@ def _throttling(handle: Any) -> tuple[str, ...] | None:
 
 
 def _pids(handle: Any) -> tuple[int, ...]:
-    return tuple(process.pid for process in _ask(pynvml.nvmlDeviceGetComputeRunningProcesses, handle) or ())
+    processes = _ask(pynvml.nvmlDeviceGetComputeRunningProcesses, handle)
+    if processes is None:
+        processes = _ask(pynvml.nvmlDeviceGetComputeRunningProcesses_v2, handle)
+    return tuple(process.pid for process in processes or ())
 
 
 def _thousandth(value: float | None) -> float | None:
