@@ -28,7 +28,8 @@ WITHOUT_SEVERE = ("atelectasis",)
 def change(item: PhantomFinding) -> np.ndarray:
     """Return how much each pixel of a quiet film changes through a finding, (SIZE, SIZE), grey values 0..255."""
     drawn = draw_scene(replace(QUIET, findings=(item,)), SIZE).astype(int)
-    return np.abs(drawn - draw_scene(QUIET, SIZE).astype(int))
+    difference: np.ndarray = np.abs(drawn - draw_scene(QUIET, SIZE).astype(int))
+    return difference
 
 
 def test_image_is_eight_bit_grey_of_the_asked_size_and_uses_the_range() -> None:

@@ -18,7 +18,7 @@ Array = np.ndarray
 TISSUE, ABDOMEN, LUNG, HEART, FLUID, FREE_AIR, METAL = 0.58, 0.70, 0.19, 0.76, 0.74, 0.03, 1.0
 
 _DRAWING = 2  # purpose of `Scene.generator`
-_DIAPHRAGM_RISE = {"mild": 0.08, "moderate": 0.15, "severe": 0.22}
+_DIAPHRAGM_RISE = {"mild": 0.09, "moderate": 0.16, "severe": 0.23}
 _HYPERINFLATION = {"mild": 0.55, "severe": 1.0}
 
 

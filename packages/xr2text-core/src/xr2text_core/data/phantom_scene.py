@@ -87,7 +87,7 @@ _KINDS: dict[str, tuple[float, tuple[str | None, ...], tuple[str | None, ...], t
     "edema": (2.2, ("bilateral",), (None,), _ALL_SEVERITIES),
     "hyperinflation": (2.4, ("bilateral",), (None,), ("mild", "severe")),
     "low lung volumes": (2.2, ("bilateral",), (None,), (None,)),
-    "elevated diaphragm": (0.8, ("right", "left"), (None,), _ALL_SEVERITIES),
+    "elevated diaphragm": (1.2, ("right", "left"), (None,), _ALL_SEVERITIES),
     "scoliosis": (0.8, ("right", "left"), (None,), _ALL_SEVERITIES),
 }
 assert set(_KINDS) <= set(FINDINGS)
