@@ -1,9 +1,13 @@
 """Small real objects that several tests share: phantoms with their cache, a tokenizer, a tiny model."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+# One thread: the models are tiny, and threads that wait for each other on a busy machine are thirty times slower.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 IMAGE_SIZE = 64
 MAX_TOKENS = 48

@@ -1,0 +1,109 @@
+"""Defaults are those of the guide; a flag beats its preset; the help fits two screens."""
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import asdict, fields
+
+import pytest
+
+from xr2text_core.training.arguments import parse_arguments, settings_of
+from xr2text_core.training.presets import PRESETS
+from xr2text_core.training.settings import DEFINE_THE_RUN, FREE, Settings, differences
+
+
+def settings(*flags: str) -> Settings:
+    return settings_of(parse_arguments(flags))
+
+
+@pytest.fixture(scope="module")
+def help_text() -> str:
+    """What `python -m xr2text_core.train --help` prints on a terminal of 100 columns."""
+    command = [sys.executable, "-m", "xr2text_core.train", "--help"]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, env={**os.environ, "COLUMNS": "100"})
+    assert run.returncode == 0
+    return run.stdout
+
+
+def test_the_defaults_on_a_laptop_are_those_of_the_guide() -> None:
+    chosen = settings("--preset", "laptop")
+    assert (chosen.epochs, chosen.patience, chosen.precision, chosen.checkpoint_every) == (50, 999, "fp16", 5)
+    assert (chosen.micro_batch, chosen.accumulation, chosen.effective_batch) == (4, 8, 32)
+    assert (chosen.select_by, chosen.curriculum) == ("bleu_4+rouge_l", True)
+
+
+def test_without_flags_phantoms_are_trained_on_in_the_phantom_size() -> None:
+    chosen = settings()
+    assert (chosen.data, chosen.preset, chosen.encoder, chosen.pretrained) == ("phantom", "phantom", "phantom", "none")
+
+
+def test_real_data_takes_the_laptop_preset_by_itself() -> None:
+    chosen = settings("--data", "iu-xray", "--root", "somewhere")
+    assert (chosen.preset, chosen.image_size, chosen.pretrained) == ("laptop", 384, "yes")
+
+
+def test_a_flag_beats_its_preset() -> None:
+    chosen = settings("--preset", "workstation", "--image-size", "448", "--precision", "fp32", "--batch", "2")
+    assert (chosen.image_size, chosen.precision, chosen.micro_batch) == (448, "fp32", 2)
+    assert chosen.accumulation == PRESETS["workstation"]["accumulation"]
+
+
+def test_switching_the_curriculum_off_is_a_choice_and_leaving_it_alone_is_none() -> None:
+    assert settings("--no-curriculum").curriculum is False
+    assert settings().curriculum is True
+
+
+def test_a_zero_is_a_choice_too() -> None:
+    assert settings("--replay", "0").replay == 0.0
+    assert settings("--seed", "0", "--workers", "0").seed == 0
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_set_what_exists_and_keep_the_effective_batch(name: str) -> None:
+    assert set(PRESETS[name]) <= {field.name for field in fields(Settings)}
+    assert settings("--preset", name).effective_batch == 32
+
+
+def test_resuming_from_a_file_and_starting_fresh_exclude_each_other() -> None:
+    with pytest.raises(SystemExit):
+        parse_arguments(["--resume", "latest.pt", "--fresh"])
+
+
+def test_the_help_fits_two_screens(help_text: str) -> None:
+    lines = help_text.splitlines()
+    assert len(lines) <= 96
+    assert max(len(line) for line in lines) <= 100
+
+
+def test_the_help_names_units(help_text: str) -> None:
+    for flag, unit in [("--image-size PX", "pixels"), ("--autosave-min MIN", "minutes"), ("--max-tokens N", "tokens")]:
+        assert re.search(rf"{flag}\s.*{unit}", help_text, re.DOTALL)
+
+
+def test_the_help_gives_the_defaults_that_are_in_force(help_text: str) -> None:
+    flat, chosen = " ".join(help_text.split()), settings("--preset", "laptop")
+    for flag, value in [
+        ("--epochs N", chosen.epochs),
+        ("--patience N", chosen.patience),
+        ("--batch N", chosen.micro_batch),
+        ("--accumulation N", chosen.accumulation),
+        ("--image-size PX", chosen.image_size),
+        ("--max-tokens N", chosen.max_tokens),
+        ("--replay 0..1", chosen.replay),
+        ("--val-studies N", chosen.val_studies),
+        ("--checkpoint-every N", chosen.checkpoint_every),
+        ("--num-studies N", chosen.num_studies),
+    ]:
+        described = flat.split(f" {flag} ")[-1].split(" --")[0]
+        assert f"({value})" in described, flag
+
+
+def test_the_differences_of_a_resumed_run_are_told_and_free_ones_are_not() -> None:
+    old = asdict(Settings(epochs=50, workers=2, root="there"))
+    assert differences(old, Settings(epochs=60, workers=8, root="here")) == {"epochs": "50 -> 60"}
+
+
+def test_what_defines_a_run_is_never_free_to_change() -> None:
+    assert not FREE & set(DEFINE_THE_RUN)
+    assert {*FREE, *DEFINE_THE_RUN} <= {field.name for field in fields(Settings)}

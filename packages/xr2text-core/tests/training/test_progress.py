@@ -1,0 +1,43 @@
+"""Progress survives the way into a checkpoint and back, and versions that differ in a field."""
+
+from dataclasses import asdict, fields
+from pathlib import Path
+
+from xr2text_core.run.checkpoint import load_checkpoint, save_checkpoint
+from xr2text_core.training.progress import EpochSums, Progress
+
+
+def somewhere() -> Progress:
+    """Every field differs from its default."""
+    sums = EpochSums(123.5, 40, 6.5, 5, 160, 1, 2, 33.25)
+    return Progress(3, 6, 86, "single_region", 0.25, 2, 1, 4, True, sums)
+
+
+def test_every_field_survives_a_checkpoint(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "latest.pt", {"progress": somewhere().to_dict()})
+    assert Progress.from_dict(load_checkpoint(tmp_path / "latest.pt")["progress"]) == somewhere()
+    defaults = asdict(Progress())
+    assert all(getattr(somewhere(), field.name) != defaults[field.name] for field in fields(Progress))
+
+
+def test_unknown_fields_of_a_newer_version_are_left_out() -> None:
+    values = somewhere().to_dict()
+    values["colour"] = "blue"
+    values["sums"]["colour"] = "blue"
+    assert Progress.from_dict(values) == somewhere()
+
+
+def test_missing_fields_of_an_older_version_keep_their_default() -> None:
+    values = somewhere().to_dict()
+    del values["best_epoch"], values["sums"]["oom_retries"]
+    progress = Progress.from_dict(values)
+    assert (progress.best_epoch, progress.sums.oom_retries, progress.step) == (0, 0, 86)
+    assert Progress.from_dict({}) == Progress()
+
+
+def test_the_end_of_an_epoch_begins_the_next_at_its_first_step_with_empty_sums() -> None:
+    progress = somewhere()
+    progress.end_epoch()
+    assert (progress.epoch, progress.step_in_epoch, progress.step) == (4, 0, 86)
+    assert progress.sums == EpochSums()
+    assert progress.best_score == 0.25

@@ -1,0 +1,163 @@
+"""A step is one update over all its studies, however many pieces the memory asks for."""
+
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+import pytest
+import torch
+from accelerate import Accelerator
+
+from xr2text_core.data.batches import Batch, BatchMaker
+from xr2text_core.model.xr2text import XR2TextModel
+from xr2text_core.training.step import OutOfMemory, Stepper, StepResult
+
+Weights = dict[str, torch.Tensor]
+
+
+class Small(torch.nn.Module):
+    """The model on a device that holds at most `most` studies at once."""
+
+    def __init__(self, model: XR2TextModel, most: int) -> None:
+        super().__init__()
+        self.model, self.most = model, most
+        self.sizes: list[int] = []
+
+    def forward(self, pixel_values: torch.Tensor, **arguments: Any) -> Any:
+        self.sizes.append(len(pixel_values))
+        output = self.model(pixel_values=pixel_values, **arguments)
+        if len(pixel_values) > self.most:
+            raise torch.OutOfMemoryError("CUDA out of memory (made up)")
+        return output
+
+
+@pytest.fixture
+def batch(batches: BatchMaker) -> Batch:
+    """Seven studies with reports of different lengths."""
+    batch = batches.training(range(7), epoch=1)
+    lengths = (batch.tokens >= 0).sum(1)
+    assert len(set(lengths.tolist())) > 2
+    return batch
+
+
+def without_dropout(model: XR2TextModel) -> XR2TextModel:
+    return model.eval()
+
+
+def in_doubles(batch: Batch) -> Batch:
+    return Batch(batch.images.double(), batch.tokens, batch.finding_labels.double())
+
+
+def step(model: torch.nn.Module, batch: Batch, micro_batch: int, number: int = 3) -> tuple[StepResult, Weights]:
+    """Take one step of plain gradient descent; return its result and the weights after it."""
+    accelerator = Accelerator(cpu=True)
+    optimizer = accelerator.prepare(torch.optim.SGD(model.parameters(), lr=0.1))
+    result = Stepper(accelerator, model, optimizer, finding_weight=1.0, seed=0).take_step(batch, micro_batch, number)
+    return result, {name: tensor.clone() for name, tensor in getattr(model, "model", model).state_dict().items()}
+
+
+def assert_close(found: Weights, expected: Weights, tolerance: float) -> None:
+    for name in expected:
+        torch.testing.assert_close(
+            found[name], expected[name], rtol=0, atol=tolerance, msg=lambda m, n=name: f"{n}: {m}"
+        )
+
+
+def gradients_by_hand(model: XR2TextModel, batch: Batch) -> Weights:
+    """The gradient of the mean over all tokens of the step and over all its studies, in one piece."""
+    output = model(pixel_values=batch.images, labels=batch.tokens, finding_labels=batch.finding_labels)
+    (output.loss + output.finding_loss_sum / len(batch)).backward()
+    return {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
+
+
+@pytest.mark.parametrize("micro_batch", [7, 4, 2, 1])
+def test_two_micro_batches_give_the_gradient_of_one_batch(
+    tiny_model: XR2TextModel, batch: Batch, micro_batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, batch = without_dropout(tiny_model.double()), in_doubles(batch)
+    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    expected = gradients_by_hand(deepcopy(model), batch)
+    monkeypatch.setattr("xr2text_core.training.step.MAX_GRAD_NORM", 1e9)
+    _, after = step(model, batch, micro_batch)
+    found = {name: (before[name] - after[name]) / 0.1 for name in before}
+    assert_close(found, expected, tolerance=1e-9)
+
+
+def test_the_loss_of_a_step_is_its_sum_over_all_tokens(tiny_model: XR2TextModel, batch: Batch) -> None:
+    model = without_dropout(tiny_model)
+    whole = model(pixel_values=batch.images, labels=batch.tokens)
+    result, _ = step(model, batch, micro_batch=3)
+    assert result.num_tokens == int((batch.tokens >= 0).sum()) == int(whole.num_tokens)
+    assert result.token_loss == pytest.approx(float(whole.token_loss_sum.detach()), rel=1e-4)
+    assert (result.was_skipped, result.micro_batch, result.oom_retries) == (False, 3, 0)
+
+
+def test_gradients_are_clipped_and_their_norm_before_is_reported(tiny_model: XR2TextModel, batch: Batch) -> None:
+    before = torch.nn.utils.parameters_to_vector(tiny_model.parameters()).detach().clone()
+    result, _ = step(tiny_model, batch, micro_batch=7)
+    moved = (torch.nn.utils.parameters_to_vector(tiny_model.parameters()).detach() - before).norm() / 0.1
+    assert result.grad_norm > 1.0
+    assert float(moved) == pytest.approx(1.0, rel=1e-3)
+
+
+def test_out_of_memory_repeats_the_very_same_step_in_smaller_pieces(tiny_model: XR2TextModel, batch: Batch) -> None:
+    model = without_dropout(tiny_model.double())
+    _, expected = step(deepcopy(model), in_doubles(batch), micro_batch=2)
+    small = Small(model, most=2)
+    result, found = step(small, in_doubles(batch), micro_batch=7)
+    assert small.sizes == [7, 4, 2, 2, 2, 1]
+    assert (result.micro_batch, result.oom_retries) == (2, 2)
+    assert_close(found, expected, tolerance=1e-12)
+
+
+def test_out_of_memory_in_the_middle_of_a_step_leaves_no_gradients_of_the_failed_try(
+    tiny_model: XR2TextModel, batch: Batch
+) -> None:
+    model = without_dropout(tiny_model.double())
+    _, expected = step(deepcopy(model), in_doubles(batch), micro_batch=2)
+    small = Small(model, most=4)
+    whole_forward = small.forward
+
+    def fail_on_the_second(**arguments: Any) -> Any:
+        small.most = 4 if len(small.sizes) == 0 else 2
+        return whole_forward(**arguments)
+
+    small.forward = fail_on_the_second  # type: ignore[method-assign]
+    result, found = step(small, in_doubles(batch), micro_batch=4)
+    assert small.sizes == [4, 3, 2, 2, 2, 1]
+    assert result.oom_retries == 1
+    assert_close(found, expected, tolerance=1e-12)
+
+
+def test_a_device_that_does_not_hold_one_study_is_an_error_with_advice(tiny_model: XR2TextModel, batch: Batch) -> None:
+    small = Small(tiny_model, most=0)
+    with pytest.raises(OutOfMemory, match="--image-size"):
+        step(small, batch, micro_batch=4)
+    assert small.sizes == [4, 2, 1]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_loss_that_is_not_finite_changes_no_weight_and_is_reported(
+    tiny_model: XR2TextModel, batch: Batch, value: float
+) -> None:
+    before = deepcopy(tiny_model.state_dict())
+    images = batch.images.clone()
+    images[5, 0, 10, 10] = value
+    result, after = step(tiny_model, Batch(images, batch.tokens, batch.finding_labels), micro_batch=4)
+    assert result.was_skipped
+    for name, weights in before.items():
+        assert torch.equal(after[name], weights), name
+    assert all(parameter.grad is None for parameter in tiny_model.parameters())
+
+
+def trained(model: XR2TextModel, batch: Batch) -> Callable[[int], Weights]:
+    return lambda number: step(deepcopy(model).train(), batch, micro_batch=4, number=number)[1]
+
+
+def test_the_same_step_has_the_same_dropout_and_another_step_another(tiny_model: XR2TextModel, batch: Batch) -> None:
+    after = trained(tiny_model, batch)
+    first = after(3)
+    torch.rand(5)  # whatever else drew random numbers meanwhile
+    again, other = after(3), after(4)
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert any(not torch.equal(first[name], other[name]) for name in first)

@@ -1,0 +1,48 @@
+"""The first signal asks, the second one insists, and afterwards signals mean what they meant before."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from xr2text_core.training.stop import StopRequest
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no signals that a test could send")
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGINT", 130), ("SIGHUP", 129)])
+def test_a_signal_sets_the_request_and_ends_nothing(name: str, code: int) -> None:
+    with StopRequest() as stop:
+        assert (bool(stop), stop.name) == (False, "")
+        os.kill(os.getpid(), getattr(signal, name))
+        assert (bool(stop), stop.name, stop.exit_code) == (True, name, code)
+
+
+def test_the_handlers_of_before_are_restored_even_after_an_error() -> None:
+    def mine(number: int, frame: object) -> None: ...
+
+    before = signal.signal(signal.SIGTERM, mine)
+    try:
+        with pytest.raises(RuntimeError), StopRequest():
+            assert signal.getsignal(signal.SIGTERM) is not mine
+            raise RuntimeError
+        assert signal.getsignal(signal.SIGTERM) is mine
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_the_second_signal_leaves_at_once() -> None:
+    program = (
+        "import os, signal\n"
+        "from xr2text_core.training.stop import StopRequest\n"
+        "with StopRequest():\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    print('asked', flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    print('still here', flush=True)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
+    assert (run.stdout, run.returncode) == ("asked\n", 128 + signal.SIGTERM)
+    assert "SIGTERM: finishing this step" in run.stderr
