@@ -3,7 +3,7 @@
 Shapes: B batch, H height = width in pixels, N = G x G tokens of the feature map, row by row, C backbone channels.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import timm
 import torch
@@ -34,9 +34,11 @@ def create_backbone(name: str, image_size: int, options: dict[str, Any], pretrai
     """A timm model without classifier for grey images; passes the image size on to those that need to know it."""
     arguments = {"pretrained": pretrained, "in_chans": 1, "num_classes": 0, **options}
     try:
-        return timm.create_model(name, img_size=image_size, **arguments)
+        backbone = timm.create_model(name, img_size=image_size, **arguments)
     except TypeError:  # convolutional backbones take any size
-        return timm.create_model(name, **arguments)
+        backbone = timm.create_model(name, **arguments)
+    backbone.head = nn.Identity()  # ConvNeXt keeps a norm there: weights that no loss reaches, which DDP refuses
+    return cast(nn.Module, backbone)
 
 
 def _map_to_tokens(features: Tensor, channels: int) -> Tensor:

@@ -44,7 +44,10 @@ class Progress:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Progress":
         """Unknown fields of a newer version are left out, missing ones of an older version keep their default."""
-        known = {each.name for each in fields(cls)}
-        progress = cls(**{name: value for name, value in values.items() if name in known and name != "sums"})
-        progress.sums = EpochSums(**values["sums"])
-        return progress
+        sums = EpochSums(**_known(EpochSums, values.get("sums", {})))
+        return cls(**{**_known(cls, values), "sums": sums})
+
+
+def _known(kind: type[Progress] | type[EpochSums], values: dict[str, Any]) -> dict[str, Any]:
+    names = {each.name for each in fields(kind)}
+    return {name: value for name, value in values.items() if name in names}
