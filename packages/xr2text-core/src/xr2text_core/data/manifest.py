@@ -25,20 +25,23 @@ def read(root: Path) -> Dataset:
     left_out = LeftOut()
     studies: dict[tuple[str, str], Record] = {}
     folders = Folders()
+    base = os.path.abspath(path.parent)  # noqa: PTH100 - strings, for speed with 200,000 rows
     for line, row in read_table(path, needed=("image",)):
-        record = _record(path, line, row, folders, left_out)
+        record = _record(path, base, line, row, folders, left_out)
         if record is not None:
             _add(studies, record, left_out)
     return dataset_of("manifest", root, _with_unique_ids(studies), left_out, layout=LAYOUT)
 
 
-def _record(path: Path, line: int, row: dict[str, str] | None, folders: Folders, left_out: LeftOut) -> Record | None:
+def _record(
+    path: Path, base: str, line: int, row: dict[str, str] | None, folders: Folders, left_out: LeftOut
+) -> Record | None:
     """Turn a row into a study of one image, or say why not."""
     where = f"row {line}"
     if row is None:
         left_out.add("the row has more or fewer cells than the header", where)
         return None
-    image = os.path.normpath(path.parent.absolute() / row["image"].strip())  # several rows may name one file
+    image = os.path.normpath(os.path.join(base, row["image"].strip()))  # noqa: PTH118 - two rows may name one file
     if not row["image"].strip() or not folders.has(image):
         left_out.add("image is missing", row["image"].strip() or where)
         return None

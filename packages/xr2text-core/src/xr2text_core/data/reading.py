@@ -15,7 +15,7 @@ from xr2text_core.report.report import Report
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
 VIEW_ORDER = {"PA": 0, "AP": 0, "unknown": 1, "lateral": 2}  # images of a study: frontal ones first
 
-_MARK = re.compile(r"[-/]?(?:\bX{3,}\b|_{3,})[-/]?")
+_MARK = re.compile(r"[-/]?(?:X{3,}|_{3,})[-/]?")
 _PUNCTUATION_RUN = re.compile(r"([,;:.])(?:\s*[,;:.])+")
 
 
