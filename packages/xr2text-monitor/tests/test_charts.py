@@ -21,7 +21,7 @@ def test_a_rising_curve_goes_from_bottom_left_to_top_right() -> None:
 
 
 def test_marks_stand_where_they_belong_with_their_name_below() -> None:
-    drawn = plain(draw([Series("a", [1, 21], [0.0, 1.0], "")], [Mark(11, "11")], 28, 5))
+    drawn = plain(draw([Series("a", [1, 21], [0.0, 1.0], "")], [Mark(11, ("eleven is too long to fit", "11"))], 28, 5))
     assert drawn[0][7 + 10] == "┊" and drawn[-1][7 + 10 :].startswith("11")
 
 

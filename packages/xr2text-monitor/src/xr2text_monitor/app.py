@@ -39,7 +39,7 @@ class MonitorApp(App[None]):
 
     TITLE = "xr2text-monitor"
     CSS_PATH = "monitor.tcss"
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-broad")]  # noqa: RUF012 - as in App
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (108, "-broad")]  # noqa: RUF012 - as in App
     VERTICAL_BREAKPOINTS = [(0, "-short"), (TALL, "-tall")]  # noqa: RUF012 - as in App
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q", "quit", "quit"),

@@ -1,7 +1,7 @@
 """Line charts in braille: two by four dots a cell. Pure functions from numbers to lines; no widget."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from textual.content import Content
@@ -25,10 +25,10 @@ class Series:
 
 @dataclass(frozen=True)
 class Mark:
-    """A vertical line with a word at its foot."""
+    """A vertical line; at its foot stands the first of its names that fits."""
 
     x: float
-    name: str
+    names: tuple[str, ...]
 
 
 class Canvas:
@@ -58,7 +58,7 @@ def draw(series: Sequence[Series], marks: Sequence[Mark], width: int, height: in
     canvas = Canvas(columns, rows)
     for one in series:
         _draw_curve(canvas, one, (left, right), (low, high))
-    places = {round((mark.x - left) / (right - left) * (columns - 1)): mark.name for mark in marks if mark.x > left}
+    places = {round((mark.x - left) / (right - left) * (columns - 1)): mark.names for mark in marks if mark.x > left}
     labels = _axis_labels(low, high, rows)
     lines = [line((f"{labels[row]:>{AXIS_CELLS - 2}} ┤", MUTED), *_row(canvas, row, places)) for row in range(rows)]
     return [*lines, line((" " * AXIS_CELLS + _foot(left, max(xs), right, places, columns), MUTED))]
@@ -109,7 +109,7 @@ def _join(canvas: Canvas, start: tuple[int, int], end: tuple[int, int], one: Ser
             canvas.dot(x, round(start[1] + (end[1] - start[1]) * step / steps), one.style)
 
 
-def _row(canvas: Canvas, row: int, places: dict[int, str]) -> list[Piece]:
+def _row(canvas: Canvas, row: int, places: Container[int]) -> list[Piece]:
     """Runs of equal style in one row; a mark shows where no curve passes."""
     pieces: list[tuple[str, str]] = []
     for column, bits in enumerate(canvas.bits[row]):
@@ -138,13 +138,15 @@ def _short(value: float) -> str:
     return f"{value:.{3 if abs(value) < 1 else 2 if abs(value) < 100 else 0}f}"
 
 
-def _foot(left: float, last: float, right: float, places: dict[int, str], columns: int) -> str:
+def _foot(left: float, last: float, right: float, places: dict[int, tuple[str, ...]], columns: int) -> str:
     """First and last x, and the names of the marks where they fit between."""
     cells = [" "] * columns
     end = round((last - left) / (right - left) * (columns - 1))
-    for place, word in [(0, f"{left:g}"), (end, f"{last:g}"), *sorted(places.items())]:
-        start = max(0, min(place, columns - len(word)))
-        around = cells[max(0, start - 1) : start + len(word) + 1]
-        if all(cell == " " for cell in around):
-            cells[start : start + len(word)] = word
+    for place, words in [(0, (f"{left:g}",)), (end, (f"{last:g}",)), *sorted(places.items())]:
+        for word in words:
+            start = max(0, min(place, columns - len(word)))
+            around = cells[max(0, start - 1) : start + len(word) + 1]
+            if all(cell == " " for cell in around):
+                cells[start : start + len(word)] = word
+                break
     return "".join(cells)

@@ -10,7 +10,6 @@ from xr2text_monitor.chart import Mark, Series
 from xr2text_monitor.history import History
 from xr2text_monitor.ink import FIRST, MUTED, SECOND, STRONG, Piece, line
 from xr2text_monitor.panels.panel import Panel
-from xr2text_monitor.progress import stage_number
 from xr2text_monitor.sampler import Snapshot
 
 
@@ -52,7 +51,7 @@ class LiveChart(Panel):
         losses = status.recent_losses if status is not None else ()
         series = [Series("loss", range(1 - len(losses), 1), losses, FIRST)]
         step = status.step if status is not None and status.step is not None else len(losses)
-        marks = [Mark(1 - step, "new epoch")] if step < len(losses) else []
+        marks = [Mark(1 - step, ("new epoch", "new"))] if step < len(losses) else []
         drawn = chart.draw(series, marks, width, height - 1)
         legend = _legend("" if self.is_boxed else "newest steps", series)
         return [legend, *(drawn or [line((f"  {t.DASH} from the first step on", MUTED))])]
@@ -68,9 +67,5 @@ def _legend(title: str, series: Sequence[Series]) -> Content:
 
 
 def _stage_marks(history: History) -> list[Mark]:
-    return [Mark(epoch, f"{epoch}") for epoch, _ in history.stages[1:]]
-
-
-def stage_names(history: History) -> str:
-    """1 normal_cases, 2 single_region, ..."""
-    return ", ".join(f"{stage_number(stage) or ''} {stage}".strip() for _, stage in history.stages)
+    """Where a stage begins, with its name where there is room, else the epoch alone."""
+    return [Mark(epoch, (f"{epoch} {t.clean(stage, 24)}", f"{epoch}")) for epoch, stage in history.stages[1:]]

@@ -49,11 +49,15 @@ def _large(gpu: Gpu, warned: set[str], width: int) -> list[Content]:
 
 
 def _row(gpu: Gpu, warned: set[str], width: int, is_only: bool) -> Content:
+    """One GPU in one line; where several share a narrow panel, the number alone tells how busy it is."""
+    if gpu.note:
+        return label(f"GPU {gpu.index}", (f"{t.DASH} {gpu.note}", MUTED))
     cells = 8 if width < 100 else 12
-    pieces: list[Piece] = [*_busy(gpu, cells), "  ", _temperature(gpu, warned), _slow(gpu, warned), "  "]
+    busy = _busy(gpu, cells) if width >= 70 else _busy(gpu, 0)
+    pieces: list[Piece] = [*busy, "  ", _temperature(gpu, warned), _slow(gpu, warned), "  "]
     pieces += [*_memory(gpu, warned, cells), f" {_gib(gpu)}", "  ", *_power(gpu)]
     if not is_only:
-        pieces += [(f"  {gpu.note}" if gpu.note else f"  {_name(gpu)}", MUTED)]
+        pieces.append((f"  {_name(gpu)}", MUTED))
     return label(f"GPU {gpu.index}", *pieces)
 
 

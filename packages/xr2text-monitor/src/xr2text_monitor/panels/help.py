@@ -34,7 +34,7 @@ class HelpScreen(ModalScreen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,question_mark,q,enter", "dismiss", "close")]
 
     def compose(self) -> ComposeResult:
-        states = "  ".join(f"{glyph} {name.lower()}" for glyph, _, name in LOOKS.values())
+        states = "  ".join(f"{glyph}\u00a0{name.lower()}".replace(" ", "\u00a0") for glyph, _, name in LOOKS.values())
         lines = [line((f"  {key:<8}", STRONG), says) for key, says in KEYS]
         rest = [line(states), line(""), *(line((note, MUTED)) for note in NOTES)]
         box = Static(Content("\n").join([*lines, line(""), *rest]), id="help", markup=False)

@@ -35,7 +35,7 @@ def _score(snapshot: Snapshot, name: str, title: str) -> Content:
     last, best = snapshot.history.last, best_of(snapshot.history, name)
     value = getattr(last, name) if last is not None else None
     best_text = t.DASH if best is None else f"{best[0]:.4f}"
-    epoch = "" if best is None else f" epoch {best[1]}"
+    epoch = "" if best is None else f" ep. {best[1]}"
     is_best = best is not None and last is not None and best[1] == last.epoch
     change = _change(trend(snapshot.history, name))
     star = ("★", GOOD) if is_best else " "
@@ -46,7 +46,7 @@ def _change(change: float | None) -> list[Piece]:
     """Arrow and size of the change over the last epochs."""
     if change is None:
         return [(f"{t.DASH:<9}", MUTED), (" trend", MUTED)]
-    arrow, style = ("▲", GOOD) if change > FLAT else ("▼", BAD) if change < -FLAT else ("▬", WARN)
+    arrow, style = ("↑", GOOD) if change > FLAT else ("↓", BAD) if change < -FLAT else ("→", WARN)
     return [(f"{arrow} {change:+.4f}", style), (f" in {TREND_EPOCHS}", MUTED)]
 
 
@@ -92,7 +92,7 @@ def _peaks(last: EpochRow) -> Content:
     return label(
         "peak",
         ("GPU memory ", MUTED),
-        f"{t.gib(last.gpu_peak_mib)} GiB",
+        t.DASH if last.gpu_peak_mib is None else f"{t.gib(last.gpu_peak_mib)} GiB",
         ("  max ", MUTED),
         t.unit(last.gpu_max_c, "°C"),
     )

@@ -1,0 +1,95 @@
+"""Snapshots of one fixed moment, for pictures and tests that must come out the same every time. Not a test."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from fake_run import FakeRun
+
+from xr2text_monitor.alerts import Alert
+from xr2text_monitor.gpu import Gpu, GpuReport
+from xr2text_monitor.history import HistoryReader
+from xr2text_monitor.host import Host
+from xr2text_monitor.run_files import EventsReader, JsonReader, RunFolder, list_checkpoints, run_info_from, status_from
+from xr2text_monitor.sampler import Snapshot
+from xr2text_monitor.state import RunState
+
+NOW = 1_795_400_000.0  # 23 November 2026, 02:13 UTC
+LAPTOP = Gpu(
+    0,
+    "NVIDIA GeForce RTX 4060 Laptop GPU",
+    utilisation=97,
+    temperature_c=78,
+    memory_used_mib=6120,
+    memory_total_mib=8188,
+    power_w=84.6,
+    power_limit_w=115,
+    clock_mhz=2160,
+    memory_clock_mhz=8001,
+    throttling=(),
+)
+HOST = Host(37.0, 9_400_000_000, 16_400_000_000, 182_000_000_000, 512_000_000_000, 3_900_000_000)
+ALERTS = (
+    Alert(
+        "temperature_0",
+        "GPU 0 at 88 °C, above 85 °C",
+        "improve cooling: raise the laptop, free its vents",
+        NOW - 95,
+        88,
+    ),
+    Alert(
+        "memory_0",
+        "GPU 0 memory 7.62 GiB, above 7.50 GiB",
+        "reduce the batch (a smaller --micro-batch)",
+        NOW - 30,
+        7800,
+    ),
+)
+
+
+def typical(folder: Path) -> Snapshot:
+    """A healthy training in its thirteenth epoch."""
+    run = FakeRun(folder, now=NOW)
+    run.typical()
+    run.status(device=LAPTOP.name, pid=4242)
+    contents = JsonReader(run.statistics / "status.json").read()
+    assert contents is not None
+    status = status_from(contents)
+    events = tuple(EventsReader(run.statistics / "events.jsonl").read())
+    return Snapshot(
+        NOW,
+        RunFolder(Path("data/statistics"), Path("checkpoints")),
+        RunState("training", "pid 4242 runs", 0.4, 60.0),
+        status,
+        run_info_from(JsonReader(run.statistics / "run.json").read() or {}),
+        HistoryReader(run.history).read(),
+        events,
+        len(events),
+        tuple(list_checkpoints(run.checkpoints, status)),
+        GpuReport((LAPTOP,)),
+        HOST,
+    )
+
+
+def hot(folder: Path) -> Snapshot:
+    """The same with two warnings."""
+    gpu = replace(LAPTOP, temperature_c=88, memory_used_mib=7800)
+    return replace(typical(folder), gpu=GpuReport((gpu,)), alerts=ALERTS)
+
+
+def dead(folder: Path) -> Snapshot:
+    """The same, killed."""
+    state = RunState("dead", "pid 4242 is gone; last sign of life 14 min 05 s ago while training", 845.0, 60.0)
+    alert = Alert(
+        "life", f"presumed dead: {state.evidence}", "start the same training command again: it resumes", NOW - 840
+    )
+    return replace(
+        typical(folder), state=state, alerts=(alert,), gpu=GpuReport((), "no NVIDIA driver found (no NVML library)")
+    )
+
+
+def waiting() -> Snapshot:
+    """No run yet."""
+    state = RunState("waiting", "no status.json yet: start a training, this screen follows")
+    return Snapshot(
+        NOW, RunFolder(Path("data/statistics"), Path("checkpoints")), state, host=HOST, other_runs=("night-1",)
+    )
