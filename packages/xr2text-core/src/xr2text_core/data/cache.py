@@ -207,7 +207,7 @@ def _decode_rows(
         try:
             pixels = read_image(names[row], size)
         except ImageError as error:
-            return 0, str(error)
+            return 0, str(error).removeprefix(f"{names[row]}: ")
         pixel_file.write(row, pixels)
         return zlib.crc32(pixels.data), ""
 

@@ -129,4 +129,6 @@ def _reason(name: str, error: Exception) -> str:
         return "the file is empty (0 bytes)"
     if isinstance(error, UnidentifiedImageError):
         return "not an image that Pillow knows (expected JPEG, PNG, TIFF, BMP, ...)"
+    if "truncated" in str(error).lower():
+        return "the file is truncated"  # without Pillow's count of bytes, so that such files are counted together
     return str(error) or type(error).__name__
