@@ -1,0 +1,66 @@
+"""Whatever the backbone, its tokens are those of the feature map, row by row."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from xr2text_core.model.build import PHANTOM_ENCODER
+from xr2text_core.model.encoder import ImageEncoder
+
+TINY_SWIN = {"embed_dim": 24, "depths": (1, 1, 1, 1), "num_heads": (1, 2, 4, 8)}
+BACKBONES = [
+    (*PHANTOM_ENCODER, 128, 32),
+    ("swin_tiny_patch4_window7_224", TINY_SWIN, 128, 32),  # channels last
+    ("test_vit", {}, 64, 16),  # a class token before the others
+    ("test_resnet", {}, 128, 32),
+]
+
+
+@pytest.fixture(params=BACKBONES, ids=lambda parameters: parameters[0])
+def encoder(request: pytest.FixtureRequest) -> ImageEncoder:
+    name, options, image_size, _ = request.param
+    torch.manual_seed(0)
+    return ImageEncoder(name, image_size, options).eval()
+
+
+@pytest.fixture
+def image_size(request: pytest.FixtureRequest, encoder: ImageEncoder) -> int:
+    return int(request.node.callspec.params["encoder"][2])
+
+
+@torch.no_grad()
+def test_there_is_one_token_for_each_cell(encoder: ImageEncoder, image_size: int) -> None:
+    assert encoder(torch.rand(2, 1, image_size, image_size)).shape == (2, 16, encoder.channels)
+
+
+@torch.no_grad()
+def test_tokens_come_row_by_row(encoder: ImageEncoder, image_size: int) -> None:
+    cell = image_size // 4
+    plain = torch.full((1, 1, image_size, image_size), 0.5)
+    for row, column in [(0, 0), (0, 3), (3, 0), (3, 3)]:
+        image = plain.clone()
+        spot = image[0, 0, row * cell : (row + 1) * cell, column * cell : (column + 1) * cell]
+        spot.copy_(torch.rand(cell, cell, generator=torch.Generator().manual_seed(1)))
+        change = (encoder(image) - encoder(plain)).norm(dim=-1)[0]
+        assert int(change.argmax()) == 4 * row + column
+
+
+@torch.no_grad()
+def test_a_convolutional_backbone_takes_another_size_than_it_was_made_for() -> None:
+    encoder = ImageEncoder("test_resnet", 128, {}).eval()
+    assert encoder(torch.rand(1, 1, 64, 64)).shape == (1, 4, encoder.channels)
+
+
+def test_recomputing_activations_changes_no_gradient() -> None:
+    name, options = PHANTOM_ENCODER
+    gradients: list[torch.Tensor] = []
+    image = torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    for is_checkpointing in (False, True):
+        torch.manual_seed(0)
+        encoder: Any = ImageEncoder(name, 64, options)
+        if is_checkpointing:
+            encoder.enable_gradient_checkpointing()
+        encoder(image).square().sum().backward()
+        gradients.append(torch.cat([parameter.grad.flatten() for parameter in encoder.parameters()]))
+    torch.testing.assert_close(*gradients)

@@ -1,0 +1,108 @@
+"""Regions look where anatomy says, at first; and every token knows where it is."""
+
+import pytest
+import torch
+
+from xr2text_core.model.regions import PRIORS, RegionHead, RegionQueries, position_encoding
+from xr2text_core.report.vocabulary import FINDINGS, REGIONS
+
+WIDTH, SIDE = 32, 16
+
+
+@pytest.fixture
+def regions() -> RegionQueries:
+    torch.manual_seed(0)
+    return RegionQueries(WIDTH, num_heads=4, num_global=2)
+
+
+@pytest.fixture
+def tokens() -> torch.Tensor:
+    return torch.randn(3, SIDE * SIDE, WIDTH, generator=torch.Generator().manual_seed(0))
+
+
+def centres(attention: torch.Tensor) -> torch.Tensor:
+    """Attention (Q, N) -> its mean place (Q, 2) as x, y in 0..1."""
+    line = (torch.arange(SIDE) + 0.5) / SIDE
+    square = attention.view(-1, SIDE, SIDE)  # (Q, y, x)
+    return torch.stack([(square.sum(1) * line).sum(-1), (square.sum(2) * line).sum(-1)], -1)
+
+
+def test_every_region_has_a_prior_inside_the_image() -> None:
+    assert tuple(PRIORS) == REGIONS
+    assert all(0 < value < 1 for gaussians in PRIORS.values() for gaussian in gaussians for value in gaussian)
+
+
+def test_the_patients_right_is_on_the_left_of_the_image() -> None:
+    assert all(x < 0.5 for x, *_ in PRIORS["right lung"])
+    assert all(x > 0.5 for x, *_ in PRIORS["left lung"])
+
+
+@torch.no_grad()
+def test_attention_is_a_share_of_one_over_the_image(regions: RegionQueries, tokens: torch.Tensor) -> None:
+    seen, attention = regions(tokens)
+    assert (seen.shape, attention.shape) == ((3, 9, WIDTH), (3, 9, SIDE * SIDE))
+    assert (attention >= 0).all()
+    torch.testing.assert_close(attention.sum(-1), torch.ones(3, 9))
+
+
+@torch.no_grad()
+def test_an_untrained_region_looks_where_anatomy_says(regions: RegionQueries, tokens: torch.Tensor) -> None:
+    _, attention = regions(tokens)
+    expected = torch.tensor([PRIORS[name] for name in REGIONS])[..., :2].mean(1)  # (R, 2)
+    for each in attention:
+        assert (centres(each[: len(REGIONS)]) - expected).norm(dim=-1).max() < 0.1
+
+
+@torch.no_grad()
+def test_global_queries_prefer_no_place(regions: RegionQueries) -> None:
+    _, attention = regions(torch.zeros(1, SIDE * SIDE, WIDTH))
+    assert attention[0, len(REGIONS) :].std() < 1e-6
+    assert attention[0, : len(REGIONS)].std(-1).min() > 1e-3
+
+
+def test_the_image_refines_where_a_region_looks_once_that_is_learned(
+    regions: RegionQueries, tokens: torch.Tensor
+) -> None:
+    with torch.no_grad():
+        regions.refine.weight.normal_(std=1.0)
+    torch.manual_seed(1)
+    prior = regions._prior(tokens)
+    assert not torch.allclose(prior[0], prior[1], atol=1e-3)
+    prior.sum().backward()
+    assert regions.place.grad is not None
+    assert regions.place.grad.abs().min() > 0
+
+
+@torch.no_grad()
+def test_the_head_says_findings_of_each_region_and_of_the_whole_image() -> None:
+    head = RegionHead(WIDTH, len(FINDINGS))
+    routed, logits, weight = head(torch.randn(2, len(REGIONS) + 2, WIDTH), len(REGIONS))
+    assert routed.shape == (2, len(REGIONS) + 2, WIDTH)
+    assert logits.shape == (2, len(REGIONS) + 1, len(FINDINGS))
+    assert weight.shape == (2, len(REGIONS))
+    assert ((weight > 0) & (weight < 1)).all()
+
+
+@torch.no_grad()
+def test_a_region_that_is_routed_away_is_not_heard() -> None:
+    head = RegionHead(WIDTH, len(FINDINGS))
+    head.routing.weight.zero_()
+    head.routing.bias.fill_(-30.0)
+    routed, _, _ = head(torch.randn(2, len(REGIONS) + 2, WIDTH), len(REGIONS))
+    assert routed[:, : len(REGIONS)].abs().max() < 1e-9
+    assert routed[:, len(REGIONS) :].abs().max() > 0.1
+
+
+@pytest.mark.parametrize("width", [32, 128, 130, 768])
+def test_every_place_has_its_own_encoding_of_the_same_length(width: int) -> None:
+    encoding = position_encoding(SIDE * SIDE, width, torch.device("cpu"))
+    assert encoding.shape == (SIDE * SIDE, width)
+    torch.testing.assert_close(encoding.square().mean(1), torch.full((SIDE * SIDE,), 0.5 * (width // 4 * 4) / width))
+    distances = torch.cdist(encoding, encoding) + 99 * torch.eye(SIDE * SIDE)
+    assert distances.min() > 0.1
+
+
+def test_a_place_has_the_same_encoding_whatever_the_number_of_tokens() -> None:
+    coarse = position_encoding(1, 32, torch.device("cpu"))  # the centre of the image
+    fine = position_encoding(9, 32, torch.device("cpu"))
+    torch.testing.assert_close(coarse[0], fine[4])
