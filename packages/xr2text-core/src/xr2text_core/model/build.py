@@ -1,8 +1,10 @@
 """Builds a model: from scratch in the phantom size, or around pretrained parts by hub name or local folder."""
 
+import json
 from pathlib import Path
 from typing import Any
 
+import timm
 import torch
 from transformers import BartConfig, BartModel
 
@@ -21,6 +23,12 @@ PHANTOM_DECODER: dict[str, Any] = {
     "max_position_embeddings": 128,
     "dropout": 0.1,
 }
+BART_BASE: dict[str, Any] = {
+    "d_model": 768,
+    "decoder_layers": 6,
+    "decoder_attention_heads": 12,
+    "decoder_ffn_dim": 3072,
+}
 
 
 class WeightsError(Exception):
@@ -30,8 +38,8 @@ class WeightsError(Exception):
 def build_model(
     encoder: str, decoder: str, pretrained: bool, image_size: int, max_tokens: int, tokenizer: ReportTokenizer
 ) -> XR2TextModel:
-    """A model ready to be trained; `encoder` is a timm name, `decoder` a BART-family hub name or folder."""
-    name, options = PHANTOM_ENCODER if encoder == PHANTOM else (encoder, {})
+    """A model ready to be trained; `encoder`: a timm name or local folder, `decoder`: a BART-family hub name or folder."""
+    name, options = _encoder_name(encoder)
     bart = _decoder_config(decoder, pretrained)
     bart = bart | {
         "vocab_size": max(len(tokenizer), bart["vocab_size"]) if pretrained else len(tokenizer),
@@ -46,7 +54,7 @@ def build_model(
     }
     model = XR2TextModel(XR2TextConfig(encoder=name, encoder_options=options, image_size=image_size, bart=bart))
     if pretrained:
-        _load_pretrained(model, decoder)
+        _load_pretrained(model, encoder, decoder)
     return model
 
 
@@ -60,31 +68,53 @@ def load_tokenizer(decoder: str, pretrained: bool, texts: list[str]) -> ReportTo
         raise WeightsError(_advice("--decoder", decoder, error)) from error
 
 
+def _encoder_name(encoder: str) -> tuple[str, dict[str, Any]]:
+    """The timm architecture of an encoder and its options. Of a folder too: a checkpoint must not need that folder."""
+    if encoder == PHANTOM:
+        return PHANTOM_ENCODER
+    name, options = encoder, {}
+    if Path(encoder).is_dir():
+        try:
+            config = json.loads((Path(encoder) / "config.json").read_text(encoding="utf-8"))
+            name, options = config["architecture"], config.get("model_args", {})
+        except (OSError, ValueError, KeyError) as error:
+            raise WeightsError(_advice("--encoder", encoder, error)) from error
+    if not timm.is_model(name):
+        raise WeightsError(
+            f"--encoder {encoder}: timm {timm.__version__} knows no such model, and there is no such folder; "
+            "timm.list_models() names them all"
+        )
+    return name, options
+
+
 def _decoder_config(decoder: str, pretrained: bool) -> dict[str, Any]:
     """The tiny decoder, the sizes of a pretrained one, or those of BART base for training from scratch."""
     if decoder == PHANTOM:
         return dict(BartConfig(**PHANTOM_DECODER).to_dict())
     if not pretrained and not Path(decoder).is_dir():
-        return dict(BartConfig(d_model=768, decoder_layers=6, decoder_attention_heads=12, decoder_ffn_dim=3072).to_dict())
+        return dict(BartConfig(**BART_BASE).to_dict())
     try:
+        if Path(decoder).is_dir() and not (Path(decoder) / "config.json").is_file():
+            raise FileNotFoundError("it has no config.json")  # transformers would take the sizes of BART large
         return dict(BartConfig.from_pretrained(decoder).to_dict())
     except (OSError, ValueError) as error:
         raise WeightsError(_advice("--decoder", decoder, error)) from error
 
 
-def _load_pretrained(model: XR2TextModel, decoder: str) -> None:
+def _load_pretrained(model: XR2TextModel, encoder: str, decoder: str) -> None:
     """Put pretrained weights into the encoder and the decoder."""
     config = model.config
+    source = f"local-dir:{Path(encoder).resolve()}" if Path(encoder).is_dir() else config.encoder
     try:
-        backbone = create_backbone(config.encoder, config.image_size, config.encoder_options, pretrained=True)
+        backbone = create_backbone(source, config.image_size, config.encoder_options, pretrained=True)
     except (OSError, RuntimeError, ValueError) as error:
-        raise WeightsError(_advice("--encoder", config.encoder, error)) from error
+        raise WeightsError(_advice("--encoder", encoder, error)) from error
     model.encoder.images.backbone.load_state_dict(backbone.state_dict())
     try:
-        source = BartModel.from_pretrained(decoder).decoder
+        bart = BartModel.from_pretrained(decoder)
     except (OSError, ValueError) as error:
         raise WeightsError(_advice("--decoder", decoder, error)) from error
-    _copy_decoder(model, source.state_dict())
+    _copy_decoder(model, bart.decoder.state_dict())
 
 
 def _copy_decoder(model: XR2TextModel, source: dict[str, torch.Tensor]) -> None:
@@ -97,7 +127,8 @@ def _copy_decoder(model: XR2TextModel, source: dict[str, torch.Tensor]) -> None:
 
 def _advice(flag: str, name: str, error: Exception) -> str:
     kind = "folder" if Path(name).exists() else "hub name"
+    reason = f"{type(error).__name__}: {str(error).splitlines()[0]}"
     return (
-        f"{flag} {name}: no pretrained weights from this {kind} ({type(error).__name__}: {str(error).splitlines()[0]}). "
+        f"{flag} {name}: no pretrained weights from this {kind} ({reason}). "
         f"Without internet, give {flag} a local folder with the weights, or train from scratch with --pretrained none"
     )

@@ -94,7 +94,9 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
-        """Nothing: timm, torch and BART have initialised their parts; the tied output layer follows the embedding."""
+        """Only what no file holds, such as Swin's position indices: timm, torch and BART have initialised their parts."""
+        if hasattr(module, "init_non_persistent_buffers"):
+            module.init_non_persistent_buffers()
 
     def get_encoder(self, modality: str | None = None) -> nn.Module:
         return self.encoder
