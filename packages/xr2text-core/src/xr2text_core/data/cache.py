@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm  # type: ignore[import-untyped]
+from tqdm import tqdm
 
 from xr2text_core.data.images import CODE_VERSION, INTERPOLATION, PHANTOM, ImageError, Pixels, read_image
 from xr2text_core.data.row_file import RowFile

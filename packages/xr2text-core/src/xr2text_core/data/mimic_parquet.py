@@ -76,7 +76,7 @@ def _texts(files: list[Path]) -> Iterator[tuple[str, str]]:
 
 def _batches(files: list[Path], columns: list[str], rows: int) -> Iterator[list[dict[str, Any]]]:
     try:
-        import pyarrow.parquet as parquet  # type: ignore[import-untyped]
+        import pyarrow.parquet as parquet
     except ImportError as error:
         raise DatasetError(
             f"{files[0]} needs pyarrow, which is not installed: pip install 'xr2text-core[parquet]'"
