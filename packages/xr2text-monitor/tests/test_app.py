@@ -174,14 +174,14 @@ async def test_s_saves_the_screen_as_svg_in_the_current_folder(tmp_path: Path, m
 
 
 async def test_events_scroll_with_keys(tmp_path: Path) -> None:
-    events = tuple(Event(frozen.NOW, "started", f"number {n}.") for n in range(50))
-    snapshot = replace(frozen.typical(tmp_path), events=events, num_events=50)
+    events = tuple(Event(frozen.NOW, "started", f"number {n}.") for n in range(12))
+    snapshot = replace(frozen.typical(tmp_path), events=events, num_events=12)
     app = MonitorApp(snapshot)
     async with app.run_test(size=(80, 24)) as pilot:
-        assert "number 49." in await settle(app, pilot, snapshot)
-        for _ in range(60):
+        assert "number 11." in await settle(app, pilot, snapshot)
+        for _ in range(12):
             await pilot.press("down")
-        assert "number 0." in screen_text(app) and "number 49." not in screen_text(app)
+        assert "number 0." in screen_text(app) and "number 11." not in screen_text(app)
 
 
 async def wait_for(pilot: Pilot[None], app: MonitorApp, is_there: Callable[[str], bool]) -> str:

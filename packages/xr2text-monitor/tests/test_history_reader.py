@@ -87,3 +87,15 @@ def test_hundred_thousand_rows_are_read_whole(tmp_path: Path) -> None:
     path.write_text(HEADER + "\n" + "".join(f"{epoch},{cells}\n" for epoch in range(1, 100_001)))
     history = HistoryReader(path).read()
     assert len(history) == 100_000 and history.last is not None and history.last.epoch == 100_000
+
+
+def test_a_history_once_given_out_does_not_change(tmp_path: Path) -> None:
+    run = FakeRun(tmp_path)
+    run.rows([1, 2])
+    reader = HistoryReader(run.history)
+    first = reader.read()
+    run.rows([3])
+    second = reader.read()
+    run.rows([2])
+    assert (len(first), len(second), len(reader.read())) == (2, 3, 2)
+    assert reader.read() is reader.read()

@@ -94,8 +94,7 @@ class HistoryReader:
             self._history.best = self._row(self._bests[-1][1]) if self._bests else None
             self._history.version = version + 1
             self._newest = []
-        if self._history.version != version:
-            self._shown = self._history.copy()
+        self._shown = self._history
         return self._shown
 
     def _take(self, cells: list[str]) -> None:
@@ -110,6 +109,8 @@ class HistoryReader:
         self._keep(int(epoch), cells)
 
     def _keep(self, epoch: int, cells: list[str]) -> None:
+        if self._history is self._shown:
+            self._history = self._shown.copy()
         history = self._history
         if history.epochs and epoch <= history.epochs[-1]:
             self._cut_from(epoch)

@@ -2,9 +2,10 @@
 
 import time
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from xr2text_monitor.alerts import Alert, AlertBook, Change, Limits, Watched
-from xr2text_monitor.gpu import GpuReader, GpuReport
+from xr2text_monitor.gpu import GpuReport
 from xr2text_monitor.history import History, HistoryReader
 from xr2text_monitor.host import Host, Process, look_at_process, read_host
 from xr2text_monitor.run_files import (
@@ -21,6 +22,9 @@ from xr2text_monitor.run_files import (
     status_from,
 )
 from xr2text_monitor.state import RunState, SignOfLife, state_of
+
+if TYPE_CHECKING:
+    from xr2text_monitor.nvml import GpuReader
 
 GPU_EVERY_S = 0.9
 
@@ -61,12 +65,17 @@ class Sampler:
         self._events = EventsReader(folder.statistics / "events.jsonl")
         self._life = SignOfLife()
         self._book = AlertBook(limits)
-        self._gpu_reader = GpuReader() if gpu else None
-        self._gpu = GpuReport((), "not asked (--no-gpu)")
+        self._wants_gpu = gpu
+        self._gpu_reader: GpuReader | None = None
+        self._gpu = GpuReport((), "asking the driver" if gpu else "not asked (--no-gpu)")
         self._gpu_at = float("-inf")
 
-    def sample(self) -> Snapshot:
-        """Look once. Never raises for anything a file, a driver or a process may do."""
+    def sample(self, ask_gpu: bool = True) -> Snapshot:
+        """Look once. Never raises for anything a file, a driver or a process may do.
+
+        Opening the driver may take more than a second where no other program holds it open: the screen does not ask
+        it at its first look.
+        """
         wall, now = time.time(), time.monotonic()
         history, events = self._history.read(), tuple(self._events.read())
         status, process = self._status_and_process()
@@ -76,7 +85,7 @@ class Sampler:
         info = run_info_from(self._info.read() or {})
         checkpoints = tuple(list_checkpoints(self.folder.checkpoints, status))
         host = read_host(self.folder.checkpoints, status.pid if status and process in ("alive", "stopped") else None)
-        gpu = self._read_gpu(now)
+        gpu = self._read_gpu(now) if ask_gpu else self._gpu
         watched = Watched(state, status, history, events, checkpoints, info, gpu.gpus, host)
         changes = tuple(self._book.update(watched, now, wall))
         others = () if status or len(history) else tuple(self.folder.named_runs()[:9])
@@ -113,7 +122,11 @@ class Sampler:
         return status, look_at_process(status.pid, status.host, status.process_started_s)
 
     def _read_gpu(self, now: float) -> GpuReport:
-        if self._gpu_reader is not None and now - self._gpu_at >= GPU_EVERY_S:
+        if self._wants_gpu and now - self._gpu_at >= GPU_EVERY_S:
+            if self._gpu_reader is None:
+                from xr2text_monitor.nvml import GpuReader
+
+                self._gpu_reader = GpuReader()
             self._gpu = self._gpu_reader.read(now)
             self._gpu_at = now
         return self._gpu

@@ -25,6 +25,7 @@ class Watcher(threading.Thread):
         self._changes = FolderChanges(sampler.folder.statistics, self._wake.set) if use_events else None
 
     def run(self) -> None:
+        self.show(self.sampler.sample(ask_gpu=False))
         while not self._stopping:
             self.show(self.sampler.sample())
             if self._changes is not None:
