@@ -1,0 +1,145 @@
+"""Batches: whole studies in, tensors out; a study is the same whoever is beside it."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from xr2text_core.data.batches import IGNORED, Batch, BatchMaker, finding_targets, make_ready, padded
+from xr2text_core.data.sources import read_dataset
+from xr2text_core.data.study import DatasetError, Study
+from xr2text_core.report.labeler import Mention, ReportLabels
+from xr2text_core.report.report import Report
+from xr2text_core.report.tokenizer import ReportTokenizer
+from xr2text_core.report.vocabulary import FINDINGS, REGIONS
+
+ANYWHERE = len(REGIONS)
+
+
+@pytest.fixture(scope="session")
+def batch(batches: BatchMaker) -> Batch:
+    return batches.training(range(7), epoch=1)
+
+
+def test_a_batch_has_the_documented_shapes_and_ranges(batch: Batch, batches: BatchMaker) -> None:
+    longest = max(len(batches.studies.tokens[index]) for index in range(7))
+    assert batch.images.shape == (7, 1, 64, 64)
+    assert batch.tokens.shape == (7, longest)
+    assert batch.finding_labels.shape == (7, len(REGIONS) + 1, len(FINDINGS))
+    assert (batch.images.min() >= 0, batch.images.max() <= 1, batch.images.dtype) == (True, True, torch.float32)
+
+
+def test_parts_are_slices_with_their_padding_cut(batch: Batch) -> None:
+    for size in (1, 2, 3, 7, 10):
+        parts = list(batch.parts(size))
+        assert [len(part) for part in parts] == [min(size, 7 - start) for start in range(0, 7, size)]
+        assert torch.equal(torch.cat([part.images for part in parts]), batch.images)
+        assert torch.equal(torch.cat([part.finding_labels for part in parts]), batch.finding_labels)
+        for start, part in zip(range(0, 7, size), parts, strict=True):
+            width = part.tokens.shape[1]
+            assert torch.equal(part.tokens, batch.tokens[start : start + size, :width])
+            assert (batch.tokens[start : start + size, width:] == IGNORED).all()
+            assert (part.tokens[:, -1] != IGNORED).any()
+        assert sum(part.num_tokens for part in parts) == batch.num_tokens
+
+
+def test_the_longest_reports_come_first_so_that_parts_waste_little(batch: Batch) -> None:
+    lengths = (batch.tokens != IGNORED).sum(1).tolist()
+    assert lengths == sorted(lengths, reverse=True)
+
+
+def test_a_study_in_training_does_not_depend_on_its_batch_mates(batches: BatchMaker) -> None:
+    alone = batches.training([3], epoch=2)
+    for mates in ([3, 0, 5], [5, 3], [1, 2, 3, 4]):
+        batch = batches.training(mates, epoch=2)
+        same = [index for index in range(len(mates)) if torch.equal(batch.images[index], alone.images[0])]
+        assert len(same) == 1
+        assert torch.equal(batch.tokens[same[0], : alone.tokens.shape[1]], alone.tokens[0])
+        assert torch.equal(batch.finding_labels[same[0]], alone.finding_labels[0])
+
+
+def test_the_order_in_which_studies_are_asked_for_does_not_matter(batches: BatchMaker) -> None:
+    lengths = {len(batches.studies.tokens[index]): index for index in range(12)}  # no two of the same length
+    indices = list(lengths.values())
+    first, second = batches.training(indices, epoch=1), batches.training(indices[::-1], epoch=1)
+    assert torch.equal(first.images, second.images)
+    assert torch.equal(first.tokens, second.tokens)
+
+
+def test_epochs_differ_in_their_images_and_not_in_their_reports(batches: BatchMaker) -> None:
+    first, second = batches.training([3], epoch=1), batches.training([3], epoch=2)
+    assert not torch.equal(first.images, second.images)
+    assert torch.equal(first.tokens, second.tokens)
+
+
+def test_validation_shows_the_pixels_as_they_are_in_the_order_asked_for(batches: BatchMaker) -> None:
+    batch = batches.plain([4, 2])
+    names = [batches.studies.images[index] for index in (4, 2)]
+    assert torch.equal((batch.images[:, 0] * 255).round().byte(), torch.from_numpy(batches.cache.images(names)))
+    assert batch.tokens[0, : len(batches.studies.tokens[4])].tolist() == batches.studies.tokens[4]
+
+
+def test_padding_is_what_the_loss_ignores() -> None:
+    assert padded([[5, 6, 2], [7, 2]]).tolist() == [[5, 6, 2], [7, 2, IGNORED]]
+
+
+def target(*mentions: Mention) -> dict[tuple[str, str], float]:
+    """The targets that are not zero, by finding and region."""
+    rows = (*REGIONS, "anywhere")
+    targets = finding_targets(ReportLabels(mentions, is_normal=False))
+    assert targets.shape == (len(rows), len(FINDINGS))
+    return {(FINDINGS[column], rows[row]): float(targets[row, column]) for row, column in zip(*targets.nonzero())}  # noqa: B905
+
+
+def test_a_finding_is_expected_of_its_regions_and_of_the_whole_image() -> None:
+    mention = Mention("pleural effusion", "present", ("left lung", "costophrenic angles"))
+    assert target(mention) == {
+        ("pleural effusion", "left lung"): 1.0,
+        ("pleural effusion", "costophrenic angles"): 1.0,
+        ("pleural effusion", "anywhere"): 1.0,
+    }
+
+
+def test_a_denied_finding_is_expected_nowhere_and_a_doubted_one_half() -> None:
+    assert target(Mention("pneumothorax", "absent", ("left lung",))) == {}
+    assert target(Mention("pneumonia", "uncertain", ("left lung",))) == {
+        ("pneumonia", "left lung"): 0.5,
+        ("pneumonia", "anywhere"): 0.5,
+    }
+
+
+def test_present_beats_uncertain_beats_absent_whatever_comes_first() -> None:
+    mentions = [Mention("edema", status, ("right lung",)) for status in ("uncertain", "present", "absent")]
+    for order in (mentions, mentions[::-1]):
+        assert target(*order) == {("edema", "right lung"): 1.0, ("edema", "anywhere"): 1.0}
+
+
+def test_a_finding_in_no_region_is_expected_of_the_whole_image() -> None:
+    assert target(Mention("support devices", "present")) == {("support devices", "anywhere"): 1.0}
+
+
+def test_the_section_that_is_trained_on_is_tokenized_labelled_and_compared_with() -> None:
+    report = Report("The heart is enlarged.", "No pneumothorax.")
+    study = Study("s", ("a.png", "b.png"), ("PA", "lateral"), report, "p", "train")
+    tokenizer = ReportTokenizer.learn([report.findings])
+    for section, text, present in [
+        ("findings", report.findings, {"cardiomegaly"}),
+        ("impression", report.impression, set()),
+    ]:
+        ready = make_ready([study], section, tokenizer, max_tokens=64)
+        assert (ready.study_ids, ready.images, ready.references) == (["s"], ["a.png"], [text])
+        assert tokenizer.decode(ready.tokens) == [text]
+        assert ready.labels[0].present == present
+
+
+def test_no_studies_are_ready_without_an_error() -> None:
+    assert len(make_ready([], "findings", ReportTokenizer.learn(["a"]), 8)) == 0
+
+
+def test_phantoms_need_no_folder_and_the_other_sources_say_that_they_do(tmp_path: Path) -> None:
+    assert len(read_dataset("phantom", "", 3, seed=1).split("train")) == 3
+    for name in ("manifest", "iu-xray", "mimic-cxr"):
+        with pytest.raises(DatasetError, match=f"--data {name} needs --root"):
+            read_dataset(name, "", 3, seed=1)
+        with pytest.raises(DatasetError, match="no such file or folder"):
+            read_dataset(name, str(tmp_path / "missing"), 3, seed=1)

@@ -1,0 +1,71 @@
+"""The curves of a run are drawn from its history, whatever was measured."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from xr2text_core.figures import FIGURES, draw_figures, main
+from xr2text_core.run.history import HEADER, EpochRow, append_row
+
+ROW = EpochRow(
+    epoch=1, stage="normal_cases", step=40, train_loss=2.5, val_loss=2.0, bleu_1=0.3, bleu_2=0.2, bleu_3=0.15,
+    bleu_4=0.1, rouge_l=0.25, cider=0.4, clinical_f1=0.2, distinct_reports=7, learning_rate=1e-4, grad_norm=1.25,
+    studies_per_s=30.0, train_s=60.0, validation_s=10.0, epoch_s=70.0, gpu_peak_mib=None, gpu_max_c=None, micro_batch=4,
+    accumulation=8, skipped_steps=0, oom_retries=0, is_best=1, finished_at="2026-11-23T21:04:05+00:00",
+)  # fmt: skip
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> Path:
+    path = tmp_path / "training_history.csv"
+    for epoch, stage in enumerate(["normal_cases", "normal_cases", "single_region", "complex_cases"], 1):
+        append_row(path, replace(ROW, epoch=epoch, stage=stage, train_loss=3 / epoch, is_best=int(epoch == 3)))
+    return path
+
+
+def is_drawn(path: Path) -> bool:
+    """More than a white page."""
+    with Image.open(path) as image:
+        return image.width > 600 and len(image.convert("RGB").getcolors(1 << 20) or []) > 20
+
+
+def test_every_figure_is_drawn(history: Path, tmp_path: Path) -> None:
+    paths = draw_figures(history, tmp_path / "figures")
+    assert [path.stem for path in paths] == list(FIGURES)
+    assert all(is_drawn(path) for path in paths)
+
+
+def test_figures_show_columns_that_the_history_has() -> None:
+    assert {column for curves in FIGURES.values() for column, _ in curves} <= set(HEADER)
+
+
+def test_one_epoch_with_hardly_anything_measured_is_drawn_too(tmp_path: Path) -> None:
+    row = replace(
+        ROW, train_loss=None, val_loss=None, bleu_1=None, bleu_4=None, rouge_l=None, clinical_f1=None, is_best=0
+    )
+    append_row(tmp_path / "training_history.csv", row)
+    assert len(draw_figures(tmp_path / "training_history.csv", tmp_path)) == len(FIGURES)
+
+
+def test_half_a_row_at_the_end_is_left_out(history: Path, tmp_path: Path) -> None:
+    history.write_bytes(history.read_bytes() + b"5,comple")
+    assert len(draw_figures(history, tmp_path / "figures")) == len(FIGURES)
+
+
+def test_drawing_writes_beside_the_history_and_not_into_it(history: Path, tmp_path: Path) -> None:
+    before = history.read_bytes()
+    assert main(["--history", str(history), "--out", str(tmp_path / "figures")]) == 0
+    assert history.read_bytes() == before
+
+
+@pytest.mark.parametrize("contents", [None, ",".join(HEADER) + "\n", ""])
+def test_a_history_that_is_missing_or_has_no_rows_ends_with_2_and_is_named(
+    tmp_path: Path, contents: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "training_history.csv"
+    if contents is not None:
+        path.write_text(contents)
+    assert main(["--history", str(path), "--out", str(tmp_path / "figures")]) == 2
+    assert "training_history.csv" in capsys.readouterr().err
