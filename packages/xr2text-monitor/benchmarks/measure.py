@@ -30,11 +30,29 @@ from fake_run import HEADER, FakeRun, row
 
 MIB = 2**20
 SIZE = (40, 120)
-HELLO = "from textual.app import App; from textual.widgets import Label\nclass A(App):\n def compose(self):\n  yield Label('HELLO WORLD')\n"
-HELLO += " def on_mount(self):\n  self.n = 0\n  self.set_interval(1, self.tick)\n"
-HELLO += " def tick(self):\n  self.n += 1\n  self.query_one(Label).update(f'HELLO WORLD {self.n}')\nA().run()"
+HELLO = """
+from textual.app import App
+from textual.widgets import Label
+
+class Hello(App):
+    ticks = 0
+    def compose(self):
+        yield Label("HELLO WORLD")
+    def on_mount(self):
+        self.set_interval(1, self.tick)
+    def tick(self):
+        self.ticks += 1
+        self.query_one(Label).update(f"HELLO WORLD {self.ticks}")
+
+Hello().run()
+"""
 MONITOR = [sys.executable, "-m", "xr2text_monitor.cli"]
-POLLING = "import xr2text_monitor.watch as w; w.FolderChanges.follow = lambda self: None\nfrom xr2text_monitor.cli import main; main()"
+POLLING = """
+import xr2text_monitor.watch
+xr2text_monitor.watch.FolderChanges.follow = lambda self: None
+from xr2text_monitor.cli import main
+main()
+"""
 
 
 class Terminal:
@@ -142,7 +160,7 @@ def once_json(folder: str) -> float:
     times = []
     for _ in range(7):
         started = time.perf_counter()
-        subprocess.run([*MONITOR, "--once", "--json", "--out", folder], stdout=subprocess.DEVNULL)
+        subprocess.run([*MONITOR, "--once", "--json", "--out", folder], stdout=subprocess.DEVNULL, check=True)
         times.append(time.perf_counter() - started)
     return statistics.median(times)
 

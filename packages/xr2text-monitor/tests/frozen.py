@@ -39,7 +39,7 @@ ALERTS = (
     Alert(
         "memory_0",
         "GPU 0 memory 7.62 GiB, above 7.50 GiB",
-        "reduce the batch (a smaller --micro-batch)",
+        "reduce the batch: half of --batch, twice of --accumulation",
         NOW - 30,
         7800,
     ),

@@ -191,7 +191,7 @@ def _life(state: RunState) -> Reading:
 def _idle(idle_s: float | None) -> Reading:
     over = None if idle_s is None else idle_s >= IDLE_S
     title = f"GPU at 0 % for {duration(idle_s)} while training"
-    advice = "look at train.log: the trainer may hang, or loading images is too slow (more --workers, a faster disk)"
+    advice = "look at train.log: the trainer may hang, or images come too slowly (more --workers, a faster disk)"
     return Reading("gpu_idle", over, idle_s is not None and idle_s < IDLE_S, title, advice, idle_s)
 
 
@@ -207,7 +207,7 @@ def _memory(gpu: Gpu, limits: Limits) -> Reading:
     used, limit = gpu.memory_used_mib, limits.memory_mib(gpu.memory_total_mib)
     over = None if used is None or limit is None else used > limit
     title = f"GPU {gpu.index} memory {(used or 0) / 1024:.2f} GiB, above {(limit or 0) / 1024:.2f} GiB"
-    advice = "reduce the batch (a smaller --micro-batch keeps the results) or close other programs that use the GPU"
+    advice = "reduce the batch: half of --batch with twice of --accumulation keeps the results; close other programs on the GPU"
     clear = (used or 0) <= (limit or 0) - MEMORY_MARGIN_MIB
     return Reading(f"memory_{gpu.index}", over, clear, title, advice, used)
 
@@ -226,14 +226,14 @@ def _finite(watched: Watched) -> Reading:
     if loss is None and last is not None:
         loss = last.train_loss
     over = None if loss is None else not math.isfinite(loss)
-    advice = "lower --learning-rate or train in BF16; several in a row end the run with the last good weights"
+    advice = "use --precision bf16 or a lower --new-rate; several in a row end the run with the last good weights"
     return Reading("loss_not_finite", over, loss is not None and math.isfinite(loss), f"loss is {loss}", advice)
 
 
 def _skipped(watched: Watched, wall: float) -> Reading:
     count = _recent_count(watched, "skipped_step", "skipped_steps", wall)
     title = f"{count:.0f} steps left out lately because loss or gradients were not finite"
-    advice = "if it goes on, lower --learning-rate or train in BF16"
+    advice = "if it goes on, use --precision bf16 or a lower --new-rate"
     return Reading("skipped_steps", count >= NUM_SKIPPED, count == 0, title, advice, count)
 
 
@@ -241,7 +241,7 @@ def _out_of_memory(watched: Watched, wall: float) -> Reading:
     count = _recent_count(watched, "out_of_memory", "oom_retries", wall)
     micro_batch = watched.status.micro_batch if watched.status is not None else None
     title = f"out of GPU memory {count:.0f} times lately; micro-batch now {clean(micro_batch)}"
-    advice = "reduce the batch: start with a smaller --micro-batch (same results), or close other programs on the GPU"
+    advice = "reduce the batch: half of --batch with twice of --accumulation keeps the results; close other programs on the GPU"
     return Reading("out_of_memory", count > 0, count == 0, title, advice, count)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 Process = Literal["alive", "stopped", "gone", "reused", "elsewhere", "unknown"]
 START_TOLERANCE_S = 30.0  # the start of a process is derived from the boot time, which moves when the clock is set

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import pynvml  # type: ignore[import-untyped]
+import pynvml
 
 from xr2text_monitor.gpu import Gpu, GpuReport
 from xr2text_monitor.text import clean
@@ -111,7 +111,7 @@ def _problem_of(query: Callable[..., Any], *arguments: Any) -> str:
     try:
         query(*arguments)
     except pynvml.NVMLError as error:
-        return _EXPLAINED.get(error.value) or f"NVML: {clean(error)}"
+        return _EXPLAINED.get(getattr(error, "value", None)) or f"NVML: {clean(error)}"
     except FAILURES as error:
         return f"NVML: {clean(error)}"
     return ""

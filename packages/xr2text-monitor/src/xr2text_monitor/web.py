@@ -11,7 +11,7 @@ PORT = 8417
 def serve(arguments: Sequence[str], port: int = PORT) -> int:
     """Serve `xr2text-monitor ARGUMENTS` until Ctrl-C; every browser tab gets a monitor of its own."""
     try:
-        from textual_serve.server import Server  # type: ignore[import-not-found, unused-ignore]
+        from textual_serve.server import Server
     except ImportError:
         print("--web needs textual-serve: pip install 'xr2text-monitor[web]'", file=sys.stderr)
         return 3
