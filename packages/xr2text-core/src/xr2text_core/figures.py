@@ -1,6 +1,8 @@
 """Draws the curves of a run from its history: losses, scores and the learning rate, with the stages of the curriculum.
 
     python -m xr2text_core.figures [--history data/statistics/training_history.csv] [--out data/statistics/figures]
+
+Training draws them at its end too.
 """
 
 import argparse
@@ -42,11 +44,12 @@ def _draw(rows: "pd.DataFrame", name: str, path: Path) -> Path:
     for column, label in FIGURES[name]:
         axes.plot(rows["epoch"], rows[column], label=label, marker="o", markersize=3, linewidth=1.5)
     _mark_stages(axes, rows)
-    if name == "scores":
-        best = rows.loc[rows["is_best"] == 1, "epoch"].max()
-        axes.axvline(best, color="tab:green", linewidth=1, alpha=0.7, label=f"best model (epoch {best})")
+    best = rows.loc[rows["is_best"] == 1, "epoch"]
+    if name == "scores" and not best.empty:
+        axes.axvline(best.max(), color="tab:green", linewidth=1, alpha=0.7, label=f"best model (epoch {best.max()})")
     axes.set_xlabel("epoch")
     axes.set_ylabel(Y_LABELS[name])
+    axes.set_xlim(rows["epoch"].min() - 0.5, rows["epoch"].max() + 0.5)
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
     axes.legend(loc="best", frameon=False)

@@ -1,4 +1,4 @@
-"""Small random changes of an image, on the device where it is trained on. Never a flip: left and right are words in a report."""
+"""Small random changes of an image, on the device that trains. Never a flip: left and right are words in a report."""
 
 import math
 

@@ -48,7 +48,7 @@ def make_ready(studies: Sequence[Study], section: str, tokenizer: ReportTokenize
 
 @dataclass(frozen=True)
 class Batch:
-    """The studies of one step (or of one pass): images float (B, 1, H, H) 0..1, tokens (B, T), finding labels (B, R + 1, F)."""
+    """The studies of one step or pass: images float (B, 1, H, H) 0..1, tokens (B, T), finding labels (B, R + 1, F)."""
 
     images: Tensor
     tokens: Tensor

@@ -9,7 +9,7 @@ SOURCES = ("phantom", "manifest", "iu-xray", "mimic-cxr")
 
 
 def read_dataset(name: str, root: str, num_studies: int, seed: int) -> Dataset:
-    """Read the studies of a data set; `num_studies` and `seed` are for phantoms, the others lie in the folder `root`."""
+    """Read the studies of a data set; `num_studies` and `seed` are for phantoms, the others lie in folder `root`."""
     if name == "phantom":
         return phantom.read(num_train=num_studies, seed=seed)
     if not root:

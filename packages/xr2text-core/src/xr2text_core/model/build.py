@@ -38,7 +38,7 @@ class WeightsError(Exception):
 def build_model(
     encoder: str, decoder: str, pretrained: bool, image_size: int, max_tokens: int, tokenizer: ReportTokenizer
 ) -> XR2TextModel:
-    """A model ready to be trained; `encoder`: a timm name or local folder, `decoder`: a BART-family hub name or folder."""
+    """A model ready to be trained; `encoder`: timm name or local folder, `decoder`: BART-family hub name or folder."""
     name, options = _encoder_name(encoder)
     bart = _decoder_config(decoder, pretrained)
     bart = bart | {

@@ -3,7 +3,7 @@
 Shapes: B batch, H height = width in pixels, N = G x G tokens of the feature map, row by row, C backbone channels.
 """
 
-from typing import Any, cast
+from typing import Any
 
 import timm
 import torch
@@ -20,7 +20,7 @@ class ImageEncoder(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (B, 1, H, H), values 0..1 -> tokens (B, N, C)."""
-        features = self.backbone.forward_features((images - 0.5) / 0.25)
+        features: Tensor = self.backbone.forward_features((images - 0.5) / 0.25)
         if features.ndim == 4:
             return _map_to_tokens(features, self.channels)
         return features[:, getattr(self.backbone, "num_prefix_tokens", 0) :]
@@ -30,15 +30,15 @@ class ImageEncoder(nn.Module):
         self.backbone.set_grad_checkpointing(True)
 
 
-def create_backbone(name: str, image_size: int, options: dict[str, Any], pretrained: bool) -> nn.Module:
-    """A timm model without classifier for grey images; passes the image size on to those that need to know it."""
+def create_backbone(name: str, image_size: int, options: dict[str, Any], pretrained: bool) -> Any:
+    """A timm model (nn.Module) without classifier for grey images; tells the image size to those that must know it."""
     arguments = {"pretrained": pretrained, "in_chans": 1, "num_classes": 0, **options}
     try:
         backbone = timm.create_model(name, img_size=image_size, **arguments)
     except TypeError:  # convolutional backbones take any size
         backbone = timm.create_model(name, **arguments)
     backbone.head = nn.Identity()  # ConvNeXt keeps a norm there: weights that no loss reaches, which DDP refuses
-    return cast(nn.Module, backbone)
+    return backbone
 
 
 def _map_to_tokens(features: Tensor, channels: int) -> Tensor:

@@ -11,7 +11,7 @@ def write_reports(
     model: XR2TextModel, tokenizer: ReportTokenizer, seen: VisualOutput, max_tokens: int, num_beams: int = 1
 ) -> list[str]:
     """One report for each image that the encoder has `seen`; num_beams 1 is greedy. The model must be in eval mode."""
-    ids = model.generate(
+    ids = model.generate(  # type: ignore[misc]
         encoder_outputs=seen,
         max_new_tokens=max_tokens,
         num_beams=num_beams,

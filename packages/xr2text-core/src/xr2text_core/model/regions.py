@@ -1,6 +1,6 @@
 """Anatomical region queries: each region looks at the image where it is expected, and says what is wrong there.
 
-Shapes: B batch, N = G x G visual tokens, R regions, Q = R + global queries, K Gaussians per region, D width, F findings.
+Shapes: B batch, N = G x G visual tokens, R regions, Q = R + global queries, K Gaussians a region, D width, F findings.
 Coordinates are fractions of the image: x to the right, y down. The patient's right is on the left of the image.
 """
 
@@ -80,7 +80,7 @@ class RegionHead(nn.Module):
         self.tell = nn.Linear(num_findings, width)
 
     def forward(self, queries: Tensor, num_regions: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Query tokens (B, Q, D) -> routed tokens (B, Q, D), finding logits (B, R + 1, F), routing weights (B, R), 0..1.
+        """Query tokens (B, Q, D) -> routed tokens (B, Q, D), finding logits (B, R + 1, F), routing (B, R), 0..1.
 
         Row R of the logits is the whole image, read from the global queries.
         """

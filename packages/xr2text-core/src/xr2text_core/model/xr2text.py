@@ -1,7 +1,7 @@
 """XR2Text: image encoder -> anatomical region queries -> BART decoder that attends to regions and visual tokens.
 
-Shapes: B batch, H image side, N visual tokens, R regions, Q region and global queries, F findings, T report tokens, D width,
-V vocabulary. Images are grey with values 0..1.
+Shapes: B batch, H image side, N visual tokens, R regions, Q region and global queries, F findings, T report tokens,
+D width, V vocabulary. Images are grey with values 0..1.
 """
 
 from dataclasses import dataclass
@@ -38,8 +38,8 @@ class VisualOutput(BaseModelOutput):
 class ReportOutput(Seq2SeqLMOutput):
     """`loss` is the mean token cross-entropy (nats). The sums let a step of several micro-batches be weighted exactly.
 
-    token_loss_sum: over `num_tokens` labels; finding_loss_sum: binary cross-entropy, mean over the (R + 1) x F labels of a
-    study, summed over studies.
+    token_loss_sum: over `num_tokens` labels; finding_loss_sum: binary cross-entropy, mean over the (R + 1) x F labels
+    of a study, summed over studies.
     """
 
     token_loss_sum: Tensor | None = None
@@ -75,8 +75,8 @@ class VisualEncoder(nn.Module):
         )
 
 
-class XR2TextModel(PreTrainedModel, GenerationMixin):
-    """A report writer; `generate(pixel_values=...)`, `save_pretrained` and `from_pretrained` work as in transformers."""
+class XR2TextModel(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
+    """A report writer; `generate(pixel_values=...)`, `save_pretrained`, `from_pretrained` work as in transformers."""
 
     config_class = XR2TextConfig
     base_model_prefix = "xr2text"
@@ -90,13 +90,14 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
         decoder_config = BartConfig(**config.bart)
         decoder_config._attn_implementation = config._attn_implementation
         self.decoder = BartDecoder(decoder_config)
-        self.lm_head = nn.Linear(decoder_config.d_model, decoder_config.vocab_size, bias=False)
-        self.post_init()
+        self.lm_head: nn.Module = nn.Linear(config.bart["d_model"], config.bart["vocab_size"], bias=False)
+        self.post_init()  # type: ignore[no-untyped-call]
 
     def _init_weights(self, module: nn.Module) -> None:
-        """Only what no file holds, such as Swin's position indices: timm, torch and BART have initialised their parts."""
-        if hasattr(module, "init_non_persistent_buffers"):
-            module.init_non_persistent_buffers()
+        """Only what no file holds, such as Swin's position indices; timm, torch and BART initialise their parts."""
+        make_again = getattr(module, "init_non_persistent_buffers", None)
+        if make_again is not None:
+            make_again()
 
     def get_encoder(self, modality: str | None = None) -> nn.Module:
         return self.encoder
@@ -105,7 +106,7 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
         return self.decoder.embed_tokens
 
     def set_input_embeddings(self, value: nn.Module) -> None:
-        self.decoder.embed_tokens = value
+        self.decoder.embed_tokens = value  # type: ignore[assignment]
 
     def get_output_embeddings(self) -> nn.Module:
         return self.lm_head
@@ -125,7 +126,7 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
         """Images (B, 1, H, H), or their `encoder_outputs`, and a report so far -> logits.
 
         With `labels` (B, T; padding is -100) the decoder input is derived from them and losses are returned instead of
-        logits, computed only where there is a label. `finding_labels` (B, R + 1, F), 0..1, adds the loss of the regions.
+        logits, computed only where there is a label. `finding_labels` (B, R + 1, F), 0..1, add the loss of the regions.
         """
         if encoder_outputs is None:
             encoder_outputs = self.encoder(pixel_values)

@@ -18,7 +18,8 @@ class ReportTokenizer:
         missing = [token for token in SPECIAL_TOKENS if tokenizer.token_to_id(token) is None]
         if missing:
             raise ValueError(f"the tokenizer lacks the tokens {missing}; expected one of the BART family")
-        self.bos_id, self.pad_id, self.eos_id = (tokenizer.token_to_id(token) for token in SPECIAL_TOKENS[:3])
+        ids = tokenizer.get_vocab()
+        self.bos_id, self.pad_id, self.eos_id = (ids[token] for token in SPECIAL_TOKENS[:3])
 
     @classmethod
     def learn(cls, texts: Iterable[str], max_vocabulary: int = 4000) -> "ReportTokenizer":

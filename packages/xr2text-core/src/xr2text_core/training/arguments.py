@@ -1,4 +1,4 @@
-"""The flags of `python -m xr2text_core.train`, and how they become settings. Imports nothing heavy: --help answers at once."""
+"""The flags of `python -m xr2text_core.train`, and how they become settings. Imports nothing heavy."""
 
 import argparse
 from collections.abc import Sequence
@@ -29,7 +29,9 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     model.add_argument("--max-tokens", type=int, metavar="N", help="longest report, tokens (128)")
     training = parser.add_argument_group("training")
     training.add_argument("--epochs", type=int, metavar="N", help="passes over what each stage admits (50)")
-    training.add_argument("--patience", type=int, metavar="N", help="epochs without a better score before stopping (999)")
+    training.add_argument(
+        "--patience", type=int, metavar="N", help="epochs without a better score before stopping (999)"
+    )
     training.add_argument("--batch", dest="micro_batch", type=int, metavar="N", help="studies on the GPU at once (4)")
     training.add_argument("--accumulation", type=int, metavar="N", help="batches per optimizer update (8)")
     training.add_argument("--precision", choices=("fp16", "bf16", "fp32"), help="arithmetic on a GPU (fp16)")
@@ -41,7 +43,9 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     training.add_argument("--seed", type=int, help="of order, augmentation, dropout and phantoms (0)")
     files = parser.add_argument_group("scores and files")
     files.add_argument("--select-by", choices=("bleu_4+rouge_l", "clinical_f1"), help="what the best model is best at")
-    files.add_argument("--val-studies", type=int, metavar="N", help="reports to write at each validation, at most (500)")
+    files.add_argument(
+        "--val-studies", type=int, metavar="N", help="reports to write at each validation, at most (500)"
+    )
     files.add_argument("--checkpoint-every", type=int, metavar="N", help="epochs between kept checkpoints (5)")
     files.add_argument("--autosave-min", type=float, metavar="MIN", help="minutes between saves within an epoch (10)")
     files.add_argument("--run", metavar="NAME", help="keep the files of this run in folders of this name")

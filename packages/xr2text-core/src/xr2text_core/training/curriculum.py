@@ -17,8 +17,8 @@ STAGE_ENDS = (5, 15, 30, 50)  # last epoch of each stage in the guide's 50 epoch
 def stage_of(labels: ReportLabels) -> str:
     """The class of a study: how much is wrong with it, by the labels of its report.
 
-    normal_cases: nothing abnormal; single_region: one abnormal region (or none that the report names); multi_region: two;
-    complex_cases: three regions or more, or at least five findings.
+    normal_cases: nothing abnormal; single_region: one abnormal region (or none that the report names); multi_region:
+    two; complex_cases: three regions or more, or at least five findings.
     """
     if labels.is_normal:
         return STAGES[0]
@@ -46,7 +46,7 @@ def stage_ends(num_epochs: int) -> tuple[int, ...]:
 
 
 def admitted(classes: Sequence[str], study_ids: Sequence[str], stage: str, replay: float) -> list[int]:
-    """Indices of the studies that a stage trains on: its class, all simpler ones, and `replay` (0..1) of the harder ones.
+    """Indices of the studies that a stage trains on: its class, all simpler ones, `replay` (0..1) of the harder ones.
 
     Which harder studies are replayed depends on their id alone, so a resume and every worker agree.
     """

@@ -30,7 +30,9 @@ def prepare_data(settings: Settings, tokenizer: ReportTokenizer | None) -> Prepa
     """Raises DatasetError when nothing usable is found. `tokenizer` is that of a resumed run, if it is one."""
     dataset = read_dataset(settings.data, settings.root, settings.num_studies, settings.seed)
     train, val = dataset.split("train"), dataset.split("val")[: settings.val_studies]
-    cache = build_cache(cache_folder(settings), [study.images[0] for study in train + val], settings.image_size, settings.workers)
+    cache = build_cache(
+        cache_folder(settings), [study.images[0] for study in train + val], settings.image_size, settings.workers
+    )
     for name, reason in cache.unreadable.items():
         dataset.left_out.add(f"image cannot be read ({reason})", Path(name).name)
     for line in [*dataset.notes, *dataset.left_out.lines()]:
@@ -38,8 +40,8 @@ def prepare_data(settings: Settings, tokenizer: ReportTokenizer | None) -> Prepa
     train, val = readable(train, cache), readable(val, cache)
     if not train or not val:
         raise DatasetError(
-            f"--root {settings.root}: {len(train)} training and {len(val)} validation studies are usable, but a run needs "
-            "at least one of each; see the lines above for what was left out and why"
+            f"--root {settings.root}: {len(train)} training and {len(val)} validation studies are usable, but a run "
+            "needs at least one of each; see the lines above for what was left out and why"
         )
     if tokenizer is None:
         reports = [study.report.section(settings.section) for study in train]

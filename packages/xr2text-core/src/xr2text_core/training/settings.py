@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings of one run; written to run.json and kept in every checkpoint. Units stand in the names and in --help."""
+    """The settings of one run; written to run.json and kept in every checkpoint. Units stand in names and --help."""
 
     # data
     data: str = "phantom"

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP ask the loop to stop; it saves and leaves after the step under way. A second one leaves at once."""
+"""Ctrl-C, SIGTERM and SIGHUP ask the loop to stop: it saves and leaves after the step. A second one leaves at once."""
 
 import os
 import signal
@@ -40,5 +40,7 @@ class StopRequest:
         if self.number:
             os._exit(self.exit_code)
         self.number = number
-        note = f"\n{self.name}: finishing this step, then saving and leaving. Once more leaves at once, without saving.\n"
+        note = (
+            f"\n{self.name}: finishing this step, then saving and leaving. Once more leaves at once, without saving.\n"
+        )
         os.write(2, note.encode())  # not print: a signal may arrive in the middle of another write

@@ -33,7 +33,7 @@ class TrainedModel:
         """Read a checkpoint; raises CheckpointError where it is missing or damaged."""
         contents = load_checkpoint(path)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        model = model_from(contents).to(device).eval()
+        model = model_from(contents).to(device).eval()  # type: ignore[arg-type]
         return cls(model, ReportTokenizer.from_json(contents["tokenizer"]), settings_from(contents), device)
 
     def dataset(self, root: str = "") -> Dataset:
