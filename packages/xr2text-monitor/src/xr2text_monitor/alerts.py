@@ -207,7 +207,7 @@ def _memory(gpu: Gpu, limits: Limits) -> Reading:
     used, limit = gpu.memory_used_mib, limits.memory_mib(gpu.memory_total_mib)
     over = None if used is None or limit is None else used > limit
     title = f"GPU {gpu.index} memory {(used or 0) / 1024:.2f} GiB, above {(limit or 0) / 1024:.2f} GiB"
-    advice = "reduce the batch: half of --batch with twice of --accumulation keeps the results; close other programs on the GPU"
+    advice = "reduce the batch: half of --batch, twice of --accumulation, same results; close other GPU programs"
     clear = (used or 0) <= (limit or 0) - MEMORY_MARGIN_MIB
     return Reading(f"memory_{gpu.index}", over, clear, title, advice, used)
 
@@ -241,7 +241,7 @@ def _out_of_memory(watched: Watched, wall: float) -> Reading:
     count = _recent_count(watched, "out_of_memory", "oom_retries", wall)
     micro_batch = watched.status.micro_batch if watched.status is not None else None
     title = f"out of GPU memory {count:.0f} times lately; micro-batch now {clean(micro_batch)}"
-    advice = "reduce the batch: half of --batch with twice of --accumulation keeps the results; close other programs on the GPU"
+    advice = "reduce the batch: half of --batch, twice of --accumulation, same results; close other GPU programs"
     return Reading("out_of_memory", count > 0, count == 0, title, advice, count)
 
 

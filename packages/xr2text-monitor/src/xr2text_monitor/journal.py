@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from xr2text_monitor import text as t
 from xr2text_monitor.sampler import Snapshot
+from xr2text_monitor.state import BUSY
 from xr2text_monitor.text import clean
 
 NUM_ENTRIES = 500
@@ -34,10 +35,9 @@ class Journal:
     def add(self, snapshot: Snapshot) -> list[Entry]:
         """Take in one snapshot; returns what is new in it."""
         new = self._events(snapshot)
-        if snapshot.state.name != self._state:
-            if self._state is not None:
-                new.append(Entry(snapshot.at, "state", f"{snapshot.state.name}: {snapshot.state.evidence}"))
-            self._state = snapshot.state.name
+        if self._is_worth_telling(snapshot.state.name):
+            new.append(Entry(snapshot.at, "state", f"{snapshot.state.name}: {snapshot.state.evidence}"))
+        self._state = snapshot.state.name
         for change in snapshot.changes:
             if change.is_raised:
                 new.append(Entry(change.at, "ALERT", f"{change.alert.title}: {change.alert.advice}", True))
@@ -46,6 +46,12 @@ class Journal:
                 new.append(Entry(change.at, "over", f"{change.alert.title} (lasted {lasted})", True))
         self.entries.extend(new)
         return new
+
+    def _is_worth_telling(self, state: str) -> bool:
+        """Training, validating and saving take turns every epoch: only leaving or entering that round is news."""
+        if self._state is None or state == self._state:
+            return False
+        return not (state in BUSY and self._state in BUSY)
 
     def _events(self, snapshot: Snapshot) -> list[Entry]:
         """Events of the run not seen before. A file that began anew has fewer, and then all of them are new."""

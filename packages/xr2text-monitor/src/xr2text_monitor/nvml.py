@@ -111,7 +111,7 @@ def _problem_of(query: Callable[..., Any], *arguments: Any) -> str:
     try:
         query(*arguments)
     except pynvml.NVMLError as error:
-        return _EXPLAINED.get(getattr(error, "value", None)) or f"NVML: {clean(error)}"
+        return _EXPLAINED.get(getattr(error, "value", 0)) or f"NVML: {clean(error)}"
     except FAILURES as error:
         return f"NVML: {clean(error)}"
     return ""
