@@ -78,7 +78,7 @@ def hot(folder: Path) -> Snapshot:
 
 def dead(folder: Path) -> Snapshot:
     """The same, killed."""
-    state = RunState("dead", "pid 4242 is gone; last sign of life 14 min 05 s ago while training", 845.0, 60.0)
+    state = RunState("dead", "pid 4242 is gone; it was training", 845.0, 60.0)
     alert = Alert(
         "life", f"presumed dead: {state.evidence}", "start the same training command again: it resumes", NOW - 840
     )

@@ -35,7 +35,8 @@ def test_no_status_means_waiting() -> None:
 @pytest.mark.parametrize("process", ["gone", "reused"])
 def test_a_process_that_is_gone_is_presumed_dead_with_the_reason(process: Process) -> None:
     state = state_of(TRAINING, History(), process, 14.0)
-    assert state.name == "dead" and "pid 77" in state.evidence and "14 s ago while training" in state.evidence
+    assert state.name == "dead" and state.age_s == 14.0
+    assert "pid 77" in state.evidence and "it was training" in state.evidence
 
 
 def test_a_file_written_a_moment_ago_is_life_whatever_the_process_list_says() -> None:

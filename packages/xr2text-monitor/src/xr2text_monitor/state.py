@@ -81,22 +81,20 @@ def state_of(status: Status | None, history: History, process: Process, age_s: f
     if status.state in ENDED:
         return RunState(status.state, status.message or f"the trainer wrote that it {_ENDING[status.state]}", age_s)
     patience = patience_s(status, history)
-    doing = status.state or "an unknown state"
-    pid = f"pid {status.pid}"
-    quiet = f"last sign of life {duration(age_s)} ago while {doing}"
-    fresh = age_s is not None and age_s < FRESH_S
-    if process in ("gone", "reused") and not fresh:
+    doing, pid = status.state or "in an unknown state", f"pid {status.pid}"
+    is_fresh = age_s is not None and age_s < FRESH_S
+    if process in ("gone", "reused") and not is_fresh:
         what = "is gone" if process == "gone" else "now belongs to another process"
-        return RunState("dead", f"{pid} {what}; {quiet}", age_s, patience)
-    silent = age_s is not None and age_s > patience
+        return RunState("dead", f"{pid} {what}; it was {doing}", age_s, patience)
     if process == "stopped":
-        return RunState("silent", f"{pid} is stopped (suspended); {quiet}", age_s, patience)
+        return RunState("silent", f"{pid} is stopped (suspended) while {doing}", age_s, patience)
+    is_silent = age_s is not None and age_s > patience
     if process == "elsewhere":
-        return _elsewhere(status, silent, quiet, age_s, patience)
-    if silent:
-        usual = f"this run is never silent longer than about {duration(patience)}"
+        return _elsewhere(status, is_silent, age_s, patience)
+    if is_silent:
         known = f"{pid} still runs" if process == "alive" else "its process cannot be looked at"
-        return RunState("silent", f"{quiet}; {usual}; {known}", age_s, patience)
+        longest = f"longer than the {duration(patience)} that this run may need"
+        return RunState("silent", f"silent while {doing}, {longest}; {known}", age_s, patience)
     known = f"{pid} runs" if process == "alive" else f"{pid} is not seen, but the files are being written"
     return RunState(status.state or "starting", known, age_s, patience)
 
@@ -120,10 +118,10 @@ def _without_status(history: History, age_s: float | None) -> RunState:
     return RunState("waiting", "no status.json yet: start a training, this screen follows", age_s)
 
 
-def _elsewhere(status: Status, silent: bool, quiet: str, age_s: float | None, patience: float) -> RunState:
+def _elsewhere(status: Status, is_silent: bool, age_s: float | None, patience: float) -> RunState:
     where = f"{status.state} on host {status.host}, whose processes cannot be seen from here"
-    if silent:
-        return RunState("silent", f"{quiet}; {where}", age_s, patience)
+    if is_silent:
+        return RunState("silent", f"silent while {where}", age_s, patience)
     return RunState("elsewhere", where, age_s, patience)
 
 
