@@ -10,7 +10,7 @@ from xr2text_core.model.encoder import ImageEncoder
 
 TINY_SWIN = {"embed_dim": 24, "depths": (1, 1, 1, 1), "num_heads": (1, 2, 4, 8)}
 BACKBONES = [
-    (*PHANTOM_ENCODER, 128, 32),
+    (*PHANTOM_ENCODER, 64, 16),
     ("swin_tiny_patch4_window7_224", TINY_SWIN, 128, 32),  # channels last
     ("test_vit", {}, 64, 16),  # a class token before the others
     ("test_resnet", {}, 128, 32),

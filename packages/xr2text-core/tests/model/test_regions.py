@@ -3,21 +3,26 @@
 import pytest
 import torch
 
-from xr2text_core.model.regions import PRIORS, RegionHead, RegionQueries, position_encoding
+from xr2text_core.model.regions import CELLS, PRIORS, RegionHead, RegionQueries, position_encoding
 from xr2text_core.report.vocabulary import FINDINGS, REGIONS
 
-WIDTH, SIDE = 32, 16
+CHANNELS, WIDTH, SIDE = 24, 32, 16
 
 
 @pytest.fixture
 def regions() -> RegionQueries:
     torch.manual_seed(0)
-    return RegionQueries(WIDTH, num_heads=4, num_global=2)
+    return RegionQueries(CHANNELS, WIDTH, num_heads=4, num_global=2)
 
 
 @pytest.fixture
 def tokens() -> torch.Tensor:
     return torch.randn(3, SIDE * SIDE, WIDTH, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture
+def features() -> torch.Tensor:
+    return torch.randn(3, SIDE * SIDE, CHANNELS, generator=torch.Generator().manual_seed(1))
 
 
 def centres(attention: torch.Tensor) -> torch.Tensor:
@@ -38,16 +43,20 @@ def test_the_patients_right_is_on_the_left_of_the_image() -> None:
 
 
 @torch.no_grad()
-def test_attention_is_a_share_of_one_over_the_image(regions: RegionQueries, tokens: torch.Tensor) -> None:
-    seen, attention = regions(tokens)
+def test_attention_is_a_share_of_one_over_the_image(
+    regions: RegionQueries, features: torch.Tensor, tokens: torch.Tensor
+) -> None:
+    seen, attention = regions(features, tokens)
     assert (seen.shape, attention.shape) == ((3, 9, WIDTH), (3, 9, SIDE * SIDE))
     assert (attention >= 0).all()
     torch.testing.assert_close(attention.sum(-1), torch.ones(3, 9))
 
 
 @torch.no_grad()
-def test_an_untrained_region_looks_where_anatomy_says(regions: RegionQueries, tokens: torch.Tensor) -> None:
-    _, attention = regions(tokens)
+def test_an_untrained_region_looks_where_anatomy_says(
+    regions: RegionQueries, features: torch.Tensor, tokens: torch.Tensor
+) -> None:
+    _, attention = regions(features, tokens)
     expected = torch.tensor([PRIORS[name] for name in REGIONS])[..., :2].mean(1)  # (R, 2)
     for each in attention:
         assert (centres(each[: len(REGIONS)]) - expected).norm(dim=-1).max() < 0.1
@@ -55,7 +64,7 @@ def test_an_untrained_region_looks_where_anatomy_says(regions: RegionQueries, to
 
 @torch.no_grad()
 def test_global_queries_prefer_no_place(regions: RegionQueries) -> None:
-    _, attention = regions(torch.zeros(1, SIDE * SIDE, WIDTH))
+    _, attention = regions(torch.zeros(1, SIDE * SIDE, CHANNELS), torch.zeros(1, SIDE * SIDE, WIDTH))
     assert attention[0, len(REGIONS) :].std() < 1e-6
     assert attention[0, : len(REGIONS)].std(-1).min() > 1e-3
 
@@ -71,6 +80,21 @@ def test_the_image_refines_where_a_region_looks_once_that_is_learned(
     prior.sum().backward()
     assert regions.place.grad is not None
     assert regions.place.grad.abs().min() > 0
+
+
+@torch.no_grad()
+def test_a_template_tells_the_same_mark_in_two_places_apart(regions: RegionQueries) -> None:
+    tokens = torch.zeros(2, 36, WIDTH)
+    features = torch.zeros(2, 36, CHANNELS)
+    features[0, 7] = features[1, 28] = 5.0
+    seen, _ = regions(features, tokens)
+    assert (seen[0] - seen[1])[len(REGIONS) :].norm(dim=-1).min() > 0.1
+
+
+@torch.no_grad()
+def test_templates_sum_to_the_same_on_a_finer_grid(regions: RegionQueries) -> None:
+    coarse, fine = (regions._template_at(side * side).sum(-1) for side in (CELLS, 4 * CELLS))
+    torch.testing.assert_close(coarse, fine, atol=1e-4, rtol=1e-4)
 
 
 @torch.no_grad()

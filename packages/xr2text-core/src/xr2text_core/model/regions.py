@@ -23,51 +23,73 @@ PRIORS: dict[str, tuple[tuple[float, float, float, float], ...]] = {
     "costophrenic angles": ((0.16, 0.80, 0.10, 0.10), (0.84, 0.80, 0.10, 0.10)),
 }
 
+CELLS = 6  # side of the coarse grid of the templates
+
 
 class RegionQueries(nn.Module):
-    """One query per region with a soft spatial prior that each image refines, and a few free global queries."""
+    """One query per region, and a few global ones. Each looks at the image in two ways:
 
-    def __init__(self, width: int, num_heads: int, num_global: int) -> None:
+    - attention, with a soft spatial prior that each image refines: what is here, wherever in the region it lies;
+    - a learned template of coarse cells, a signed weight for each channel: what is in this very place.
+
+    The template is what lets a network trained from scratch tell a blunted angle from a normal one within minutes.
+    """
+
+    def __init__(self, channels: int, width: int, num_heads: int, num_global: int) -> None:
         super().__init__()
         self.num_heads = num_heads
         self.num_regions = len(REGIONS)
         self.queries = nn.Parameter(torch.randn(self.num_regions + num_global, width) * width**-0.5)
         self.place = nn.Parameter(torch.tensor([PRIORS[name] for name in REGIONS]))  # (R, K, 4)
         self.refine = nn.Linear(width, self.place.numel())
-        self.norm_tokens = nn.LayerNorm(width)
-        self.key_value = nn.Linear(width, 2 * width)
+        self.key = nn.Linear(width, width)
+        self.value = nn.Linear(channels, width)
+        self.template = nn.Parameter(self._first_template(width))  # (Q, D, CELLS, CELLS)
         self.project = nn.Linear(width, width)
-        self.norm_regions = nn.LayerNorm(width)
+        self.norm = nn.LayerNorm(width)
         self.feed_forward = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
-        self.reset_refinement()
-
-    def reset_refinement(self) -> None:
-        """Start from the anatomical prior alone."""
-        nn.init.zeros_(self.refine.weight)
+        nn.init.zeros_(self.refine.weight)  # start from the anatomical prior alone
         nn.init.zeros_(self.refine.bias)
 
-    def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Visual tokens (B, N, D) -> query tokens (B, Q, D), regions first, and their attention (B, Q, N)."""
-        batch, num_tokens, width = tokens.shape
-        tokens = self.norm_tokens(tokens)
-        key, value = self.key_value(tokens).view(batch, num_tokens, 2, self.num_heads, -1).permute(2, 0, 3, 1, 4)
-        query = self.queries.view(-1, self.num_heads, width // self.num_heads).transpose(0, 1)  # (heads, Q, D/heads)
-        scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5  # (B, heads, Q, N)
-        attention = (scores.float() + self._prior(tokens).unsqueeze(1)).softmax(-1).to(value.dtype)
-        looked = (attention @ value).transpose(1, 2).flatten(2)  # (B, Q, D)
-        seen = self.queries + self.project(looked)
-        return seen + self.feed_forward(self.norm_regions(seen)), attention.mean(1)
+    def forward(self, features: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Backbone features (B, N, C) and visual tokens (B, N, D) -> query tokens (B, Q, D), regions first, and their
+        attention (B, Q, N), each row of which sums to 1."""
+        values = self.value(features)  # (B, N, D)
+        attention = self._attention(tokens)  # (B, heads, Q, N)
+        by_head = values.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)  # (B, heads, N, D/heads)
+        attended = (attention.to(values.dtype) @ by_head).transpose(1, 2).flatten(2)  # (B, Q, D)
+        matched = torch.einsum("bnd,qdn->bqd", values, self._template_at(values.shape[1]).to(values.dtype))
+        seen = self.norm(self.queries + self.project(attended + matched))
+        return seen + self.feed_forward(seen), attention.mean(1)
+
+    def _attention(self, tokens: Tensor) -> Tensor:
+        key = self.key(tokens).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)  # (B, heads, N, D/heads)
+        query = self.queries.unflatten(-1, (self.num_heads, -1)).transpose(0, 1)  # (heads, Q, D/heads)
+        scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
+        return (scores.float() + self._prior(tokens).unsqueeze(1)).softmax(-1)
 
     def _prior(self, tokens: Tensor) -> Tensor:
-        """Log of the spatial prior, (B, Q, N); zero for the global queries."""
-        batch, num_tokens, _ = tokens.shape
-        shift = self.refine(tokens.mean(1)).float().view(batch, *self.place.shape).tanh()  # (B, R, K, 4)
+        """Log of the spatial prior as this image refines it, (B, Q, N); zero for the global queries."""
+        shift = self.refine(tokens.mean(1)).float().view(len(tokens), *self.place.shape).tanh()  # (B, R, K, 4)
         centre = self.place[..., :2] + 0.15 * shift[..., :2]
         spread = self.place[..., 2:].abs().clamp_min(0.02) * (0.5 * shift[..., 2:]).exp()
-        offset = (_grid(num_tokens, tokens.device) - centre.unsqueeze(-2)) / spread.unsqueeze(-2)  # (B, R, K, N, 2)
-        log_density = -0.5 * offset.square().sum(-1)
-        prior = log_density.logsumexp(2).clamp_min(-8.0)  # far away is unlikely, never impossible
+        prior = _log_density(centre, spread, tokens.shape[1])
         return functional.pad(prior, (0, 0, 0, self.queries.shape[0] - self.num_regions))
+
+    def _template_at(self, num_tokens: int) -> Tensor:
+        """The templates on the grid of the tokens, (Q, D, N), scaled so that a finer grid sums to the same."""
+        side = math.isqrt(num_tokens)
+        template = self.template
+        if side != CELLS:
+            template = functional.interpolate(template, size=(side, side), mode="bilinear", align_corners=False)
+        return template.flatten(2) * (CELLS**2 / num_tokens)
+
+    def _first_template(self, width: int) -> Tensor:
+        """Random weights where the region is expected, of length 1 per query and channel."""
+        prior = _log_density(self.place[..., :2].detach(), self.place[..., 2:].detach(), CELLS**2).softmax(-1)
+        flat = torch.full((len(self.queries) - self.num_regions, CELLS**2), CELLS**-2.0)
+        weight = functional.normalize(torch.cat([prior, flat]), dim=-1)  # (Q, CELLS * CELLS)
+        return (weight.unsqueeze(1) * torch.randn(len(weight), width, CELLS**2)).unflatten(-1, (CELLS, CELLS))
 
 
 class RegionHead(nn.Module):
@@ -99,6 +121,12 @@ def position_encoding(num_tokens: int, width: int, device: torch.device) -> Tens
     frequency = torch.exp(torch.arange(quarter, device=device) * (-math.log(100.0) / quarter)) * 2 * math.pi
     angle = _grid(num_tokens, device).unsqueeze(-1) * frequency  # (N, 2, D/4)
     return functional.pad(torch.cat([angle.sin(), angle.cos()], -1).flatten(1), (0, width - 4 * quarter))
+
+
+def _log_density(centre: Tensor, spread: Tensor, num_tokens: int) -> Tensor:
+    """Log density of the K Gaussians of each region at the tokens, (..., R, N): far away is unlikely, never impossible."""
+    offset = (_grid(num_tokens, centre.device) - centre.unsqueeze(-2)) / spread.unsqueeze(-2)  # (..., R, K, N, 2)
+    return (-0.5 * offset.square().sum(-1)).logsumexp(-2).clamp_min(-8.0)
 
 
 def _grid(num_tokens: int, device: torch.device) -> Tensor:

@@ -58,14 +58,15 @@ class VisualEncoder(nn.Module):
         self.images = ImageEncoder(config.encoder, config.image_size, config.encoder_options)
         self.project = nn.Linear(self.images.channels, width)
         self.norm = nn.LayerNorm(width)
-        self.regions = RegionQueries(width, config.bart["decoder_attention_heads"], config.num_global_queries)
+        self.regions = RegionQueries(self.images.channels, width, config.bart["decoder_attention_heads"], config.num_global_queries)
         self.head = RegionHead(width, len(config.findings))
 
     def forward(self, pixel_values: Tensor, **_: Any) -> VisualOutput:
         """Images (B, 1, H, H), values 0..1."""
-        tokens = self.norm(self.project(self.images(pixel_values)))  # (B, N, D)
+        features = self.images(pixel_values)  # (B, N, C)
+        tokens = self.norm(self.project(features))  # (B, N, D)
         tokens = tokens + position_encoding(tokens.shape[1], tokens.shape[2], tokens.device)
-        queries, attention = self.regions(tokens)
+        queries, attention = self.regions(features, tokens)
         routed, logits, routing = self.head(queries, self.regions.num_regions)
         return VisualOutput(
             last_hidden_state=torch.cat([routed, tokens], 1),

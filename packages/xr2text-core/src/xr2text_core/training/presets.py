@@ -13,9 +13,9 @@ PRESETS: dict[str, dict[str, Any]] = {
         "micro_batch": 32,
         "accumulation": 1,
         "precision": "fp32",
-        "encoder_rate": 2e-3,
+        "encoder_rate": 3e-3,
         "decoder_rate": 2e-3,
-        "new_rate": 2e-3,
+        "new_rate": 3e-3,
     },
     # An 8 GB laptop GPU: an encoder of 89 M parameters and the decoder half of a BART base.
     "laptop": {

@@ -1,0 +1,133 @@
+"""Writes reports for images with a trained checkpoint.
+
+    python -m xr2text_core.generate IMAGE_OR_FOLDER... [--checkpoint checkpoints/best_model.pt] [--attention out.png]
+
+Research software, not a medical device: no report from it may be used in the care of a patient.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from xr2text_core.training.trained import TrainedModel
+
+NOT_A_DEVICE = "Research software, not a medical device: these reports must not be used in the care of a patient."
+ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
+IMAGES_AT_ONCE = 16
+
+
+def images_under(places: Sequence[Path]) -> list[Path]:
+    """The named images, and those inside the named folders in order of their paths."""
+    found: list[Path] = []
+    for place in places:
+        if place.is_dir():
+            found += sorted(path for path in place.rglob("*") if path.suffix.lower() in ENDINGS)
+        else:
+            found.append(place)
+    return found
+
+
+def reports_for(
+    trained: "TrainedModel", images: Sequence["np.ndarray[Any, Any]"], num_beams: int
+) -> tuple[list[str], "np.ndarray[Any, Any]"]:
+    """Reports of uint8 images (each H x H), and the attention (images, R, G, G) of each region, each map summing to 1."""
+    import numpy as np
+    import torch
+
+    from xr2text_core.data.augment import to_float
+    from xr2text_core.model.generation import write_reports
+
+    pixels = to_float(torch.from_numpy(np.stack(images)).to(trained.device))
+    with torch.inference_mode():
+        seen = trained.model.get_encoder()(pixels)
+    reports = write_reports(trained.model, trained.tokenizer, seen, trained.settings.max_tokens, num_beams)
+    maps = seen.region_attention[:, : len(trained.model.config.regions)].float().cpu().numpy()
+    side = round(maps.shape[-1] ** 0.5)
+    return reports, maps.reshape(*maps.shape[:2], side, side)
+
+
+def draw_attention(image: "np.ndarray[Any, Any]", maps: "np.ndarray[Any, Any]", regions: Sequence[str], path: Path) -> None:
+    """A picture of the image, and beside it where each region looked: uint8 (H, H), and maps (R, G, G)."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12, 6.6), layout="constrained")
+    axes = figure.subplots(2, 4).ravel()
+    axes[0].imshow(image, cmap="gray", vmin=0, vmax=255)
+    axes[0].set_title("image")
+    extent = (0, image.shape[1], image.shape[0], 0)
+    for axis, region, attention in zip(axes[1:], regions, maps, strict=True):
+        axis.imshow(image, cmap="gray", vmin=0, vmax=255, extent=extent)
+        axis.imshow(attention, cmap="inferno", alpha=0.45, extent=extent, interpolation="bilinear")
+        axis.set_title(region)
+    for axis in axes:
+        axis.set_axis_off()
+    figure.suptitle("Where each region looked (the patient's right is on the left)")
+    figure.savefig(path, dpi=110)
+
+
+def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m xr2text_core.generate", description=f"Write reports for chest X-rays. {NOT_A_DEVICE}"
+    )
+    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="image files, or folders of them")
+    parser.add_argument("--checkpoint", type=Path, default=Path("checkpoints/best_model.pt"))
+    parser.add_argument("--beams", type=int, default=4, help="beam width; 1 is greedy (default: %(default)s)")
+    parser.add_argument(
+        "--attention", type=Path, metavar="PNG", help="picture of each region's attention; numbered for several images"
+    )
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parse_arguments(arguments)
+    from tqdm import tqdm
+
+    from xr2text_core.data.images import ImageError, read_image
+    from xr2text_core.run.checkpoint import CheckpointError
+    from xr2text_core.training.trained import TrainedModel
+
+    paths = images_under(options.images)
+    if not paths:
+        print(f"error: no images in {', '.join(map(str, options.images))}; looked for {', '.join(sorted(ENDINGS))}", file=sys.stderr)
+        return 2
+    try:
+        trained = TrainedModel.load(options.checkpoint)
+    except CheckpointError as error:
+        print(f"error: --checkpoint {error}", file=sys.stderr)
+        return 2
+    readable: list[tuple[Path, np.ndarray[Any, Any]]] = []
+    num_unreadable = 0
+    num_written = 0
+    print(NOT_A_DEVICE, file=sys.stderr)
+    for start in tqdm(range(0, len(paths), IMAGES_AT_ONCE), "Writing reports", unit="batch", disable=None, leave=False):
+        readable = []
+        for path in paths[start : start + IMAGES_AT_ONCE]:
+            try:
+                readable.append((path, read_image(str(path), trained.settings.image_size)))
+            except ImageError as error:
+                print(f"error: {error}", file=sys.stderr)
+                num_unreadable += 1
+        if not readable:
+            continue
+        reports, maps = reports_for(trained, [image for _, image in readable], options.beams)
+        for (path, image), report, attention in zip(readable, reports, maps, strict=True):
+            tqdm.write(report if len(paths) == 1 else f"{path}: {report}")
+            if options.attention:
+                target = _numbered(options.attention, num_written) if len(paths) > 1 else options.attention
+                draw_attention(image, attention, trained.model.config.regions, target)
+            num_written += 1
+    return 2 if num_unreadable else 0
+
+
+def _numbered(path: Path, number: int) -> Path:
+    """out.png -> out_001.png for the first of several images."""
+    return path.with_name(f"{path.stem}_{number + 1:03d}{path.suffix}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,224 @@
+"""The whole loop on a handful of phantoms: what a run leaves behind, and that no interruption changes it."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from xr2text_core.data.phantom import sample_scene
+from xr2text_core.run.checkpoint import load_checkpoint
+from xr2text_core.run.history import HEADER, TIME_COLUMNS
+from xr2text_core.train import EXIT_UNUSABLE, RunError, Trainer, main
+from xr2text_core.training.arguments import parse_arguments, settings_of
+
+TINY = ["--num-studies", "40", "--val-studies", "6", "--image-size", "64", "--batch", "8", "--accumulation", "2"]
+EPOCHS = 5
+
+
+def trainer(folder: Path, *flags: str, **arguments: Any) -> Trainer:
+    options = parse_arguments([*TINY, "--epochs", str(EPOCHS), "--out", str(folder), *flags])
+    return Trainer(settings_of(options), **arguments)
+
+
+def history(folder: Path) -> list[dict[str, str]]:
+    """The rows of a history without what depends on the clock."""
+    with (folder / "data/statistics/training_history.csv").open() as file:
+        return [{key: cell for key, cell in row.items() if key not in TIME_COLUMNS} for row in csv.DictReader(file)]
+
+
+def weights(folder: Path, name: str = "final_model.pt") -> dict[str, torch.Tensor]:
+    return load_checkpoint(folder / "checkpoints" / name)["model"]
+
+
+def assert_same_end(folder: Path, other: Path) -> None:
+    assert history(folder) == history(other)
+    ours, theirs = weights(folder), weights(other)
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that nobody interrupted."""
+    folder = tmp_path_factory.mktemp("unbroken")
+    assert trainer(folder).fit() == 0
+    return folder
+
+
+def test_a_run_leaves_the_checkpoints_of_the_guide(unbroken: Path) -> None:
+    names = {path.name for path in (unbroken / "checkpoints").iterdir()}
+    assert names == {"best_model.pt", "checkpoint_epoch_5.pt", "final_model.pt", "latest.pt"}
+
+
+def test_the_history_has_one_row_an_epoch_under_the_fixed_header(unbroken: Path) -> None:
+    lines = (unbroken / "data/statistics/training_history.csv").read_text().splitlines()
+    assert lines[0] == ",".join(HEADER)
+    assert [int(line.split(",")[0]) for line in lines[1:]] == list(range(1, EPOCHS + 1))
+
+
+def test_the_stages_follow_each_other(unbroken: Path) -> None:
+    stages = [row["stage"] for row in history(unbroken)]
+    assert list(dict.fromkeys(stages)) == ["normal_cases", "single_region", "multi_region", "complex_cases"]
+
+
+def test_the_steps_of_the_history_are_those_of_the_schedule(unbroken: Path) -> None:
+    finished = trainer(unbroken)
+    assert int(history(unbroken)[-1]["step"]) == finished.plan.total_steps == finished.progress.step
+
+
+def test_the_loss_falls(unbroken: Path) -> None:
+    losses = [float(row["train_loss"]) for row in history(unbroken)]
+    assert losses[-1] < losses[0] - 0.1
+
+
+def test_status_events_and_figures_tell_of_the_end(unbroken: Path) -> None:
+    statistics = unbroken / "data/statistics"
+    assert json.loads((statistics / "status.json").read_text())["state"] == "finished"
+    kinds = [json.loads(line)["kind"] for line in (statistics / "events.jsonl").read_text().splitlines()]
+    assert kinds[0] == "started" and kinds[-1] == "finished" and kinds.count("stage_changed") == 3
+    assert {path.suffix for path in (statistics / "figures").iterdir()} == {".png"}
+
+
+def test_no_report_text_reaches_logs_or_events(unbroken: Path) -> None:
+    written = "".join((unbroken / "data/statistics" / name).read_text() for name in ("events.jsonl", "train.log"))
+    assert sample_scene(0, 0) and "pleural" not in written.lower()
+
+
+def test_the_best_model_is_that_of_the_row_marked_best(unbroken: Path) -> None:
+    best = [int(row["epoch"]) for row in history(unbroken) if row["is_best"] == "1"][-1]
+    progress = load_checkpoint(unbroken / "checkpoints/best_model.pt")["progress"]
+    assert progress["best_epoch"] == best and progress["epoch"] == best + 1
+    assert next(csv.DictReader((unbroken / "data/statistics/best_results.csv").open()))["epoch"] == str(best)
+
+
+def test_a_finished_run_says_so_and_changes_nothing(unbroken: Path) -> None:
+    before = weights(unbroken)
+    assert trainer(unbroken).fit() == 0
+    assert all(torch.equal(before[name], tensor) for name, tensor in weights(unbroken).items())
+
+
+def test_the_same_seed_gives_the_same_run(unbroken: Path, tmp_path: Path) -> None:
+    assert trainer(tmp_path).fit() == 0
+    assert_same_end(tmp_path, unbroken)
+
+
+def test_a_run_stopped_within_an_epoch_ends_as_an_unbroken_one(unbroken: Path, tmp_path: Path) -> None:
+    first = trainer(tmp_path)
+    count = first._count
+
+    def count_then_stop(*arguments: Any) -> None:
+        count(*arguments)
+        if first.progress.step == 4:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    first._count = count_then_stop  # type: ignore[method-assign]
+    assert first.fit() == 128 + signal.SIGTERM
+    assert load_checkpoint(tmp_path / "checkpoints/latest.pt")["progress"]["step"] == 4
+    second = trainer(tmp_path)
+    assert second.progress.step_in_epoch > 0
+    assert second.fit() == 0
+    assert_same_end(tmp_path, unbroken)
+
+
+@pytest.mark.slow
+def test_a_run_killed_and_started_again_ends_as_an_unbroken_one(unbroken: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "xr2text_core.train", *TINY, "--epochs", str(EPOCHS), "--out", str(tmp_path)]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    rows = tmp_path / "data/statistics/training_history.csv"
+    deadline = time.monotonic() + 120
+    while not (rows.exists() and rows.read_text().count("\n") >= 4):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    again = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    assert again.returncode == 0, again.stderr
+    assert "Resuming from latest.pt" in again.stdout + again.stderr
+    assert_same_end(tmp_path, unbroken)
+
+
+def test_a_damaged_latest_checkpoint_is_named_and_an_older_one_taken(unbroken: Path, tmp_path: Path) -> None:
+    assert trainer(tmp_path).fit() == 0
+    checkpoints = tmp_path / "checkpoints"
+    for name in ("final_model.pt", "checkpoint_epoch_5.pt"):
+        (checkpoints / name).unlink()
+    data = bytearray((checkpoints / "latest.pt").read_bytes())
+    data[len(data) // 2] ^= 1
+    (checkpoints / "latest.pt").write_bytes(data)
+    again = trainer(tmp_path)
+    assert again.resumed_from == checkpoints / "best_model.pt"
+    assert "latest.pt" in (tmp_path / "data/statistics/events.jsonl").read_text()
+    assert again.fit() == 0
+    assert_same_end(tmp_path, unbroken)
+
+
+def test_any_checkpoint_can_be_resumed_and_newer_rows_are_cut(unbroken: Path, tmp_path: Path) -> None:
+    assert trainer(tmp_path, "--checkpoint-every", "2").fit() == 0
+    again = trainer(tmp_path, "--checkpoint-every", "2", resume=tmp_path / "checkpoints/checkpoint_epoch_2.pt")
+    assert len(history(tmp_path)) == 2
+    assert again.fit() == 0
+    assert_same_end(tmp_path, unbroken)
+
+
+def test_load_checkpoint_takes_a_trainer_back(unbroken: Path, tmp_path: Path) -> None:
+    run = trainer(tmp_path)
+    run.load_checkpoint(unbroken / "checkpoints/checkpoint_epoch_5.pt")
+    assert run.is_finished() and run.progress.best_epoch > 0
+
+
+def test_fresh_moves_the_old_run_aside_and_deletes_nothing(tmp_path: Path) -> None:
+    assert trainer(tmp_path, "--epochs", "1").fit() == 0
+    old = weights(tmp_path)
+    run = trainer(tmp_path, "--epochs", "1", fresh=True)
+    assert run.progress.step == 0
+    (aside,) = (tmp_path / "checkpoints").glob("before-*")
+    kept = load_checkpoint(aside / "final_model.pt")["model"]
+    assert all(torch.equal(old[name], kept[name]) for name in old)
+
+
+def test_another_data_set_does_not_continue_this_run(unbroken: Path) -> None:
+    with pytest.raises(RunError, match="seed: 0 -> 1.*--fresh"):
+        trainer(unbroken, "--seed", "1")
+
+
+def test_named_runs_lie_beside_each_other(tmp_path: Path) -> None:
+    trainer(tmp_path, "--run", "first")
+    assert (tmp_path / "data/statistics/first/status.json").is_file()
+
+
+def test_two_micro_batch_sizes_train_alike(tmp_path: Path) -> None:
+    losses = []
+    for name, batch, accumulation in (("a", "16", "1"), ("b", "4", "4")):
+        run = trainer(tmp_path / name, "--batch", batch, "--accumulation", accumulation, "--epochs", "1")
+        run.model.decoder.dropout = 0.0
+        for module in run.model.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0
+        for layer in run.model.decoder.layers:
+            layer.dropout = layer.activation_dropout = 0.0
+        run.fit()
+        losses.append([float(row["train_loss"]) for row in history(tmp_path / name)])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (["--data", "manifest"], "needs --root DIR"),
+        (["--data", "manifest", "--root", "nowhere"], "nowhere: no such file or folder"),
+        (["--run", "../outside"], "use letters"),
+    ],
+)
+def test_unusable_flags_end_with_one_clear_error(
+    flags: list[str], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(parse_arguments([*flags, "--preset", "phantom", "--out", str(tmp_path)])) == EXIT_UNUSABLE
+    captured = capsys.readouterr()
+    assert says in captured.out + captured.err
