@@ -14,6 +14,7 @@ from textual.pilot import Pilot
 from xr2text_monitor.alerts import Alert, Change, Limits
 from xr2text_monitor.app import MonitorApp
 from xr2text_monitor.gpu import Gpu, GpuReport
+from xr2text_monitor.gpu_poller import nobody
 from xr2text_monitor.history import EpochRow, History
 from xr2text_monitor.host import Host
 from xr2text_monitor.panels.help import HelpScreen
@@ -193,7 +194,7 @@ async def wait_for(pilot: Pilot[None], app: MonitorApp, is_there: Callable[[str]
 
 
 async def test_a_run_is_followed_from_nothing_to_its_end(tmp_path: Path) -> None:
-    sampler = Sampler(RunFolder.under(tmp_path), Limits(), gpu=False)
+    sampler = Sampler(RunFolder.under(tmp_path), Limits(), nobody)
     app = MonitorApp(sampler.sample(), sampler)
     async with app.run_test(size=(80, 24)) as pilot:
         await wait_for(pilot, app, lambda text: "WAITING FOR A RUN" in text)
@@ -209,7 +210,7 @@ async def test_a_run_is_followed_from_nothing_to_its_end(tmp_path: Path) -> None
 async def test_a_folder_that_is_removed_and_made_again_is_followed_again(tmp_path: Path) -> None:
     import shutil
 
-    sampler = Sampler(RunFolder.under(tmp_path), Limits(), gpu=False)
+    sampler = Sampler(RunFolder.under(tmp_path), Limits(), nobody)
     FakeRun(tmp_path).typical()
     app = MonitorApp(sampler.sample(), sampler)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -229,3 +230,26 @@ async def test_hundred_thousand_epochs_are_drawn(tmp_path: Path) -> None:
     app = MonitorApp(snapshot)
     async with app.run_test(size=(120, 40)) as pilot:
         assert "100000" in await settle(app, pilot, snapshot) or "1e+05" in screen_text(app)
+
+
+async def test_a_defect_of_the_watcher_ends_the_screen_instead_of_freezing_it(tmp_path: Path) -> None:
+    def broken() -> GpuReport:
+        raise ZeroDivisionError("a defect")
+
+    app = MonitorApp(frozen.waiting(), Sampler(RunFolder.under(tmp_path), Limits(), broken))
+    with pytest.raises(ZeroDivisionError):
+        async with app.run_test(size=(80, 24)) as pilot:
+            for _ in range(100):
+                await pilot.pause(0.05)
+
+
+async def test_files_that_cannot_be_read_any_more_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    snapshot = frozen.typical(tmp_path)
+    app = MonitorApp(snapshot)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(app, pilot, snapshot)
+        app._shown_at -= 60
+        app._look_for_a_stuck_watcher()
+        await pilot.pause()
+        assert "CANNOT READ" in screen_text(app)
+        assert "● TRAINING" in await settle(app, pilot, snapshot)

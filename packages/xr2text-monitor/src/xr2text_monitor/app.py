@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -28,8 +29,10 @@ from xr2text_monitor.panels.scores import ScoresPanel
 from xr2text_monitor.panels.state import StatePanel
 from xr2text_monitor.sampler import Sampler, Snapshot
 from xr2text_monitor.state import RunState
+from xr2text_monitor.text import duration
 from xr2text_monitor.watch import Watcher
 
+STUCK_S = 5.0
 LOSSES = (("train_loss", "train"), ("val_loss", "val"))
 SCORES = (("bleu_4", "BLEU-4"), ("rouge_l", "ROUGE-L"))
 
@@ -62,9 +65,10 @@ class MonitorApp(App[None]):
     def __init__(self, first: Snapshot, sampler: Sampler | None = None, on_alert: AlertCommand | None = None) -> None:
         super().__init__()
         self.snapshot = first
+        self._shown_at = time.monotonic()
         self.journal = Journal()
         self.on_alert = on_alert
-        self.watcher = None if sampler is None else Watcher(sampler, self._post)
+        self.watcher = None if sampler is None else Watcher(sampler, self._post, self._post_failure)
 
     def compose(self) -> ComposeResult:
         seen = self.snapshot
@@ -88,6 +92,7 @@ class MonitorApp(App[None]):
     def on_mount(self) -> None:
         if self.watcher is not None:
             self.watcher.start()
+            self.set_interval(STUCK_S, self._look_for_a_stuck_watcher)
 
     def on_unmount(self) -> None:
         if self.watcher is not None:
@@ -97,12 +102,27 @@ class MonitorApp(App[None]):
         if self.is_running:
             self.post_message(self.Sampled(snapshot))
 
+    def _look_for_a_stuck_watcher(self) -> None:
+        """A network drive that hangs blocks the watcher's thread: say so instead of showing an old picture as new."""
+        age_s = time.monotonic() - self._shown_at
+        if age_s > STUCK_S:
+            state = RunState("stuck", f"the files of the run could not be read for {duration(age_s)}")
+            self.screen_stack[0].query_one(StatePanel).show(replace(self.snapshot, state=state, at=time.time()))
+
+    def _post_failure(self, error: Exception) -> None:
+        self.call_later(self._fail, error)
+
+    def _fail(self, error: Exception) -> None:
+        """A defect of the monitor itself: end with its traceback rather than show a picture that no longer changes."""
+        raise error
+
     def on_monitor_app_sampled(self, message: Sampled) -> None:
         self.show(message.snapshot)
 
     def show(self, snapshot: Snapshot) -> None:
         """Draw a snapshot; a warning that is new in it also rings the bell and shows a toast, once."""
         self.snapshot = snapshot
+        self._shown_at = time.monotonic()
         self.journal.add(snapshot)
         for panel in self.screen_stack[0].query(Panel):
             panel.show(snapshot)
@@ -149,7 +169,9 @@ class MonitorApp(App[None]):
         yield SystemCommand("Curves", "Over the epochs, or within this epoch", self.action_curves)
 
 
-def run(sampler: Sampler, on_alert: AlertCommand | None = None) -> None:
-    """Open the screen and stay until the user quits."""
+def run(sampler: Sampler, on_alert: AlertCommand | None = None) -> int:
+    """Open the screen and stay until the user quits; returns the exit code."""
     first = Snapshot(time.time(), sampler.folder, RunState("reading", "reading the files of the run"))
-    MonitorApp(first, sampler, on_alert).run()
+    app = MonitorApp(first, sampler, on_alert)
+    app.run()
+    return app.return_code or 0

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from xr2text_monitor import __version__
+from xr2text_monitor import __version__, gpu_poller
 from xr2text_monitor.alerts import Limits
 from xr2text_monitor.journal import Journal
 from xr2text_monitor.on_alert import AlertCommand
@@ -30,20 +30,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(str(error))
     for stream in (sys.stdout, sys.stderr):
         getattr(stream, "reconfigure", lambda **_: None)(errors="replace")  # a terminal without °C still gets the rest
-    sampler = Sampler(folder, limits, gpu=not options.no_gpu)
     command = AlertCommand(options.on_alert, options.run) if options.on_alert else None
     if options.once or options.json:
-        return _quietly(lambda: _once(sampler, command, options.json))
-    if options.watch_log:
-        return _quietly(lambda: _watch_log(sampler, command))
+        gpu = gpu_poller.nobody if options.no_gpu else gpu_poller.once
+        return _quietly(lambda: _once(Sampler(folder, limits, gpu), command, options.json))
     if options.web:
         from xr2text_monitor.web import serve
 
         return _quietly(lambda: serve([word for word in arguments if word != "--web"]))
+    sampler = Sampler(folder, limits, gpu_poller.nobody if options.no_gpu else _started_poller().report)
+    if options.watch_log:
+        return _quietly(lambda: _watch_log(sampler, command))
     from xr2text_monitor.app import run
 
-    run(sampler, command)
-    return 0
+    return run(sampler, command)
+
+
+def _started_poller() -> gpu_poller.GpuPoller:
+    poller = gpu_poller.GpuPoller()
+    poller.start()
+    return poller
 
 
 def limits_from(max_temp: float, max_memory: str) -> Limits:

@@ -1,8 +1,8 @@
 """Joins readers, state and alerts into one picture of a run at one moment. Knows no widgets."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from xr2text_monitor.alerts import Alert, AlertBook, Change, Limits, Watched
 from xr2text_monitor.gpu import GpuReport
@@ -22,11 +22,6 @@ from xr2text_monitor.run_files import (
     status_from,
 )
 from xr2text_monitor.state import RunState, SignOfLife, state_of
-
-if TYPE_CHECKING:
-    from xr2text_monitor.nvml import GpuReader
-
-GPU_EVERY_S = 0.9
 
 
 @dataclass(frozen=True)
@@ -55,9 +50,9 @@ class Snapshot:
 
 
 class Sampler:
-    """Reads all sources of one run. One thread uses it at a time."""
+    """Reads all sources of one run; `gpu` gives the GPUs. One thread uses it at a time."""
 
-    def __init__(self, folder: RunFolder, limits: Limits, gpu: bool = True) -> None:
+    def __init__(self, folder: RunFolder, limits: Limits, gpu: Callable[[], GpuReport]) -> None:
         self.folder = folder
         self._status = JsonReader(folder.statistics / "status.json")
         self._info = JsonReader(folder.statistics / "run.json")
@@ -65,17 +60,10 @@ class Sampler:
         self._events = EventsReader(folder.statistics / "events.jsonl")
         self._life = SignOfLife()
         self._book = AlertBook(limits)
-        self._wants_gpu = gpu
-        self._gpu_reader: GpuReader | None = None
-        self._gpu = GpuReport((), "asking the driver" if gpu else "not asked (--no-gpu)")
-        self._gpu_at = float("-inf")
+        self._gpu = gpu
 
-    def sample(self, ask_gpu: bool = True) -> Snapshot:
-        """Look once. Never raises for anything a file, a driver or a process may do.
-
-        Opening the driver may take more than a second where no other program holds it open: the screen does not ask
-        it at its first look.
-        """
+    def sample(self) -> Snapshot:
+        """Look once. Never raises for anything a file, a driver or a process may do."""
         wall, now = time.time(), time.monotonic()
         history, events = self._history.read(), tuple(self._events.read())
         status, process = self._status_and_process()
@@ -85,7 +73,7 @@ class Sampler:
         info = run_info_from(self._info.read() or {})
         checkpoints = tuple(list_checkpoints(self.folder.checkpoints, status))
         host = read_host(self.folder.checkpoints, status.pid if status and process in ("alive", "stopped") else None)
-        gpu = self._read_gpu(now) if ask_gpu else self._gpu
+        gpu = self._gpu()
         watched = Watched(state, status, history, events, checkpoints, info, gpu.gpus, host)
         changes = tuple(self._book.update(watched, now, wall))
         others = () if status or len(history) else tuple(self.folder.named_runs()[:9])
@@ -120,16 +108,6 @@ class Sampler:
             return None, "unknown"
         status = status_from(contents)
         return status, look_at_process(status.pid, status.host, status.process_started_s)
-
-    def _read_gpu(self, now: float) -> GpuReport:
-        if self._wants_gpu and now - self._gpu_at >= GPU_EVERY_S:
-            if self._gpu_reader is None:
-                from xr2text_monitor.nvml import GpuReader
-
-                self._gpu_reader = GpuReader()
-            self._gpu = self._gpu_reader.read(now)
-            self._gpu_at = now
-        return self._gpu
 
 
 def _notes(status: Status | None) -> tuple[str, ...]:

@@ -14,28 +14,47 @@ SETTLE_S = 0.03  # a row, a status and an event are written together: read them 
 REST_S = 0.1  # shortest time between two looks, however often a file changes
 
 
-class Watcher(threading.Thread):
-    """Calls `show` with a new snapshot after every look, from its own thread, until `stop`."""
+Show = Callable[[Snapshot], None]
+Fail = Callable[[Exception], None]
 
-    def __init__(self, sampler: Sampler, show: Callable[[Snapshot], None], use_events: bool = True) -> None:
+
+class Watcher(threading.Thread):
+    """Calls `show` with a new snapshot after every look, from its own thread, until `stop`; `fail` with what ended it."""
+
+    def __init__(
+        self,
+        sampler: Sampler,
+        show: Callable[[Snapshot], None],
+        fail: Callable[[Exception], None],
+        use_events: bool = True,
+    ) -> None:
         super().__init__(name="watcher", daemon=True)
-        self.sampler, self.show = sampler, show
+        self.sampler, self.show, self.fail = sampler, show, fail
         self._wake = threading.Event()
         self._stopping = False
         self._changes = FolderChanges(sampler.folder.statistics, self._wake.set) if use_events else None
 
     def run(self) -> None:
-        self.show(self.sampler.sample(ask_gpu=False))
+        try:
+            self._watch()
+        except Exception as error:  # a defect of ours: the screen must say so, not stand still
+            self.fail(error)
+        finally:
+            if self._changes is not None:
+                self._changes.stop()
+
+    def _watch(self) -> None:
+        num_looks = 0
         while not self._stopping:
             self.show(self.sampler.sample())
+            num_looks += 1
             if self._changes is not None:
                 self._changes.follow()
             time.sleep(REST_S)
-            if self._wake.wait(POLL_S - REST_S):
+            # The first answer of the driver comes soon after the start.
+            if self._wake.wait(POLL_S - REST_S if num_looks > 3 else REST_S):
                 time.sleep(SETTLE_S)
                 self._wake.clear()
-        if self._changes is not None:
-            self._changes.stop()
 
     def look_now(self) -> None:
         self._wake.set()

@@ -21,6 +21,7 @@ LOOKS = {
     "finished": ("✓", GOOD, "FINISHED"),
     "interrupted": ("■", WARN, "INTERRUPTED"),
     "failed": ("✗", BAD, "FAILED"),
+    "stuck": ("?", BAD, "CANNOT READ"),
     "silent": ("?", BAD, "NO SIGN OF LIFE"),
     "dead": ("✗", BAD, "PRESUMED DEAD"),
 }

@@ -1,0 +1,45 @@
+"""Asks NVML once a second in a thread of its own: a driver that hangs must not stop the rest of the screen."""
+
+import threading
+import time
+
+from xr2text_monitor.gpu import GpuReport
+from xr2text_monitor.text import duration
+
+POLL_S = 1.0
+STALE_S = 5.0
+
+
+class GpuPoller(threading.Thread):
+    """Started once; `report` gives the newest answer at any time, and says so when the driver has stopped answering."""
+
+    def __init__(self) -> None:
+        super().__init__(name="gpu", daemon=True)
+        self._latest = (GpuReport((), "asking the driver"), time.monotonic())
+
+    def run(self) -> None:
+        from xr2text_monitor.nvml import GpuReader  # not before the first paint
+
+        reader = GpuReader()
+        while True:
+            self._latest = (reader.read(time.monotonic()), time.monotonic())
+            time.sleep(POLL_S)
+
+    def report(self) -> GpuReport:
+        report, at = self._latest
+        age_s = time.monotonic() - at
+        if age_s > STALE_S:
+            return GpuReport((), f"the driver has not answered for {duration(age_s)}")
+        return report
+
+
+def once() -> GpuReport:
+    """One answer, for a summary without a screen."""
+    from xr2text_monitor.nvml import GpuReader
+
+    return GpuReader().read(time.monotonic())
+
+
+def nobody() -> GpuReport:
+    """For --no-gpu."""
+    return GpuReport((), "not asked (--no-gpu)")
