@@ -7,8 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(HERE / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 import frozen
 
 from xr2text_monitor.app import MonitorApp
@@ -27,4 +26,4 @@ async def export(size: tuple[int, int], path: Path) -> None:
 if __name__ == "__main__":
     os.environ["TZ"] = "UTC"
     time.tzset()
-    asyncio.run(export((120, 40), HERE / "monitor.svg"))
+    asyncio.run(export((120, 40), Path(__file__).resolve().parent.parent / "monitor.svg"))

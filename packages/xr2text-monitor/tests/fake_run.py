@@ -46,6 +46,7 @@ class FakeRun:
 
     def status(self, state: str = "training", **changes: object) -> None:
         """Replace status.json; by default a training in epoch 13 of 50, written by the process that runs this."""
+        losses = [1.95 + 0.09 * math.sin(step * step * 1.7) - step / 2400 for step in range(240)]
         fields: dict[str, object] = {
             "format": 1,
             "state": state,
@@ -59,12 +60,12 @@ class FakeRun:
             "stage": "single_region",
             "step": 410,
             "steps_in_epoch": 960,
-            "loss": 1.8712,
-            "recent_losses": [1.95 + 0.1 * math.sin(step / 9) - step / 2400 for step in range(240)],
+            "loss": losses[-1],
+            "recent_losses": losses,
             "learning_rate": 4.2e-5,
             "studies_per_s": 33.6,
             "eta_s": 37.4 * 914,
-            "best_score": 0.2856,
+            "best_score": round(sum(scores(11)), 4),
             "best_epoch": 11,
             "select_by": "bleu_4+rouge_l",
             "last_checkpoint": "latest.pt",
@@ -117,7 +118,7 @@ class FakeRun:
         self.event("started", "Training started with 30,633 studies.", 10_920, epoch=1)
         self.event("stage_changed", "Curriculum stage changed: normal_cases -> single_region", 6400, epoch=6)
         self.event("checkpoint_saved", "Checkpoint saved: checkpoint_epoch_10.pt", 2800, epoch=10)
-        self.event("new_best", "New best model! BLEU-4 + ROUGE-L = 0.2856 (saved)", 1900, epoch=11)
+        self.event("new_best", "New best model! BLEU-4 + ROUGE-L = 0.3275 (saved)", 1900, epoch=11)
         self.event("skipped_step", "Step 388 of epoch 13 was left out: the gradients were not finite.", 40, epoch=13)
 
 
@@ -127,13 +128,19 @@ def row(epoch: int, now: float) -> str:
     bump = 0.25 * math.exp(-((epoch - 6) ** 2) / 2) + 0.2 * math.exp(-((epoch - 16) ** 2) / 3)
     train = 1.7 + 2.6 * math.exp(-epoch / 6) + bump
     validation = train + 0.05 + 0.004 * epoch
-    bleu_4 = 0.12 * (1 - math.exp(-epoch / 9)) + 0.004 * math.sin(epoch * 1.7)
-    rouge_l = 0.27 * (1 - math.exp(-epoch / 6)) + 0.006 * math.sin(epoch * 1.3)
-    is_best = 1 if epoch in (1, 2, 3, 5, 8, 11) else 0
+    bleu_4, rouge_l = scores(epoch)
+    is_best = int(all(sum(scores(earlier)) < bleu_4 + rouge_l for earlier in range(1, min(epoch, 60))))
     cells: list[object] = [epoch, stage, epoch * 960, f"{train:.5g}", f"{validation:.5g}", 0.33, 0.21, 0.15]
     cells += [f"{bleu_4:.5g}", f"{rouge_l:.5g}", 0.31, 0.42, 57 + epoch, 5e-5, 1.31, 33.6, 820.4, 93.2, 913.6]
     cells += [6120.5, 78, 4, 8, 0, 0, is_best, iso(now - (13 - epoch) * 914)]
     return ",".join(str(cell) for cell in cells)
+
+
+def scores(epoch: int) -> tuple[float, float]:
+    """BLEU-4 and ROUGE-L: rising, with ups and downs."""
+    bleu_4 = 0.12 * (1 - math.exp(-epoch / 9)) + 0.006 * math.sin(epoch * 1.7 + 1.72)
+    rouge_l = 0.27 * (1 - math.exp(-epoch / 6)) + 0.01 * math.sin(epoch * 1.3 - 0.16)
+    return bleu_4, rouge_l
 
 
 def iso(moment: float) -> str:

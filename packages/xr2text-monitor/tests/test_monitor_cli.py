@@ -16,7 +16,7 @@ def test_a_healthy_run_is_printed_and_exits_with_0(tmp_path: Path, capsys: pytes
     FakeRun(tmp_path).typical()
     assert main(["--once", "--no-gpu", "--out", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
-    for expected in ("training", "13/50", "single_region", "0.0924", "best_model.pt", "new_best"):
+    for expected in ("training", "13/50", "single_region", "0.0876", "best_model.pt", "new_best"):
         assert expected in printed
 
 

@@ -12,6 +12,9 @@ DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))  # bit of the dot in
 AXIS_CELLS = 7
 
 
+Curve = list[tuple[int, float | None]]  # (column of dots, value)
+
+
 @dataclass(frozen=True)
 class Series:
     """One curve. A dotted one can be told from a solid one without colour. NaN leaves a gap."""
@@ -49,19 +52,34 @@ class Canvas:
 def draw(series: Sequence[Series], marks: Sequence[Mark], width: int, height: int) -> list[Content]:
     """Chart of exactly `height` lines: the plot, and below it the axis with the marks. Empty when there is nothing."""
     xs = [x for one in series for x in one.xs]
-    ys = [y for one in series for y in one.ys if math.isfinite(y)]
     columns, rows = width - AXIS_CELLS, height - 1
-    if not xs or not ys or columns < 4 or rows < 1:
+    if not xs or columns < 4 or rows < 1:
         return []
     left, right = min(xs), max(*xs, min(xs) + 4)
-    low, high = _padded(min(ys), max(ys))
+    curves = [_by_column(one, left, (2 * columns - 1) / (right - left)) for one in series]
+    means = [mean for curve in curves for _, mean in curve if mean is not None]
+    if not means:
+        return []
+    low, high = _padded(min(means), max(means))
     canvas = Canvas(columns, rows)
-    for one in series:
-        _draw_curve(canvas, one, (left, right), (low, high))
+    for one, curve in zip(series, curves, strict=True):
+        _draw_curve(canvas, one, curve, low, high)
     places = {round((mark.x - left) / (right - left) * (columns - 1)): mark.names for mark in marks if mark.x > left}
     labels = _axis_labels(low, high, rows)
     lines = [line((f"{labels[row]:>{AXIS_CELLS - 2}} ┤", MUTED), *_row(canvas, row, places)) for row in range(rows)]
     return [*lines, line((" " * AXIS_CELLS + _foot(left, max(xs), right, places, columns), MUTED))]
+
+
+def _by_column(one: Series, left: float, scale: float) -> Curve:
+    """The mean of the values that fall into each column of dots, from left to right; None: a gap (nothing finite)."""
+    found: dict[int, list[float]] = {}
+    for x, y in zip(one.xs, one.ys, strict=True):
+        found.setdefault(round((x - left) * scale), []).append(y)
+    curve: Curve = []
+    for column, values in found.items():
+        finite = [value for value in values if math.isfinite(value)]
+        curve.append((column, sum(finite) / len(finite) if finite else None))
+    return curve
 
 
 def _padded(low: float, high: float) -> tuple[float, float]:
@@ -72,33 +90,17 @@ def _padded(low: float, high: float) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _draw_curve(canvas: Canvas, one: Series, x_range: tuple[float, float], y_range: tuple[float, float]) -> None:
-    """Each column of dots shows the span of the values that fall into it, joined to the column before."""
-    wide, tall = 2 * canvas.width - 1, 4 * canvas.height - 1
+def _draw_curve(canvas: Canvas, one: Series, curve: Curve, low: float, high: float) -> None:
     before: tuple[int, int] | None = None
-    for column, low, high, newest in _by_column(one, x_range, wide):
-        if newest is None:
+    for column, mean in curve:
+        if mean is None:
             before = None
             continue
-        top, bottom, y = (round((y_range[1] - v) / (y_range[1] - y_range[0]) * tall) for v in (high, low, newest))
-        for dot in range(top, bottom + 1):
-            canvas.dot(column, dot, one.style)
+        point = (column, round((high - mean) / (high - low) * (4 * canvas.height - 1)))
+        canvas.dot(*point, one.style)
         if before is not None:
-            _join(canvas, before, (column, y), one)
-        before = (column, y)
-
-
-def _by_column(one: Series, x_range: tuple[float, float], wide: int) -> list[tuple[int, float, float, float | None]]:
-    """(column, lowest, highest, newest value) for every column that has a point; newest None: a gap (NaN)."""
-    found: dict[int, list[float]] = {}
-    scale = wide / (x_range[1] - x_range[0])
-    for x, y in zip(one.xs, one.ys, strict=True):
-        found.setdefault(round((x - x_range[0]) * scale), []).append(y)
-    columns: list[tuple[int, float, float, float | None]] = []
-    for column, values in found.items():
-        finite = [value for value in values if math.isfinite(value)]
-        columns.append((column, min(finite), max(finite), finite[-1]) if finite else (column, 0.0, 0.0, None))
-    return columns
+            _join(canvas, before, point, one)
+        before = point
 
 
 def _join(canvas: Canvas, start: tuple[int, int], end: tuple[int, int], one: Series) -> None:

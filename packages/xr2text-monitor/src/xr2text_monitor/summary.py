@@ -7,7 +7,7 @@ from typing import Any
 
 from xr2text_monitor import text as t
 from xr2text_monitor.gpu import Gpu
-from xr2text_monitor.progress import best_of, stage_number, step_fraction, times, trend
+from xr2text_monitor.progress import best_of, run_fraction, stage_number, step_fraction, times, trend
 from xr2text_monitor.sampler import Snapshot
 
 NUM_EPOCHS_IN_JSON = 5000
@@ -39,6 +39,7 @@ def fields(snapshot: Snapshot) -> dict[str, Any]:
         "status": None if status is None else asdict(status),
         "progress": {
             **asdict(times(snapshot)),
+            "run_fraction": run_fraction(status) if status else None,
             "step_fraction": step_fraction(status),
             "stage_number": stage_number(status.stage) if status else None,
         },

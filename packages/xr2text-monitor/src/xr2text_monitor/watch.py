@@ -19,7 +19,7 @@ Fail = Callable[[Exception], None]
 
 
 class Watcher(threading.Thread):
-    """Calls `show` with a new snapshot after every look, from its own thread, until `stop`; `fail` with what ended it."""
+    """Calls `show` with a new snapshot after every look, from its own thread, until `stop`; `fail` on a defect."""
 
     def __init__(
         self,
