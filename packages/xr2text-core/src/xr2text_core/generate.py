@@ -87,46 +87,51 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse_arguments(arguments)
     from tqdm import tqdm
 
-    from xr2text_core.data.images import ImageError, read_image
     from xr2text_core.run.checkpoint import CheckpointError
     from xr2text_core.training.trained import TrainedModel
 
     paths = images_under(options.images)
     if not paths:
-        print(f"error: no images in {', '.join(map(str, options.images))}; looked for {', '.join(sorted(ENDINGS))}", file=sys.stderr)
+        places, endings = ", ".join(map(str, options.images)), ", ".join(sorted(ENDINGS))
+        print(f"error: no images in {places}; looked for {endings}", file=sys.stderr)
         return 2
     try:
         trained = TrainedModel.load(options.checkpoint)
     except CheckpointError as error:
         print(f"error: --checkpoint {error}", file=sys.stderr)
         return 2
-    readable: list[tuple[Path, np.ndarray[Any, Any]]] = []
-    num_unreadable = 0
-    num_written = 0
     print(NOT_A_DEVICE, file=sys.stderr)
+    num_written = 0
     for start in tqdm(range(0, len(paths), IMAGES_AT_ONCE), "Writing reports", unit="batch", disable=None, leave=False):
-        readable = []
-        for path in paths[start : start + IMAGES_AT_ONCE]:
-            try:
-                readable.append((path, read_image(str(path), trained.settings.image_size)))
-            except ImageError as error:
-                print(f"error: {error}", file=sys.stderr)
-                num_unreadable += 1
+        readable = _read(paths[start : start + IMAGES_AT_ONCE], trained.settings.image_size)
         if not readable:
             continue
-        reports, maps = reports_for(trained, [image for _, image in readable], options.beams)
-        for (path, image), report, attention in zip(readable, reports, maps, strict=True):
+        reports, maps = reports_for(trained, list(readable.values()), options.beams)
+        for (path, image), report, attention in zip(readable.items(), reports, maps, strict=True):
+            num_written += 1
             tqdm.write(report if len(paths) == 1 else f"{path}: {report}")
             if options.attention:
-                target = _numbered(options.attention, num_written) if len(paths) > 1 else options.attention
+                target = options.attention if len(paths) == 1 else _numbered(options.attention, num_written)
                 draw_attention(image, attention, trained.model.config.regions, target)
-            num_written += 1
-    return 2 if num_unreadable else 0
+    return 0 if num_written == len(paths) else 2
+
+
+def _read(paths: Sequence[Path], size: int) -> dict[Path, "np.ndarray[Any, Any]"]:
+    """The images that can be read; the others are named."""
+    from xr2text_core.data.images import ImageError, read_image
+
+    images = {}
+    for path in paths:
+        try:
+            images[path] = read_image(str(path), size)
+        except ImageError as error:
+            print(f"error: {error}", file=sys.stderr)
+    return images
 
 
 def _numbered(path: Path, number: int) -> Path:
     """out.png -> out_001.png for the first of several images."""
-    return path.with_name(f"{path.stem}_{number + 1:03d}{path.suffix}")
+    return path.with_name(f"{path.stem}_{number:03d}{path.suffix}")
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ from xr2text_core.model.build import WeightsError, build_model
 from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.run.atomic import replace_text
 from xr2text_core.run.checkpoint import CheckpointError, load_checkpoint, newest_good, save_checkpoint
-from xr2text_core.run.folder import RunFolder
+from xr2text_core.run.folder import RunError, RunFolder
 from xr2text_core.run.history import EpochRow, append_row, cut_after, write_best
 from xr2text_core.run.status import FORMAT, Events, Status, now
 from xr2text_core.training.console import set_up_console
@@ -58,10 +58,6 @@ EXIT_FINISHED, EXIT_FAILED, EXIT_UNUSABLE = 0, 1, 2  # after a signal: 128 + its
 PROTOCOL = "clean-full"
 MOST_SKIPPED = 20  # steps in a row without a finite loss before the run ends
 log = logging.getLogger("xr2text_core.train")
-
-
-class RunError(Exception):
-    """The run cannot start or go on; the message says why and what to do."""
 
 
 class Trainer:
@@ -86,7 +82,7 @@ class Trainer:
 
     def fit(self) -> int:
         """Train to the end, or until asked to stop; return the exit code. The loop of this project, whole."""
-        if self.is_finished():
+        if self.is_finished() and self.folder.final.exists():
             log.info("This run is finished: %s. --fresh moves it aside and starts a new one.", self._best())
             return EXIT_FINISHED
         self._announce()
@@ -162,6 +158,8 @@ class Trainer:
         self.stepper = Stepper(self.accelerator, self.model, self.optimizer, settings.finding_weight, settings.seed)
         if found:
             self._restore(*found)
+        if self.is_finished():
+            self.status.update(state="finished", eta_s=0.0, message=f"finished; best: {self._best()}")
 
     def _find_checkpoint(self, resume: Path | None) -> tuple[Path, dict[str, Any]] | None:
         """The checkpoint to continue from; refuses one that belongs to another model or another run."""

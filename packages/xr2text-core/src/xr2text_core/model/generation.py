@@ -1,6 +1,7 @@
 """Reports for images: batched generation with the key-value cache, the encoder run once."""
 
 import torch
+from transformers.modeling_outputs import BaseModelOutput
 
 from xr2text_core.model.xr2text import VisualOutput, XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer

@@ -7,6 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 
+class RunError(ValueError):
+    """The run cannot start or go on; the message says why and what to do."""
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """The two folders of a run and the names in them (docs/run-files.md)."""
@@ -19,7 +23,7 @@ class RunFolder:
     def under(cls, root: Path, name: str = "") -> "RunFolder":
         """The run `name` below `root`; without a name the files lie directly in checkpoints/ and data/statistics/."""
         if name and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-            raise ValueError(f"--run {name!r}: use letters, digits, '.', '_' and '-', beginning with a letter or digit")
+            raise RunError(f"--run {name!r}: use letters, digits, '.', '_' and '-', beginning with a letter or digit")
         root = root.resolve()
         return cls(root / "checkpoints" / name, root / "data" / "statistics" / name, name)
 
