@@ -66,6 +66,11 @@ int nvmlInitWithFlags(unsigned int flags) { (void)flags; return init(); }
 int nvmlShutdown(void) { return SUCCESS; }
 const char *nvmlErrorString(int code) { (void)code; return "an error from the stub"; }
 
+/* For other monitors, which want to know the driver (benchmarks/measure.py --peer). */
+int nvmlSystemGetDriverVersion(char *text, unsigned int size) { snprintf(text, size, "570.0"); return SUCCESS; }
+int nvmlSystemGetCudaDriverVersion(int *version) { *version = 12080; return SUCCESS; }
+int nvmlSystemGetCudaDriverVersion_v2(int *version) { *version = 12080; return SUCCESS; }
+
 int nvmlDeviceGetCount_v2(unsigned int *count) {
     long long found = 0;
     int result = number("all", "devices", &found);
