@@ -1,7 +1,8 @@
 """Small real objects that several tests share: phantoms with their cache, a tokenizer, a tiny model."""
 
+import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,17 @@ os.environ["OMP_NUM_THREADS"] = "1"
 IMAGE_SIZE = 64
 MAX_TOKENS = 48
 RUN_FILES = Path(__file__).parents[3] / "docs" / "run-files.md"
+
+
+@pytest.fixture(autouse=True)
+def quiet_log() -> Iterator[None]:
+    """What a test run set up for its console does not reach the next test."""
+    yield
+    package = logging.getLogger("xr2text_core")
+    package.propagate = True
+    for handler in list(package.handlers):
+        package.removeHandler(handler)
+        handler.close()
 
 
 @pytest.fixture(scope="session")

@@ -184,7 +184,7 @@ def test_fresh_moves_the_old_run_aside_and_deletes_nothing(tmp_path: Path) -> No
 
 
 def test_another_data_set_does_not_continue_this_run(unbroken: Path) -> None:
-    with pytest.raises(RunError, match="seed: 0 -> 1.*--fresh"):
+    with pytest.raises(RunError, match=r"seed: 0 -> 1.*--fresh"):
         trainer(unbroken, "--seed", "1")
 
 

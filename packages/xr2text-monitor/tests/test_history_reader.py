@@ -99,3 +99,13 @@ def test_a_history_once_given_out_does_not_change(tmp_path: Path) -> None:
     run.rows([2])
     assert (len(first), len(second), len(reader.read())) == (2, 3, 2)
     assert reader.read() is reader.read()
+
+
+def test_the_best_scores_follow_a_cut(tmp_path: Path) -> None:
+    path = tmp_path / "h.csv"
+    path.write_text("epoch,bleu_4,rouge_l\n1,0.1,\n2,0.3,nan\n3,0.3,\n4,0.2,\n")
+    reader = HistoryReader(path)
+    assert reader.read().best_scores == {"bleu_4": (0.3, 2)}
+    with path.open("a") as file:
+        file.write("2,0.05,0.4\n")
+    assert reader.read().best_scores == {"bleu_4": (0.1, 1), "rouge_l": (0.4, 2)}

@@ -1,6 +1,6 @@
 """Scores a checkpoint on a split, beside what needs no model at all.
 
-    python -m xr2text_core.evaluate [--checkpoint checkpoints/best_model.pt] [--split test]
+python -m xr2text_core.evaluate [--checkpoint checkpoints/best_model.pt] [--split test]
 """
 
 import argparse
@@ -42,7 +42,10 @@ def evaluate(
     progress: bool = False,
     stop: Callable[[], bool] = lambda: False,
 ) -> Evaluation | None:
-    """Loss, generated reports and scores over all studies of `batches`; None when `stop` said so. The model keeps its mode."""
+    """Loss, generated reports and scores over all studies of `batches`; None when `stop` said so.
+
+    The model keeps its mode, training or not.
+    """
     import torch
 
     from xr2text_core.metrics.scores import score_reports
@@ -53,7 +56,7 @@ def evaluate(
     loss_sum, num_tokens = 0.0, 0
     candidates = [""] * len(studies)
     was_training = model.training
-    model.eval()
+    model.train(False)
     starts = range(0, len(studies), EVALUATION_BATCH)
     for start in tqdm(starts, "Generating reports", unit="batch", disable=None if progress else True, leave=False):
         if stop():
@@ -81,7 +84,9 @@ class Row:
     scores: "Scores"
 
 
-def trivial_rows(candidates: Sequence[str], references: Sequence[str], train: Sequence[str], protocol: str) -> list[Row]:
+def trivial_rows(
+    candidates: Sequence[str], references: Sequence[str], train: Sequence[str], protocol: str
+) -> list[Row]:
     """What a table must carry to be believed: reports written without looking, and the model's own given to others."""
     from xr2text_core.metrics import baselines
     from xr2text_core.metrics.scores import score_reports
@@ -145,7 +150,9 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument("--beams", type=int, default=4, help="beam width; 1 is greedy (default: %(default)s)")
     parser.add_argument("--num-studies", type=int, default=0, help="score only the first N studies")
     parser.add_argument("--out", type=Path, default=Path("data/statistics"), help="folder of the CSV files")
-    parser.add_argument("--save-reports", action="store_true", help="also write candidates and references (report text!)")
+    parser.add_argument(
+        "--save-reports", action="store_true", help="also write candidates and references (report text!)"
+    )
     return parser.parse_args(arguments)
 
 

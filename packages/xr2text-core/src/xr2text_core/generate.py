@@ -35,7 +35,7 @@ def images_under(places: Sequence[Path]) -> list[Path]:
 def reports_for(
     trained: "TrainedModel", images: Sequence["np.ndarray[Any, Any]"], num_beams: int
 ) -> tuple[list[str], "np.ndarray[Any, Any]"]:
-    """Reports of uint8 images (each H x H), and the attention (images, R, G, G) of each region, each map summing to 1."""
+    """Reports of uint8 images (each H x H), and where each region looked: (images, R, G, G), each map summing to 1."""
     import numpy as np
     import torch
 
@@ -51,7 +51,9 @@ def reports_for(
     return reports, maps.reshape(*maps.shape[:2], side, side)
 
 
-def draw_attention(image: "np.ndarray[Any, Any]", maps: "np.ndarray[Any, Any]", regions: Sequence[str], path: Path) -> None:
+def draw_attention(
+    image: "np.ndarray[Any, Any]", maps: "np.ndarray[Any, Any]", regions: Sequence[str], path: Path
+) -> None:
     """A picture of the image, and beside it where each region looked: uint8 (H, H), and maps (R, G, G)."""
     from matplotlib.figure import Figure
 

@@ -163,23 +163,27 @@ class Trainer:
 
     def _find_checkpoint(self, resume: Path | None) -> tuple[Path, dict[str, Any]] | None:
         """The checkpoint to continue from; refuses one that belongs to another model or another run."""
+        damaged: list[str] = []
         if resume:
-            found, damaged, must_match = (resume, load_checkpoint(resume)), [], DEFINE_THE_MODEL
+            path, contents = resume, load_checkpoint(resume)
         else:
             others = [path for path in self.folder.checkpoints.glob("*.pt") if path != self.folder.latest]
             newest = newest_good(self.folder.latest, others)
             if newest is None:
                 return None
-            found, damaged, must_match = newest[:2], newest[2], DEFINE_THE_RUN
+            path, contents, damaged = newest
         for reason in damaged:
             self.events.add("checkpoint_damaged", f"Left aside: {reason}", reason=reason)
-        differ = differences(found[1]["settings"], self.settings)
+        differ = differences(contents["settings"], self.settings)
+        must_match = DEFINE_THE_MODEL if resume else DEFINE_THE_RUN
         if wrong := [f"{name}: {differ[name]}" for name in must_match if name in differ]:
             raise RunError(
-                f"{found[0]} belongs to a run with other settings ({'; '.join(wrong)}). Give the same flags to resume it, "
+                f"{path} belongs to a run with other settings ({'; '.join(wrong)}). Give the same flags to resume it, "
                 "--run NAME to begin another run beside it, or --fresh to move it aside"
             )
-        return found
+        for name, change in differ.items():
+            log.info("Resuming with another setting than before: %s: %s", name, change)
+        return path, contents
 
     def _restore(self, path: Path, contents: dict[str, Any]) -> None:
         self.model.load_state_dict(contents["model"])
@@ -287,17 +291,18 @@ class Trainer:
             sums.oom_retries += result.oom_retries
             self.micro_batch = result.micro_batch
             self.events.add(
-                "out_of_memory", f"Out of memory: {self.micro_batch} studies at once from now on, the step was repeated",
+                "out_of_memory",
+                f"Out of memory: {self.micro_batch} studies at once from now on; the step was repeated",
                 **where, micro_batch=self.micro_batch, accumulation=self._accumulation(),
             )  # fmt: skip
         if result.was_skipped:
             sums.skipped_steps += 1
             progress.skipped_in_a_row += 1
-            self.events.add("skipped_step", f"Step {progress.step} skipped: loss or gradients are not finite", **where)
+            self.events.add("skipped_step", "A step was skipped: loss or gradients are not finite", **where)
             if progress.skipped_in_a_row >= MOST_SKIPPED:
                 raise RunError(
-                    f"{MOST_SKIPPED} steps in a row had no finite loss; the checkpoints are from before. Try --precision bf16 "
-                    "or fp32, or lower learning rates"
+                    f"{MOST_SKIPPED} steps in a row had no finite loss; the checkpoints are from before. "
+                    "Try --precision bf16 or fp32, or lower learning rates"
                 )
         else:
             progress.skipped_in_a_row = 0
@@ -325,7 +330,6 @@ class Trainer:
     def _validate(self, stop: StopRequest) -> Evaluation | None:
         """Loss and scores on the validation studies; None when asked to stop meanwhile."""
         self.status.update(state="validating", message=f"validating epoch {self.progress.epoch}")
-        self._save(self.folder.latest) if self._is_autosave_due() else None
         started = time.perf_counter()
         with self.accelerator.autocast():
             evaluation = evaluate(
@@ -379,7 +383,8 @@ class Trainer:
         """Say how the epoch went, save what it brought, and move on to the next."""
         settings, epoch = self.settings, row.epoch
         log.info(
-            "Epoch %d/%d | Train: %.4f | Val: %.4f | BLEU-4: %.4f | ROUGE-L: %.4f | rule-label F1: %.3f | distinct: %d/%d",
+            "Epoch %d/%d | Train: %.4f | Val: %.4f | BLEU-4: %.4f | ROUGE-L: %.4f | rule-label F1: %.3f | "
+            "distinct: %d/%d",
             epoch, settings.epochs, row.train_loss or float("nan"), row.val_loss, row.bleu_4, row.rouge_l,
             row.clinical_f1, row.distinct_reports, len(self.data.val),
         )  # fmt: skip
@@ -401,8 +406,23 @@ class Trainer:
             torch.cuda.reset_peak_memory_stats()
 
     def _save(self, path: Path, quiet: bool = False) -> None:
+        """Write all that a resume needs. A full disk leaves the old file, and the run tries again at the next save."""
+        where = {"epoch": self.progress.epoch, "step": self.progress.step}
+        self.saved_at = time.monotonic()
+        try:
+            save_checkpoint(path, self._contents())
+        except OSError as error:
+            message = f"{path.name} could not be written: {error}. What was there before is intact"
+            self.events.add("checkpoint_failed", message, checkpoint=path.name, reason=str(error), **where)
+            return
+        self.status.update(last_checkpoint=path.name, last_checkpoint_at=now())
+        if not quiet:
+            message = f"{'Final checkpoint' if path == self.folder.final else 'Checkpoint'} saved: {path.name}"
+            self.events.add("checkpoint_saved", message, checkpoint=path.name, **where)
+
+    def _contents(self) -> dict[str, Any]:
         scaler = self.accelerator.scaler
-        save_checkpoint(path, {
+        return {
             "version": __version__,
             "saved_at": now(),
             "settings": asdict(self.settings),
@@ -412,13 +432,7 @@ class Trainer:
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scaler": scaler.state_dict() if scaler is not None else {},
-        })  # fmt: skip
-        self.status.update(last_checkpoint=path.name, last_checkpoint_at=now())
-        if not quiet:
-            message = f"{'Final checkpoint' if path == self.folder.final else 'Checkpoint'} saved: {path.name}"
-            where = {"epoch": self.progress.epoch, "step": self.progress.step}
-            self.events.add("checkpoint_saved", message, checkpoint=path.name, **where)
-        self.saved_at = time.monotonic()
+        }
 
     # -- after the loop
 
@@ -438,6 +452,8 @@ class Trainer:
     def _finish(self) -> None:
         progress = self.progress
         self._save(self.folder.final)
+        if not self.folder.final.exists():
+            raise RunError(f"{self.folder.final} could not be written; make room and start the same command again")
         draw_figures(self.folder.history, self.folder.figures)
         self.events.add("finished", f"Training completed! Best: {self._best()}",
                         epoch=progress.epoch - 1, step=progress.step)  # fmt: skip
@@ -465,7 +481,9 @@ class Trainer:
     def _eta_s(self) -> float:
         """Seconds to the end: the studies still to train on, and the validations still to come."""
         progress = self.progress
-        left = self.plan.num_studies(progress.epoch) - progress.sums.num_studies + self.plan.studies_after(progress.epoch)
+        left = (
+            self.plan.num_studies(progress.epoch) - progress.sums.num_studies + self.plan.studies_after(progress.epoch)
+        )
         validations = self.settings.epochs - progress.epoch + 1
         return left * progress.sums.train_s / progress.sums.num_studies + validations * self.validation_s
 

@@ -177,7 +177,9 @@ def test_a_model_around_another_backbone_comes_back_the_same(
     other = XR2TextModel(config).eval()
     other.save_pretrained(tmp_path)
     loaded = XR2TextModel.from_pretrained(tmp_path).eval()
-    torch.testing.assert_close(logits_of(loaded, batch), logits_of(other, batch), rtol=1e-4, atol=1e-5)  # memory layouts may differ
+    torch.testing.assert_close(
+        logits_of(loaded, batch), logits_of(other, batch), rtol=1e-4, atol=1e-5
+    )  # memory layouts may differ
 
 
 @pytest.mark.parametrize(("name", "options"), OTHER_BACKBONES)

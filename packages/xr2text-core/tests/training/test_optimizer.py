@@ -34,7 +34,7 @@ def test_each_part_of_the_model_has_its_peak_rate(
 @pytest.mark.parametrize(
     ("name", "part"),
     [
-        ("encoder.images.backbone.stem.0.weight", "encoder"),
+        ("encoder.images.backbone.stem.conv.weight", "encoder"),
         ("encoder.project.weight", "new"),
         ("encoder.regions.queries", "new"),
         ("encoder.head.findings.bias", "new"),

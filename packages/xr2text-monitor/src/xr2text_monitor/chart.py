@@ -17,7 +17,7 @@ Curve = list[tuple[int, float | None]]  # (column of dots, value)
 
 @dataclass(frozen=True)
 class Series:
-    """One curve. A dotted one can be told from a solid one without colour. NaN leaves a gap."""
+    """One curve over rising xs. A dotted one is told from a solid one without colour. NaN leaves a gap."""
 
     name: str
     xs: Sequence[float]
@@ -51,11 +51,11 @@ class Canvas:
 
 def draw(series: Sequence[Series], marks: Sequence[Mark], width: int, height: int) -> list[Content]:
     """Chart of exactly `height` lines: the plot, and below it the axis with the marks. Empty when there is nothing."""
-    xs = [x for one in series for x in one.xs]
+    ends = [end for one in series if len(one.xs) for end in (one.xs[0], one.xs[-1])]
     columns, rows = width - AXIS_CELLS, height - 1
-    if not xs or columns < 4 or rows < 1:
+    if not ends or columns < 4 or rows < 1:
         return []
-    left, right = min(xs), max(*xs, min(xs) + 4)
+    left, right = min(ends), max(*ends, min(ends) + 4)
     curves = [_by_column(one, left, (2 * columns - 1) / (right - left)) for one in series]
     means = [mean for curve in curves for _, mean in curve if mean is not None]
     if not means:
@@ -67,19 +67,17 @@ def draw(series: Sequence[Series], marks: Sequence[Mark], width: int, height: in
     places = {round((mark.x - left) / (right - left) * (columns - 1)): mark.names for mark in marks if mark.x > left}
     labels = _axis_labels(low, high, rows)
     lines = [line((f"{labels[row]:>{AXIS_CELLS - 2}} ┤", MUTED), *_row(canvas, row, places)) for row in range(rows)]
-    return [*lines, line((" " * AXIS_CELLS + _foot(left, max(xs), right, places, columns), MUTED))]
+    return [*lines, line((" " * AXIS_CELLS + _foot(left, max(ends), right, places, columns), MUTED))]
 
 
 def _by_column(one: Series, left: float, scale: float) -> Curve:
     """The mean of the values that fall into each column of dots, from left to right; None: a gap (nothing finite)."""
-    found: dict[int, list[float]] = {}
+    sums: dict[int, tuple[float, int]] = {}
     for x, y in zip(one.xs, one.ys, strict=True):
-        found.setdefault(round((x - left) * scale), []).append(y)
-    curve: Curve = []
-    for column, values in found.items():
-        finite = [value for value in values if math.isfinite(value)]
-        curve.append((column, sum(finite) / len(finite) if finite else None))
-    return curve
+        column = round((x - left) * scale)
+        total, count = sums.get(column, (0.0, 0))
+        sums[column] = (total + y, count + 1) if math.isfinite(y) else (total, count)
+    return [(column, total / count if count else None) for column, (total, count) in sums.items()]
 
 
 def _padded(low: float, high: float) -> tuple[float, float]:

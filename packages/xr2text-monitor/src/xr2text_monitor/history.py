@@ -3,14 +3,17 @@
 import csv
 from array import array
 from bisect import bisect_left
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from xr2text_monitor.growing_file import GrowingFile
 
-CHARTED = ("train_loss", "val_loss", "bleu_4", "rouge_l")
-COLUMNS = (*CHARTED, "epoch_s", "validation_s", "skipped_steps", "oom_retries")
+SCORES = ("bleu_4", "rouge_l")
+COLUMNS = ("train_loss", "val_loss", *SCORES, "epoch_s", "validation_s", "skipped_steps", "oom_retries")
 NAN = float("nan")
+NUM_BESTS = 64  # rows kept of epochs that were the best, to go back to when a resume cuts the newest
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ class History:
     stages: list[tuple[int, str]] = field(default_factory=list)  # (first epoch, stage), in order
     last: EpochRow | None = None
     best: EpochRow | None = None
+    best_scores: dict[str, tuple[float, int]] = field(default_factory=dict)  # highest value and its epoch
     version: int = 0  # rises with every change, so that a chart knows when to draw anew
 
     def __len__(self) -> int:
@@ -80,7 +84,7 @@ class HistoryReader:
         self._history = history
         self._places: dict[str, int] = {}  # column name -> its place in a line
         self._newest: list[str] = []
-        self._bests: list[tuple[float, list[str]]] = []
+        self._bests: deque[tuple[int, list[str]]] = deque(maxlen=NUM_BESTS)
 
     def read(self) -> History:
         version = self._shown.version
@@ -92,10 +96,19 @@ class HistoryReader:
         if self._newest:
             self._history.last = self._row(self._newest)
             self._history.best = self._row(self._bests[-1][1]) if self._bests else None
+            self._history.best_scores = dict(self._best_scores())
             self._history.version = version + 1
             self._newest = []
         self._shown = self._history
         return self._shown
+
+    def _best_scores(self) -> Iterator[tuple[str, tuple[float, int]]]:
+        """The earliest epoch with the highest value, for each score that was ever measured."""
+        for name in SCORES:
+            column = self._history.columns[name]
+            highest = max((value for value in column if value == value), default=None)
+            if highest is not None:
+                yield name, (highest, int(self._history.epochs[column.index(highest)]))
 
     def _take(self, cells: list[str]) -> None:
         """The first line is the header. Not a row: another width than the header, or no epoch."""
@@ -131,7 +144,8 @@ class HistoryReader:
         for column in (self._history.epochs, *self._history.columns.values()):
             del column[keep:]
         self._history.stages = [pair for pair in self._history.stages if pair[0] < epoch]
-        self._bests = [pair for pair in self._bests if pair[0] < epoch]
+        while self._bests and self._bests[-1][0] >= epoch:
+            self._bests.pop()
 
     def _text(self, cells: list[str], name: str) -> str:
         place = self._places.get(name, -1)

@@ -65,13 +65,6 @@ def stage_number(stage: str) -> int | None:
     return STAGES.index(stage) + 1 if stage in STAGES else None
 
 
-def best_of(history: History, name: str) -> tuple[float, int] | None:
-    """The highest value of a score and its epoch."""
-    pairs = zip(history.columns[name], history.epochs, strict=True)
-    best = max(((value, -epoch) for value, epoch in pairs if value == value), default=None)
-    return None if best is None else (best[0], int(-best[1]))
-
-
 def trend(history: History, name: str) -> float | None:
     """Newest value minus the one `TREND_EPOCHS` measured epochs earlier (or the first); None below two values."""
     values = history.recent(name, TREND_EPOCHS + 1)

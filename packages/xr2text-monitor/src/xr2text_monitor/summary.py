@@ -7,7 +7,7 @@ from typing import Any
 
 from xr2text_monitor import text as t
 from xr2text_monitor.gpu import Gpu
-from xr2text_monitor.progress import best_of, run_fraction, stage_number, step_fraction, times, trend
+from xr2text_monitor.progress import run_fraction, stage_number, step_fraction, times, trend
 from xr2text_monitor.sampler import Snapshot
 
 NUM_EPOCHS_IN_JSON = 5000
@@ -44,7 +44,8 @@ def fields(snapshot: Snapshot) -> dict[str, Any]:
             "stage_number": stage_number(status.stage) if status else None,
         },
         "scores": {
-            name: {"best": best_of(history, name), "trend": trend(history, name)} for name in ("bleu_4", "rouge_l")
+            name: {"best": history.best_scores.get(name), "trend": trend(history, name)}
+            for name in ("bleu_4", "rouge_l")
         },
         "history": {
             "num_epochs": len(history),
@@ -115,7 +116,7 @@ def _score_line(snapshot: Snapshot) -> str:
     last = snapshot.history.last
     parts = []
     for name, title in (("bleu_4", "BLEU-4"), ("rouge_l", "ROUGE-L")):
-        best, change = best_of(snapshot.history, name), trend(snapshot.history, name)
+        best, change = snapshot.history.best_scores.get(name), trend(snapshot.history, name)
         best_text = t.DASH if best is None else f"{best[0]:.4f} in epoch {best[1]}"
         change_text = t.DASH if change is None else f"{change:+.4f}"
         value = getattr(last, name) if last is not None else None

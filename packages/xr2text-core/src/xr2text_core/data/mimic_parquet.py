@@ -83,7 +83,7 @@ def _batches(files: list[Path], columns: list[str], rows: int) -> Iterator[list[
         ) from error
     for path in files:
         try:
-            with parquet.ParquetFile(path) as file:  # type: ignore[no-untyped-call]  # pyarrow has no types
+            with parquet.ParquetFile(path) as file:
                 missing = set(COLUMNS) - set(file.schema_arrow.names)
                 if missing:
                     raise DatasetError(

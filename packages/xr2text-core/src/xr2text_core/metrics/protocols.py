@@ -125,7 +125,7 @@ def _ptb_tokens(text: str) -> list[str]:
 @cache
 def _treebank() -> Any:
     # Imported here, because importing nltk takes a third of a second.
-    from nltk.tokenize import TreebankWordTokenizer  # type: ignore[import-untyped]
+    from nltk.tokenize import TreebankWordTokenizer
 
     return TreebankWordTokenizer()
 

@@ -14,8 +14,8 @@ from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
 
 PHANTOM = "phantom"  # the name of both tiny parts
-# A ResNet without normalisation layers (Brock et al. 2021): it learns from scratch as fast as one with batch norm, yet what
-# it makes of a study never depends on the other studies of a micro-batch.
+# A ResNet without normalisation layers (Brock et al. 2021): it learns from scratch as fast as one with batch norm, yet
+# what it makes of a study never depends on the other studies of a micro-batch.
 PHANTOM_ENCODER: tuple[str, dict[str, Any]] = (
     "nf_resnet26",
     {"depths": (1, 1, 1), "channels": (32, 64, 128), "stem_chs": 16, "act_layer": "relu"},

@@ -7,7 +7,7 @@ from transformers import PretrainedConfig
 from xr2text_core.report.vocabulary import FINDINGS, REGIONS
 
 
-class XR2TextConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
+class XR2TextConfig(PretrainedConfig):
     """Configuration of an `XR2TextModel`.
 
     encoder: timm name; encoder_options: further keyword arguments for it; image_size: pixels of a side;

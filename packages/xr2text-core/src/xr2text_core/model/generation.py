@@ -13,7 +13,8 @@ def write_reports(
 ) -> list[str]:
     """One report for each image that the encoder has `seen`; num_beams 1 is greedy. The model must be in eval mode."""
     ids = model.generate(  # type: ignore[misc]
-        encoder_outputs=seen,
+        # a copy, because beams expand it in place
+        encoder_outputs=BaseModelOutput(last_hidden_state=seen.last_hidden_state),
         max_new_tokens=max_tokens,
         num_beams=num_beams,
         do_sample=False,

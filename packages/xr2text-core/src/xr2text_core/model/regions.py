@@ -56,17 +56,22 @@ class RegionQueries(nn.Module):
         attention (B, Q, N), each row of which sums to 1."""
         values = self.value(features)  # (B, N, D)
         attention = self._attention(tokens)  # (B, heads, Q, N)
-        by_head = values.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)  # (B, heads, N, D/heads)
+        by_head = self._by_head(values)  # (B, heads, N, D/heads)
         attended = (attention.to(values.dtype) @ by_head).transpose(1, 2).flatten(2)  # (B, Q, D)
         matched = torch.einsum("bnd,qdn->bqd", values, self._template_at(values.shape[1]).to(values.dtype))
-        seen = self.norm(self.queries + self.project(attended + matched))
+        seen: Tensor = self.norm(self.queries + self.project(attended + matched))
         return seen + self.feed_forward(seen), attention.mean(1)
 
     def _attention(self, tokens: Tensor) -> Tensor:
-        key = self.key(tokens).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)  # (B, heads, N, D/heads)
-        query = self.queries.unflatten(-1, (self.num_heads, -1)).transpose(0, 1)  # (heads, Q, D/heads)
+        key = self._by_head(self.key(tokens))  # (B, heads, N, D/heads)
+        query = self._by_head(self.queries)  # (heads, Q, D/heads)
         scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
-        return (scores.float() + self._prior(tokens).unsqueeze(1)).softmax(-1)
+        attention: Tensor = (scores.float() + self._prior(tokens).unsqueeze(1)).softmax(-1)
+        return attention
+
+    def _by_head(self, each: Tensor) -> Tensor:
+        """(..., rows, D) -> (..., heads, rows, D/heads)."""
+        return each.reshape(*each.shape[:-1], self.num_heads, -1).transpose(-2, -3)
 
     def _prior(self, tokens: Tensor) -> Tensor:
         """Log of the spatial prior as this image refines it, (B, Q, N); zero for the global queries."""
@@ -79,7 +84,7 @@ class RegionQueries(nn.Module):
     def _template_at(self, num_tokens: int) -> Tensor:
         """The templates on the grid of the tokens, (Q, D, N), scaled so that a finer grid sums to the same."""
         side = math.isqrt(num_tokens)
-        template = self.template
+        template: Tensor = self.template
         if side != CELLS:
             template = functional.interpolate(template, size=(side, side), mode="bilinear", align_corners=False)
         return template.flatten(2) * (CELLS**2 / num_tokens)
@@ -89,7 +94,7 @@ class RegionQueries(nn.Module):
         prior = _log_density(self.place[..., :2].detach(), self.place[..., 2:].detach(), CELLS**2).softmax(-1)
         flat = torch.full((len(self.queries) - self.num_regions, CELLS**2), CELLS**-2.0)
         weight = functional.normalize(torch.cat([prior, flat]), dim=-1)  # (Q, CELLS * CELLS)
-        return (weight.unsqueeze(1) * torch.randn(len(weight), width, CELLS**2)).unflatten(-1, (CELLS, CELLS))
+        return weight.view(-1, 1, CELLS, CELLS) * torch.randn(len(weight), width, CELLS, CELLS)
 
 
 class RegionHead(nn.Module):
@@ -124,7 +129,7 @@ def position_encoding(num_tokens: int, width: int, device: torch.device) -> Tens
 
 
 def _log_density(centre: Tensor, spread: Tensor, num_tokens: int) -> Tensor:
-    """Log density of the K Gaussians of each region at the tokens, (..., R, N): far away is unlikely, never impossible."""
+    """Log density of the Gaussians of each region at the tokens, (..., R, N): far away is unlikely, not impossible."""
     offset = (_grid(num_tokens, centre.device) - centre.unsqueeze(-2)) / spread.unsqueeze(-2)  # (..., R, K, N, 2)
     return (-0.5 * offset.square().sum(-1)).logsumexp(-2).clamp_min(-8.0)
 

@@ -58,7 +58,9 @@ class VisualEncoder(nn.Module):
         self.images = ImageEncoder(config.encoder, config.image_size, config.encoder_options)
         self.project = nn.Linear(self.images.channels, width)
         self.norm = nn.LayerNorm(width)
-        self.regions = RegionQueries(self.images.channels, width, config.bart["decoder_attention_heads"], config.num_global_queries)
+        self.regions = RegionQueries(
+            self.images.channels, width, config.bart["decoder_attention_heads"], config.num_global_queries
+        )
         self.head = RegionHead(width, len(config.findings))
 
     def forward(self, pixel_values: Tensor, **_: Any) -> VisualOutput:
@@ -76,7 +78,7 @@ class VisualEncoder(nn.Module):
         )
 
 
-class XR2TextModel(PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
+class XR2TextModel(PreTrainedModel, GenerationMixin):
     """A report writer; `generate(pixel_values=...)`, `save_pretrained`, `from_pretrained` work as in transformers."""
 
     config_class = XR2TextConfig

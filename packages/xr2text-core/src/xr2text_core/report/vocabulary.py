@@ -1,4 +1,4 @@
-"""The words everything else agrees on: findings, regions, sides and severities, in a fixed order (label indices follow it)."""
+"""The words everything else agrees on: findings, regions, sides and severities, in the order of label indices."""
 
 REGIONS = (
     "right lung",
@@ -10,8 +10,8 @@ REGIONS = (
     "costophrenic angles",
 )
 
-# The 13 findings of CheXpert (Irvin et al. 2019; its 14th, "No Finding", is `ReportLabels.is_normal`), then those that the
-# annotators of the Indiana University collection code often.
+# The 13 findings of CheXpert (Irvin et al. 2019; its 14th, "No Finding", is `ReportLabels.is_normal`), then those that
+# the annotators of the Indiana University collection code often.
 FINDINGS = (
     "enlarged cardiomediastinum",
     "cardiomegaly",

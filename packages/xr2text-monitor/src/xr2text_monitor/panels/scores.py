@@ -6,7 +6,7 @@ from xr2text_monitor import text as t
 from xr2text_monitor.history import EpochRow
 from xr2text_monitor.ink import BAD, FIRST, GOOD, MUTED, STRONG, WARN, Piece, label, spark
 from xr2text_monitor.panels.panel import Panel
-from xr2text_monitor.progress import TREND_EPOCHS, best_of, trend
+from xr2text_monitor.progress import TREND_EPOCHS, trend
 from xr2text_monitor.run_files import Status
 from xr2text_monitor.sampler import Snapshot
 
@@ -32,7 +32,7 @@ class ScoresPanel(Panel):
 
 
 def _score(snapshot: Snapshot, name: str, title: str) -> Content:
-    last, best = snapshot.history.last, best_of(snapshot.history, name)
+    last, best = snapshot.history.last, snapshot.history.best_scores.get(name)
     value = getattr(last, name) if last is not None else None
     best_text = t.DASH if best is None else f"{best[0]:.4f}"
     epoch = "" if best is None else f" ep. {best[1]}"

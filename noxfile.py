@@ -1,0 +1,65 @@
+"""Checks of XR2Text. `nox` runs all that must pass; `nox -l` lists them.
+
+All sessions share the environment that nox itself runs in (torch alone is 5 GB), so run it from the project's own:
+
+    python3 -m venv .venv && .venv/bin/pip install nox && .venv/bin/nox
+"""
+
+import sys
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "none"
+nox.options.sessions = ["lint", "types", "tests"]
+
+PACKAGES = ("core", "monitor")
+SOURCES = ["packages/xr2text-core/src", "packages/xr2text-monitor/src"]
+_installed: list[bool] = []
+
+
+def python(session: nox.Session, *arguments: str) -> None:
+    """Run this Python with `arguments`, after installing both packages once."""
+    if sys.prefix == sys.base_prefix:
+        session.error(
+            "nox runs outside a virtual environment and would install into your system; see the top of noxfile.py"
+        )
+    if not _installed:
+        packages = [f"--editable=packages/xr2text-{name}[test]" for name in PACKAGES]
+        tools = ["ruff", "mypy", "types-tqdm", "types-psutil", "pandas-stubs"]
+        command = ["pip", "install", "--quiet", "--constraint", "constraints.txt", *packages, *tools]
+        session.run(sys.executable, "-m", *command, external=True)
+        _installed.append(True)
+    session.run(sys.executable, "-m", *arguments, external=True)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style and likely mistakes, by ruff."""
+    python(session, "ruff", "check", ".")
+    python(session, "ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Strict type check of both packages."""
+    for source in SOURCES:
+        python(session, "mypy", source)
+
+
+@nox.session
+@nox.parametrize("package", [nox.param(name, id=name) for name in PACKAGES])
+def tests(session: nox.Session, package: str) -> None:
+    """All tests of a package; arguments after -- go to pytest."""
+    with session.chdir(Path("packages") / f"xr2text-{package}"):
+        python(session, "pytest", *session.posargs)
+
+
+@nox.session
+def contract(session: nox.Session) -> None:
+    """Train a tiny run and read it with the monitor: the two packages agree on the files of a run."""
+    folder = session.create_tmp()
+    tiny = ["--epochs", "4", "--num-studies", "64", "--out", folder]
+    python(session, "xr2text_core.train", *tiny)
+    python(session, "xr2text_monitor", "--out", folder, "--once", "--no-gpu")
