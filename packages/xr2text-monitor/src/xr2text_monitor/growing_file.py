@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-BLOCK = 1 << 20
+BLOCK = 1 << 18
 MARK = 256  # bytes compared at the start of the file and before the place read up to
 
 
