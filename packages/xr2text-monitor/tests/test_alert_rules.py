@@ -140,6 +140,8 @@ def test_disk_too_small_for_one_more_checkpoint_warns() -> None:
     big = (Checkpoint("latest.pt", 2 * 10**9, 0.0),)
     assert keys(AlertBook(Limits()), replace(CALM, checkpoints=big, host=Host(disk_free=2 * 10**9))) == ["disk"]
     assert keys(AlertBook(Limits()), replace(CALM, checkpoints=big, host=Host(disk_free=None))) == []
+    ended = replace(CALM, checkpoints=big, host=Host(disk_free=1), state=RunState("finished", ""))
+    assert keys(AlertBook(Limits()), ended) == []
     unwritten = replace(CALM, info=RunInfo(num_parameters=170_000_000), host=Host(disk_free=10**9))
     assert keys(AlertBook(Limits()), unwritten) == ["disk"]
 

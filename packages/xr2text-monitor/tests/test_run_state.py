@@ -103,3 +103,16 @@ def test_a_process_that_ended_is_gone_also_while_nobody_has_collected_it() -> No
         assert look_at_process(child.pid, "", None) == "gone"
     child.wait()
     assert look_at_process(child.pid, "", None) == "gone"
+
+
+def test_a_suspended_process_is_told_from_a_dead_one() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        psutil.Process(child.pid).suspend()
+        while psutil.Process(child.pid).status() != psutil.STATUS_STOPPED:
+            pass
+        assert look_at_process(child.pid, "", None) == "stopped"
+        assert state_of(TRAINING, History(), "stopped", 20.0).name == "silent"
+    finally:
+        child.kill()
+        child.wait()

@@ -259,7 +259,8 @@ def _disk(watched: Watched) -> Reading:
     largest = max((checkpoint.size for checkpoint in watched.checkpoints), default=0)
     needed = largest or (watched.info.num_parameters or 0) * BYTES_PER_PARAMETER
     free = watched.host.disk_free
-    over = None if free is None or not needed else free < 1.1 * needed
+    is_writing = watched.state.is_live or watched.state.name == "silent"
+    over = None if free is None or not needed else is_writing and free < 1.1 * needed
     title = f"disk: {size(free)} free, the next checkpoint needs {size(needed)}"
     advice = "free some space now (old checkpoint_epoch_N.pt files can go); the training goes on meanwhile"
-    return Reading("disk", over, free is not None and free > 1.5 * needed, title, advice, free)
+    return Reading("disk", over, not is_writing or (free or 0) > 1.5 * needed, title, advice, free)

@@ -50,6 +50,7 @@ class MonitorApp(App[None]):
         Binding("s", "save_screen", "save SVG"),
         Binding("d", "dark_or_light", "dark/light"),
         Binding("c", "curves", "curves"),
+        Binding("ctrl+c", "quit", "quit", show=False, priority=True),
         Binding("r", "look", "look now", show=False),
         Binding("down", "events(1)", "older events", show=False),
         Binding("up", "events(-1)", "newer events", show=False),

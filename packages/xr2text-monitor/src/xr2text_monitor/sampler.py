@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from xr2text_monitor.alerts import Alert, AlertBook, Change, Limits, Watched
 from xr2text_monitor.gpu import GpuReport
@@ -71,8 +72,9 @@ class Sampler:
         seen = None if status is None else (self._status.stamp, history.version, self._events.num_read)
         state = state_of(status, history, process, self._life.age(seen, first_age, now))
         info = run_info_from(self._info.read() or {})
-        checkpoints = tuple(list_checkpoints(self.folder.checkpoints, status))
-        host = read_host(self.folder.checkpoints, status.pid if status and process in ("alive", "stopped") else None)
+        weights = self._checkpoints_folder(status)
+        checkpoints = tuple(list_checkpoints(weights, status))
+        host = read_host(weights, status.pid if status and process in ("alive", "stopped") else None)
         gpu = self._gpu()
         watched = Watched(state, status, history, events, checkpoints, info, gpu.gpus, host)
         changes = tuple(self._book.update(watched, now, wall))
@@ -94,6 +96,13 @@ class Sampler:
             others,
             _notes(status),
         )
+
+    def _checkpoints_folder(self, status: Status | None) -> Path:
+        """Beside the statistics; where they are not, as in a copied folder, the one that the trainer names."""
+        own = self.folder.checkpoints
+        if status is None or not status.checkpoints_dir or own.is_dir():
+            return own
+        return Path(status.checkpoints_dir)
 
     def _status_and_process(self) -> tuple[Status | None, Process]:
         """The status is read again after its process was found gone: it may have written its last word in between."""

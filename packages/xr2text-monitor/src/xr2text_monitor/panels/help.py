@@ -12,7 +12,7 @@ from xr2text_monitor.ink import MUTED, STRONG, line
 from xr2text_monitor.panels.state import LOOKS
 
 KEYS = (
-    ("q", "quit; the training goes on"),
+    ("q ctrl+c", "quit; the training goes on"),
     ("?", "this help"),
     ("s", "save the screen as SVG in the current folder"),
     ("d", "dark or light"),
@@ -35,7 +35,7 @@ class HelpScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         states = "  ".join(f"{glyph}\u00a0{name.lower()}".replace(" ", "\u00a0") for glyph, _, name in LOOKS.values())
-        lines = [line((f"  {key:<8}", STRONG), says) for key, says in KEYS]
+        lines = [line((f"  {key:<10}", STRONG), says) for key, says in KEYS]
         rest = [line(states), line(""), *(line((note, MUTED)) for note in NOTES)]
         box = Static(Content("\n").join([*lines, line(""), *rest]), id="help", markup=False)
         box.border_title = "help"
