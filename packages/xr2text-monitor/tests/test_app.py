@@ -23,7 +23,7 @@ from xr2text_monitor.run_files import Checkpoint, Event, RunFolder, Status
 from xr2text_monitor.sampler import Sampler, Snapshot
 from xr2text_monitor.state import BUSY, ENDED, RunState
 
-SIZES = [(80, 24), (120, 40), (200, 60)]
+SIZES = [(80, 24), (110, 28), (80, 40), (120, 40), (200, 60)]
 
 
 @pytest.fixture(autouse=True)
@@ -138,7 +138,7 @@ async def test_many_warnings_and_many_gpus_leave_room_for_the_rest(tmp_path: Pat
     app = MonitorApp(snapshot)
     async with app.run_test(size=(80, 24)) as pilot:
         shown = await settle(app, pilot, snapshot)
-    for expected in ("9 more warnings", "13 more GPUs", "13/50", "BLEU-4  0.0876", "CPU"):
+    for expected in ("10 more warnings", "13 more GPUs", "13/50", "BLEU-4  0.0876", "CPU"):
         assert expected in shown
 
 

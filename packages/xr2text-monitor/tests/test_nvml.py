@@ -179,6 +179,7 @@ def test_reading_here_and_now_never_raises() -> None:
 def test_process_lists_are_read_every_ten_seconds_only(driver: Path, tmp_path: Path) -> None:
     script = tmp_path / "script"
     script.write_text(LAPTOP)
-    change = f"import pathlib; path = pathlib.Path({str(script)!r}); path.write_text(path.read_text().replace('4242', '7'))\n"
+    change = f"import pathlib; path = pathlib.Path({str(script)!r})\n"
+    change += "path.write_text(path.read_text().replace('4242', '7'))\n"
     code = READ + PRINT.format(now=0) + change + PRINT.format(now=1) + PRINT.format(now=9.9) + PRINT.format(now=10)
     assert [report["gpus"][0]["pids"] for report in play(driver, script, code)] == [[4242], [4242], [4242], [7]]

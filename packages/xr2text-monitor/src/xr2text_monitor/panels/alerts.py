@@ -8,7 +8,7 @@ from xr2text_monitor.ink import BAD, GOOD, STRONG, WARN, line
 from xr2text_monitor.panels.panel import TALL, Panel
 from xr2text_monitor.sampler import Snapshot
 
-MAX_LINES = 4  # on small screens; 6 on tall ones
+MAX_LINES = 3  # on small screens, where the curves need the rest; 6 on tall ones
 
 
 class AlertsPanel(Panel):
@@ -33,7 +33,7 @@ class AlertsPanel(Panel):
         ]
 
     def _room(self) -> int:
-        return MAX_LINES if self.app.size.height < TALL else MAX_LINES + 2
+        return MAX_LINES if self.app.size.height < TALL else 2 * MAX_LINES
 
 
 def _title(alert: Alert, now: float) -> Content:

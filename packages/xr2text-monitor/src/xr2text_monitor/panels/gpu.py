@@ -52,11 +52,11 @@ def _row(gpu: Gpu, warned: set[str], width: int, is_only: bool) -> Content:
     """One GPU in one line; where several share a narrow panel, the number alone tells how busy it is."""
     if gpu.note:
         return label(f"GPU {gpu.index}", (f"{t.DASH} {gpu.note}", MUTED))
-    cells = 8 if width < 100 else 12
+    cells = 12 if width >= 100 else 7 if width >= 70 else 4
     busy = _busy(gpu, cells) if width >= 70 else _busy(gpu, 0)
     pieces: list[Piece] = [*busy, "  ", _temperature(gpu, warned), _slow(gpu, warned), "  "]
     pieces += [*_memory(gpu, warned, cells), f" {_gib(gpu)}", "  ", *_power(gpu)]
-    if not is_only:
+    if not is_only and width >= 70:
         pieces.append((f"  {_name(gpu)}", MUTED))
     return label(f"GPU {gpu.index}", *pieces)
 

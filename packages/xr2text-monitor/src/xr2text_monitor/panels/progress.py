@@ -20,7 +20,7 @@ class ProgressPanel(Panel):
             return _waiting(snapshot)
         status = snapshot.status or Status()
         cells = max(8, min(BAR_CELLS, width - 44))
-        lines = [_epoch(snapshot, status), _step(status, cells), *_time(snapshot, is_split=height >= 5)]
+        lines = [_epoch(snapshot, status), _step(status, cells), *_time(snapshot, is_split=height >= 4)]
         if height >= 5:
             lines.insert(0, _run(status, cells))
         if status.message and height > len(lines):
