@@ -46,7 +46,7 @@ def _draw(rows: "pd.DataFrame", name: str, path: Path) -> Path:
     _mark_stages(axes, rows)
     best = rows.loc[rows["is_best"] == 1, "epoch"]
     if name == "scores" and not best.empty:
-        axes.axvline(best.max(), color="tab:green", linewidth=1, alpha=0.7, label=f"best model (epoch {best.max()})")
+        axes.axvline(best.max(), color="0.2", linestyle=":", linewidth=1.5, label=f"best model (epoch {best.max()})")
     axes.set_xlabel("epoch")
     axes.set_ylabel(Y_LABELS[name])
     axes.set_xlim(rows["epoch"].min() - 0.5, rows["epoch"].max() + 0.5)
@@ -63,7 +63,7 @@ def _mark_stages(axes: "Axes", rows: "pd.DataFrame") -> None:
         if first > rows["epoch"].min():
             axes.axvline(first - 0.5, color="0.5", linestyle="--", linewidth=1)
         axes.annotate(
-            str(stage).replace("_", " "), (first, 1.01), xycoords=("data", "axes fraction"), fontsize=8, color="0.3"
+            str(stage).replace("_", "\n"), (first, 1.01), xycoords=("data", "axes fraction"), fontsize=8, color="0.3"
         )
 
 

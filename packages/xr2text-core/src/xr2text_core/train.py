@@ -511,6 +511,7 @@ def _counts(sizes: dict[str, int]) -> str:
 
 
 def main(options: argparse.Namespace) -> int:
+    set_up_console()
     try:
         return Trainer(settings_of(options), resume=options.resume, fresh=options.fresh).fit()
     except (DatasetError, WeightsError, CheckpointError, RunError, OutOfMemory) as error:

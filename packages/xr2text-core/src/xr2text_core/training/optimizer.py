@@ -29,7 +29,7 @@ def build_optimizer(model: nn.Module, settings: Settings, device: torch.device) 
             for (part, decays), parameters in groups.items()
         ],
         betas=(0.9, 0.98),
-        fused=device.type == "cuda",
+        fused=device.type in ("cuda", "cpu"),
     )
 
 
