@@ -34,7 +34,7 @@ print(*(key for key in ("model", "optimizer") if not same(one[key], two[key])))
 """
 
 
-def train(folder: Path, flags: list[str], num_kills: int) -> tuple[float, int]:
+def train(folder: Path, flags: list[str], num_kills: int, life_s: float) -> tuple[float, int]:
     """Seconds of the training, and how often a monitor beside it was killed."""
     log = (folder / "console.log").open("wb")
     command = [sys.executable, "-m", "xr2text_core.train", "--out", str(folder), *flags]
@@ -43,7 +43,7 @@ def train(folder: Path, flags: list[str], num_kills: int) -> tuple[float, int]:
         while trainer.poll() is None:
             if kills < num_kills:
                 monitor = Terminal([*MONITOR, "--out", str(folder)])
-                time.sleep(0.4 + 0.03 * (kills % 10))
+                time.sleep(life_s * (0.8 + 0.04 * (kills % 10)))
                 monitor.close()  # kill -9
                 kills += 1
             else:
@@ -61,12 +61,13 @@ def history(folder: Path) -> list[dict[str, str]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--life-s", type=float, default=0.5, help="how long each monitor lives, about")
     parser.add_argument("flags", nargs="*", default=SMALL, help="flags of the training, after --")
     options = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"  # sums in the same order both times
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
-        alone_s, _ = train(Path(one), options.flags, 0)
-        watched_s, kills = train(Path(two), options.flags, options.kills)
+        alone_s, _ = train(Path(one), options.flags, 0, 0.0)
+        watched_s, kills = train(Path(two), options.flags, options.kills, options.life_s)
         print(f"alone {alone_s:.1f} s; beside a monitor that was killed {kills} times {watched_s:.1f} s")
         final = [str(Path(folder) / "checkpoints/final_model.pt") for folder in (one, two)]
         different = subprocess.run([sys.executable, "-c", COMPARE, *final], check=True, capture_output=True, text=True)
