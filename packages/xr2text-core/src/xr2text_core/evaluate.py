@@ -148,7 +148,9 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument("--checkpoint", type=Path, default=Path("checkpoints/best_model.pt"), help="file to score")
     parser.add_argument("--split", choices=("train", "val", "test"), default="test")
     parser.add_argument("--root", default="", help="folder of the data set, where it has moved since the training")
-    parser.add_argument("--protocol", choices=[each.name for each in PROTOCOLS], default="clean-full", help="how text is compared")
+    parser.add_argument(
+        "--protocol", choices=[each.name for each in PROTOCOLS], default="clean-full", help="how text is compared"
+    )
     parser.add_argument("--beams", type=int, default=4, help="beam width; 1 is greedy (default: %(default)s)")
     parser.add_argument("--num-studies", type=int, default=0, help="score only the first N studies")
     parser.add_argument("--out", type=Path, default=Path("data/statistics"), help="folder of the CSV files")

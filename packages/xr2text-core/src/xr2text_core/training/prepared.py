@@ -46,13 +46,14 @@ def prepare_data(settings: Settings, tokenizer: ReportTokenizer | None) -> Prepa
     if tokenizer is None:
         reports = [study.report.section(settings.section) for study in train]
         tokenizer = load_tokenizer(settings.decoder, settings.pretrained == "yes", reports)
-    return PreparedData(
-        dataset,
-        make_ready(train, settings.section, tokenizer, settings.max_tokens),
-        make_ready(val, settings.section, tokenizer, settings.max_tokens),
-        cache,
-        tokenizer,
-    )
+    ready = make_ready(train, settings.section, tokenizer, settings.max_tokens)
+    if num_cut := sum(len(tokens) == settings.max_tokens for tokens in ready.tokens):
+        log.info(
+            "%d of %d training reports fill --max-tokens %d and are learned only up to there; scores use whole reports.",
+            num_cut, len(ready), settings.max_tokens,
+        )  # fmt: skip
+    val_ready = make_ready(val, settings.section, tokenizer, settings.max_tokens)
+    return PreparedData(dataset, ready, val_ready, cache, tokenizer)
 
 
 def readable(studies: list[Study], cache: ImageCache) -> list[Study]:
