@@ -22,8 +22,9 @@ KEYS = (
     ("ctrl+p", "all commands and themes"),
 )
 NOTES = (
-    "This program only reads: closing or killing it never affects the trainer.",
-    "PRESUMED DEAD: the process is gone. NO SIGN OF LIFE: it runs, but is silent longer than this run's own rhythm.",
+    "This program only reads: closing it never affects the trainer.",
+    "Presumed dead: the process is gone.",
+    "No sign of life: it runs, but is silent longer than this run's own rhythm.",
     "A dash means not measured. Without a screen: --once, --json, --watch-log.",
 )
 
@@ -34,10 +35,11 @@ class HelpScreen(ModalScreen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,question_mark,q,enter", "dismiss", "close")]
 
     def compose(self) -> ComposeResult:
-        states = "  ".join(f"{glyph}\u00a0{name.lower()}".replace(" ", "\u00a0") for glyph, _, name in LOOKS.values())
-        lines = [line((f"  {key:<10}", STRONG), says) for key, says in KEYS]
-        rest = [line(states), line(""), *(line((note, MUTED)) for note in NOTES)]
-        box = Static(Content("\n").join([*lines, line(""), *rest]), id="help", markup=False)
+        names = [f"{glyph} {name.lower():<18}" for glyph, _, name in LOOKS.values()]
+        states = [line("  ", *names[start : start + 3]) for start in range(0, len(names), 3)]
+        keys = [line((f"  {key:<10}", STRONG), says) for key, says in KEYS]
+        lines = [*keys, line(""), *states, line(""), *(line((note, MUTED)) for note in NOTES)]
+        box = Static(Content("\n").join(lines), id="help", markup=False)
         box.border_title = "help"
         yield box
 
