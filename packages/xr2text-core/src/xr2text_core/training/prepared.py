@@ -49,7 +49,7 @@ def prepare_data(settings: Settings, tokenizer: ReportTokenizer | None) -> Prepa
     ready = make_ready(train, settings.section, tokenizer, settings.max_tokens)
     if num_cut := sum(len(tokens) == settings.max_tokens for tokens in ready.tokens):
         log.info(
-            "%d of %d training reports fill --max-tokens %d and are learned only up to there; scores use whole reports.",
+            "%d of %d training reports fill --max-tokens %d and are learned only so far; scores use whole reports.",
             num_cut, len(ready), settings.max_tokens,
         )  # fmt: skip
     val_ready = make_ready(val, settings.section, tokenizer, settings.max_tokens)
