@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 
-from xr2text_core.data.phantom import sample_scene
+from xr2text_core.data.study import DatasetError
 from xr2text_core.run.checkpoint import load_checkpoint
 from xr2text_core.run.history import HEADER, TIME_COLUMNS
 from xr2text_core.train import EXIT_UNUSABLE, RunError, Trainer, main
@@ -88,7 +88,7 @@ def test_status_events_and_figures_tell_of_the_end(unbroken: Path) -> None:
 
 def test_no_report_text_reaches_logs_or_events(unbroken: Path) -> None:
     written = "".join((unbroken / "data/statistics" / name).read_text() for name in ("events.jsonl", "train.log"))
-    assert sample_scene(0, 0) and "pleural" not in written.lower()
+    assert "pleural" not in written.lower()
 
 
 def test_the_best_model_is_that_of_the_row_marked_best(unbroken: Path) -> None:
@@ -186,6 +186,27 @@ def test_fresh_moves_the_old_run_aside_and_deletes_nothing(tmp_path: Path) -> No
 def test_another_data_set_does_not_continue_this_run(unbroken: Path) -> None:
     with pytest.raises(RunError, match=r"seed: 0 -> 1.*--fresh"):
         trainer(unbroken, "--seed", "1")
+
+
+def test_a_second_trainer_in_the_same_folder_is_refused(tmp_path: Path) -> None:
+    script = "import sys, time; from pathlib import Path; from xr2text_core.run.status import Status; "
+    script += "Status(Path(sys.argv[1]), '', Path('.')).update(state='training'); print('here', flush=True); time.sleep(60)"
+    (tmp_path / "data/statistics").mkdir(parents=True)
+    status = tmp_path / "data/statistics/status.json"
+    with subprocess.Popen([sys.executable, "-c", script, str(status)], stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        with pytest.raises(RunError, match=f"process {other.pid} is training.*--run NAME"):
+            trainer(tmp_path)
+        other.kill()
+    trainer(tmp_path)  # its status still says training, but the process is gone
+
+
+def test_a_run_that_cannot_start_says_failed_in_its_status(tmp_path: Path) -> None:
+    (tmp_path / "manifest.csv").write_text("image,report\n")
+    with pytest.raises(DatasetError):
+        trainer(tmp_path, "--data", "manifest", "--root", str(tmp_path), "--preset", "phantom")
+    assert json.loads((tmp_path / "data/statistics/status.json").read_text())["state"] == "failed"
 
 
 def test_named_runs_lie_beside_each_other(tmp_path: Path) -> None:

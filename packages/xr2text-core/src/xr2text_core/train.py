@@ -41,7 +41,7 @@ from xr2text_core.run.atomic import replace_text
 from xr2text_core.run.checkpoint import CheckpointError, load_checkpoint, newest_good, save_checkpoint
 from xr2text_core.run.folder import RunError, RunFolder
 from xr2text_core.run.history import EpochRow, append_row, cut_after, write_best
-from xr2text_core.run.status import FORMAT, Events, Status, now
+from xr2text_core.run.status import FORMAT, Events, Status, now, running_trainer
 from xr2text_core.training.console import set_up_console
 from xr2text_core.training.curriculum import stage_of
 from xr2text_core.training.keep_awake import keep_awake
@@ -66,6 +66,11 @@ class Trainer:
     def __init__(self, settings: Settings, resume: Path | None = None, fresh: bool = False) -> None:
         self.settings = settings
         self.folder = RunFolder.under(Path(settings.out), settings.run)
+        if other := running_trainer(self.folder.status):
+            raise RunError(
+                f"process {other} is training in {self.folder.checkpoints} right now; wait for it, stop it with "
+                f"`kill {other}` (it saves first), or give this run a name of its own with --run NAME"
+            )
         aside = self.folder.move_aside() if fresh else None
         self.folder.create()
         set_up_console(self.folder.log)
@@ -78,7 +83,9 @@ class Trainer:
         self.resumed_from: Path | None = None
         self.saved_at = time.monotonic()
         self.validation_s = 0.0
-        self._build(resume)
+        found = self._find_checkpoint(resume)
+        with self._failures_on_record():
+            self._build(found)
 
     def fit(self) -> int:
         """Train to the end, or until asked to stop; return the exit code. The loop of this project, whole."""
@@ -133,9 +140,8 @@ class Trainer:
 
     # -- before the loop
 
-    def _build(self, resume: Path | None) -> None:
-        """Read the data, build the model and its optimizer, and restore the checkpoint that there may be."""
-        found = self._find_checkpoint(resume)
+    def _build(self, found: tuple[Path, dict[str, Any]] | None) -> None:
+        """Read the data, build the model and its optimizer, and restore the checkpoint that was found, if one was."""
         self.status.update(state="caching", message="reading the data set and decoding its images once")
         tokenizer = ReportTokenizer.from_json(found[1]["tokenizer"]) if found else None
         settings, self.data = self.settings, prepare_data(self.settings, tokenizer)
@@ -517,6 +523,9 @@ def main(options: argparse.Namespace) -> int:
     except (DatasetError, WeightsError, CheckpointError, RunError, OutOfMemory) as error:
         log.error("%s", error)
         return EXIT_FAILED if isinstance(error, OutOfMemory) else EXIT_UNUSABLE
+    except KeyboardInterrupt:
+        log.info("Stopped before the training began; the same command starts it again.")
+        return 130
 
 
 if __name__ == "__main__":

@@ -71,9 +71,13 @@ def test_data_set_has_one_patient_per_study_and_the_asked_splits() -> None:
     dataset = read(num_train=5, num_val=2, num_test=3, seed=4)
     assert [len(dataset.split(name)) for name in ("train", "val", "test")] == [5, 2, 3]
     assert len({study.patient_id for study in dataset.studies}) == 10
-    assert dataset.studies[7].images == ("phantom:4/7",)
-    assert dataset.studies[7].views == (named_scene("phantom:4/7").view,)
+    assert dataset.studies[4].images == ("phantom:4/4",)
+    assert dataset.studies[4].views == (named_scene("phantom:4/4").view,)
     assert not dataset.left_out.counts
+
+
+def test_the_test_set_stays_the_same_however_many_are_trained_on() -> None:
+    assert read(3, 1, 4, seed=0).split("test") == read(50, 2, 4, seed=0).split("test")
 
 
 @pytest.mark.parametrize("name", ["phantom:0", "phantom:a/1", "0/1", "phantom:0/-1", "scan.png"])

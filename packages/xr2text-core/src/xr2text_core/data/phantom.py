@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 PREFIX = "phantom:"
+FIRST_NUMBER = {"train": 0, "val": 1_000_000, "test": 2_000_000}  # the test set is the same however many are trained on
 
 
 def named_scene(name: str) -> Scene:
@@ -51,10 +52,12 @@ def draw_image(name: str, size: int) -> np.ndarray:
     return draw_scene(named_scene(name), size)
 
 
-def read(num_train: int = 1600, num_val: int = 160, num_test: int = 300, seed: int = 0) -> Dataset:
+def read(num_train: int = 1280, num_val: int = 160, num_test: int = 300, seed: int = 0) -> Dataset:
     """Return the studies of a seed, one patient each; images are names, drawn only when `draw_image` is asked."""
-    splits = ["train"] * num_train + ["val"] * num_val + ["test"] * num_test
-    studies = tuple(_study(seed, number, split) for number, split in enumerate(splits))
+    counts = {"train": num_train, "val": num_val, "test": num_test}
+    studies = tuple(
+        _study(seed, FIRST_NUMBER[split] + number, split) for split, count in counts.items() for number in range(count)
+    )
     notes = ("The images are drawn and the reports are written by a program: nothing here describes a patient.",)
     return Dataset("phantom", f"{PREFIX}{seed}", studies, LeftOut(), notes)
 

@@ -17,6 +17,7 @@ from xr2text_core.run.atomic import append_line, replace_text
 
 FORMAT = 1
 RECENT = 240
+OVER = frozenset({"finished", "interrupted", "failed"})
 WARNINGS = frozenset(
     {"out_of_memory", "skipped_step", "checkpoint_failed", "checkpoint_damaged", "collapsed", "failed"}
 )
@@ -26,6 +27,20 @@ log = logging.getLogger(__name__)
 def now() -> str:
     """The time in UTC, ISO 8601 with offset, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def running_trainer(path: Path) -> int | None:
+    """The process that a status.json says is at work, if it really lives on this host and is not this one."""
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        process = psutil.Process(fields["pid"])
+        is_the_same = abs(process.create_time() - fields["process_started_s"]) < 2
+    except (OSError, ValueError, KeyError, TypeError, psutil.Error):
+        return None
+    is_elsewhere = fields.get("host") != socket.gethostname()
+    if is_elsewhere or not is_the_same or process.pid == os.getpid() or fields.get("state") in OVER:
+        return None
+    return process.pid
 
 
 class Status:
