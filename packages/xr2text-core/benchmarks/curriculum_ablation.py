@@ -1,10 +1,10 @@
 """Does the curriculum help? Trains on phantoms with and without it, several seeds each, and prints the test scores.
 
-    python packages/xr2text-core/benchmarks/curriculum_ablation.py --out ablation [--epochs 25] [--seeds 0 1 2] [--jobs 2]
+    python benchmarks/curriculum_ablation.py --out ablation [--epochs 25] [--seeds 0 1 2] [--jobs 2]
 
-Each seed draws its own phantoms; both arms of a seed train and are scored on the same ones. A run that is finished is not
-trained again, so the command can be interrupted. With the same number of epochs the arm without curriculum takes more steps;
-`--epochs-without` evens that out.
+Each seed draws its own phantoms; both arms of a seed train and are scored on the same ones. A run that is finished is
+not trained again, so the command can be interrupted. With the same number of epochs the arm without curriculum takes
+more steps; `--epochs-without` evens that out.
 """
 
 import argparse

@@ -190,7 +190,8 @@ def test_another_data_set_does_not_continue_this_run(unbroken: Path) -> None:
 
 def test_a_second_trainer_in_the_same_folder_is_refused(tmp_path: Path) -> None:
     script = "import sys, time; from pathlib import Path; from xr2text_core.run.status import Status; "
-    script += "Status(Path(sys.argv[1]), '', Path('.')).update(state='training'); print('here', flush=True); time.sleep(60)"
+    script += "Status(Path(sys.argv[1]), '', Path('.')).update(state='training'); "
+    script += "print('here', flush=True); time.sleep(60)"
     (tmp_path / "data/statistics").mkdir(parents=True)
     status = tmp_path / "data/statistics/status.json"
     with subprocess.Popen([sys.executable, "-c", script, str(status)], stdout=subprocess.PIPE) as other:
