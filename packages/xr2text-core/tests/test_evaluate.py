@@ -9,6 +9,8 @@ from PIL import Image
 
 from xr2text_core import evaluate, generate
 from xr2text_core.data.phantom import draw_image
+from xr2text_core.report.vocabulary import FINDINGS
+from xr2text_core.run.checkpoint import load_checkpoint, save_checkpoint
 from xr2text_core.train import Trainer
 from xr2text_core.training.arguments import parse_arguments, settings_of
 
@@ -24,11 +26,14 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def read(path: Path) -> list[dict[str, str]]:
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
 def score(folder: Path, *flags: str) -> tuple[int, list[dict[str, str]]]:
     code = evaluate.main(["--checkpoint", str(folder / CHECKPOINT), "--out", str(folder / "scores"), *flags])
-    (path,) = (folder / "scores").glob("*.csv")
-    with path.open() as file:
-        return code, list(csv.DictReader(file))
+    return code, read(folder / "scores" / "scores_best_model_test.csv")
 
 
 def test_the_table_carries_trivial_rows_beside_the_model(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -38,7 +43,57 @@ def test_the_table_carries_trivial_rows_beside_the_model(run: Path, capsys: pyte
     assert names[0] == "best_model.pt"
     assert {"images shuffled among studies", "best constant report", "random training report"} <= set(names)
     assert {row["protocol"] for row in rows} == {"clean-full"} and {row["section"] for row in rows} == {"findings"}
-    assert "best constant report" in capsys.readouterr().out
+    shown = capsys.readouterr()
+    assert "best constant report" in shown.out and "published" not in shown.out
+    assert "warning: best_model.pt: " in shown.err  # it was trained for a moment only
+
+
+def test_the_nearest_neighbour_row_speaks_as_the_most_similar_training_image(run: Path) -> None:
+    flags = ["--split", "train", "--num-studies", "6", "--beams", "1"]
+    code = evaluate.main(["--checkpoint", str(run / CHECKPOINT), "--out", str(run / "scores"), *flags])
+    rows = {row["row"]: row for row in read(run / "scores" / "scores_best_model_train.csv")}
+    assert code == 0 and float(rows["nearest of 24 train images"]["bleu_4"]) == pytest.approx(1)  # each finds itself
+    _, rows_without = score(run, "--num-studies", "4", "--beams", "1", "--neighbours", "0")
+    assert not any(row["row"].startswith("nearest") for row in rows_without)
+    _, rows_of_half = score(run, "--num-studies", "4", "--beams", "1", "--neighbours", "13")
+    assert any(row["row"] == "nearest of 12 train images" for row in rows_of_half)
+
+
+def test_two_checkpoints_are_compared_on_the_same_studies(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = str(run / "checkpoints/final_model.pt")
+    code, rows = score(run, "--num-studies", "6", "--beams", "1", "--against", other, "--published")
+    assert code == 0
+    assert [row["row"] for row in rows[:2]] == ["best_model.pt", "final_model.pt"] and rows[1]["bleu_4_high"]
+    (bleu_4,) = [row for row in read(run / "scores/paired_best_model_test.csv") if row["score"] == "bleu_4"]
+    assert float(bleu_4["value"]) == 0 and float(bleu_4["p_value"]) == 1  # one epoch: best and final are the same
+    shown = capsys.readouterr().out
+    assert "best_model.pt minus final_model.pt" in shown and "ORGAN" in shown
+
+
+def test_a_checkpoint_that_was_trained_on_the_scored_studies_is_not_compared(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    contents = load_checkpoint(run / CHECKPOINT)
+    contents["settings"]["num_studies"] = 200
+    other = tmp_path / "other.pt"
+    save_checkpoint(other, contents)
+    code, _ = score(run, "--num-studies", "20", "--beams", "1", "--against", str(other))
+    assert code == 2
+    assert "was trained on 16 of the 20 studies" in capsys.readouterr().err
+
+
+def test_reports_and_findings_go_to_files_of_their_own(run: Path) -> None:
+    score(run, "--num-studies", "4", "--beams", "1", "--save-reports", "--neighbours", "0")
+    reports = read(run / "scores/reports_best_model_test.csv")
+    assert len(reports) == 4 and all(row["reference"] for row in reports)
+    findings = read(run / "scores/scores_best_model_test_findings.csv")
+    assert {row["finding"] for row in findings} == set(FINDINGS) and findings[0]["protocol"] == "clean-full"
+
+
+def test_r2gen_protocols_keep_only_words_of_the_training_reports(run: Path) -> None:
+    _, rows = score(run, "--num-studies", "20", "--beams", "1", "--protocol", "r2gen-mimic", "--neighbours", "0")
+    _, whole = score(run, "--num-studies", "20", "--beams", "1", "--neighbours", "0")
+    assert float(rows[-1]["bleu_1"]) < float(whole[-1]["bleu_1"])  # the ceiling says rare words, which became <unk>
 
 
 def test_the_phantoms_own_writer_is_the_ceiling(run: Path) -> None:

@@ -1,27 +1,35 @@
-"""Scores a checkpoint on a split, beside what needs no model at all.
+"""Scores a checkpoint on a split, beside what needs no model at all, with intervals; or compares two checkpoints.
 
-python -m xr2text_core.evaluate [--checkpoint checkpoints/best_model.pt] [--split test]
+python -m xr2text_core.evaluate [--checkpoint checkpoints/best_model.pt] [--split test] [--against OTHER.pt]
 """
 
 import argparse
 import csv
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from xr2text_core.metrics.protocols import PROTOCOLS, describe
+from xr2text_core.metrics.protocols import (
+    PROTOCOLS,
+    reference_lengths,
+)
 
 if TYPE_CHECKING:
     from xr2text_core.data.batches import BatchMaker
+    from xr2text_core.metrics.bootstrap import PairedDifference
+    from xr2text_core.metrics.rows import Row, Yardstick
     from xr2text_core.metrics.scores import Scores
     from xr2text_core.model.xr2text import XR2TextModel
     from xr2text_core.report.tokenizer import ReportTokenizer
+    from xr2text_core.training.comparison import Scored
+    from xr2text_core.training.trained import TrainedModel
 
 EVALUATION_BATCH = 64
+NEIGHBOURS = 20_000  # training images for the nearest-neighbour row: bounds its memory to a few hundred MiB
 
 
 @dataclass(frozen=True)
@@ -78,74 +86,34 @@ def evaluate(
     return Evaluation(loss_sum / max(1, num_tokens), candidates, studies.references, scores)
 
 
-@dataclass(frozen=True)
-class Row:
-    """One line of the table: who wrote the reports, and how they score."""
-
-    name: str
-    scores: "Scores"
-
-
-def trivial_rows(
-    candidates: Sequence[str], references: Sequence[str], train: Sequence[str], protocol: str
-) -> list[Row]:
-    """What a table must carry to be believed: reports written without looking, and the model's own given to others."""
-    from xr2text_core.metrics import baselines
-    from xr2text_core.metrics.scores import score_reports
-
-    constant = baselines.best_constant(train, references, protocol)
-    most_frequent = baselines.most_frequent(train)
-    written: dict[str, Sequence[str]] = {
-        "images shuffled among studies": baselines.shuffled(candidates, seed=0),
-        "best constant report": [constant] * len(references),
-        "most frequent report": [most_frequent] * len(references),
-        "random training report": baselines.random_reports(train, len(references), seed=0),
-    }
-    return [Row(name, score_reports(reports, references, protocol)) for name, reports in written.items()]
+def generate_reports(trained: "TrainedModel", batches: "BatchMaker", options: argparse.Namespace) -> Evaluation:
+    """Evaluate with the decoding that the command was asked for, with a progress bar."""
+    tokens = trained.settings.max_tokens
+    result = evaluate(trained.model, trained.tokenizer, batches, tokens, options.protocol, options.beams, True)
+    assert result is not None  # nobody asked it to stop
+    return result
 
 
-def ceiling_row(images: Sequence[str], section: str, references: Sequence[str], protocol: str) -> Row:
-    """What the phantom's own writer says about the same scenes in its commonest wording: nobody can do much better."""
-    from xr2text_core.data.phantom import commonest_report, named_scene
-    from xr2text_core.metrics.scores import score_reports
-
-    candidates = [commonest_report(named_scene(name)).section(section) for name in images]
-    return Row("ceiling (the phantom's own writer)", score_reports(candidates, references, protocol))
+def row_names(checkpoint: Path, against: Path | None) -> tuple[str, str]:
+    """File names, or whole paths where the names are the same."""
+    if against is None or checkpoint.name != against.name:
+        return checkpoint.name, against.name if against else ""
+    return checkpoint.as_posix(), against.as_posix()
 
 
-COLUMNS = (
-    ("BLEU-1", "bleu_1", ".4f"),
-    ("BLEU-4", "bleu_4", ".4f"),
-    ("ROUGE-L", "rouge_l", ".4f"),
-    ("CIDEr", "cider", ".3f"),
-    ("rule-label F1", "clinical_f1", ".3f"),
-    ("distinct", "distinct_reports", "d"),
-    ("length ratio", "length_ratio", ".2f"),
-)
-
-
-def table(rows: Sequence[Row]) -> str:
-    """The rows as aligned text."""
-    width = max(len(row.name) for row in rows)
-    lines = [" ".join([" " * width, *(f"{title:>13}" for title, _, _ in COLUMNS)])]
-    for row in rows:
-        cells = [f"{getattr(row.scores, name):>13{form}}" for _, name, form in COLUMNS]
-        lines.append(" ".join([f"{row.name:<{width}}", *cells]))
-    return "\n".join(lines)
-
-
-def write_table(path: Path, rows: Sequence[Row], about: dict[str, str]) -> None:
-    """One CSV row per table row; protocol, section, split and decoding stand in each."""
+def write_reports_file(path: Path, batches: "BatchMaker", candidates: Sequence[str]) -> None:
+    """Study, candidate and reference of every row: report text, so the file belongs where the data set belongs."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, ["row", *asdict(rows[0].scores), *about])
-        writer.writeheader()
-        writer.writerows({"row": row.name, **asdict(row.scores), **about} for row in rows)
+        writer = csv.writer(file)
+        writer.writerow(["study_id", "candidate", "reference"])
+        writer.writerows(zip(batches.studies.study_ids, candidates, batches.studies.references, strict=True))
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m xr2text_core.evaluate", description=__doc__.splitlines()[0])
     parser.add_argument("--checkpoint", type=Path, default=Path("checkpoints/best_model.pt"), help="file to score")
+    parser.add_argument("--against", type=Path, help="second checkpoint: both on the same studies, with a paired test")
     parser.add_argument("--split", choices=("train", "val", "test"), default="test")
     parser.add_argument("--root", default="", help="folder of the data set, where it has moved since the training")
     parser.add_argument(
@@ -153,7 +121,14 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     )
     parser.add_argument("--beams", type=int, default=4, help="beam width; 1 is greedy (default: %(default)s)")
     parser.add_argument("--num-studies", type=int, default=0, help="score only the first N studies")
+    parser.add_argument(
+        "--neighbours",
+        type=int,
+        default=NEIGHBOURS,
+        help="training images that the nearest-neighbour row may choose from; 0 leaves it out (default: %(default)s)",
+    )
     parser.add_argument("--out", type=Path, default=Path("data/statistics"), help="folder of the CSV files")
+    parser.add_argument("--published", action="store_true", help="show the guide's rows also for other data sets")
     parser.add_argument(
         "--save-reports", action="store_true", help="also write candidates and references (report text!)"
     )
@@ -164,40 +139,108 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse_arguments(arguments)
     from xr2text_core.data.study import DatasetError
     from xr2text_core.run.checkpoint import CheckpointError
-    from xr2text_core.training.trained import TrainedModel
 
     try:
-        trained = TrainedModel.load(options.checkpoint)
-        dataset = trained.dataset(options.root)
-        batches = trained.batches(dataset.split(options.split)[: options.num_studies or None])
+        return score_checkpoint(options)
     except (CheckpointError, DatasetError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    section = trained.settings.section
-    train = [study.report.section(section) for study in dataset.split("train")]
-    result = evaluate(
-        trained.model, trained.tokenizer, batches, trained.settings.max_tokens, options.protocol, options.beams, True
-    )
-    assert result is not None  # nobody asked it to stop
-    rows = [Row(options.checkpoint.name, result.scores)]
-    rows += trivial_rows(result.candidates, result.references, train, options.protocol)
-    if trained.settings.data == "phantom":
-        rows.append(ceiling_row(batches.studies.images, section, result.references, options.protocol))
-    about = {
+
+
+def score_checkpoint(options: argparse.Namespace) -> int:
+    """Write the reports of one or two checkpoints, hold them against the references, show and save what comes out."""
+    from xr2text_core.metrics.published import published_table
+    from xr2text_core.metrics.rows import warnings
+    from xr2text_core.training.comparison import comparison_rows, studies_to_score
+    from xr2text_core.training.trained import TrainedModel
+
+    trained = TrainedModel.load(options.checkpoint)
+    settings = trained.settings
+    scored = studies_to_score(trained, options.split, options.num_studies, options.root, options.protocol)
+    result = generate_reports(trained, scored.batches, options)
+    name, other_name = row_names(options.checkpoint, options.against)
+    models = [scored.yardstick.row_with_intervals(name, result.candidates)]
+    theirs = reports_of_other(options, trained, scored) if options.against else []
+    if theirs:
+        models.append(scored.yardstick.row_with_intervals(other_name, theirs))
+    others = comparison_rows(trained, scored, result.candidates, options.neighbours)
+    about = about_table(options, settings.data, settings.section, scored.yardstick)
+
+    print(f"loss {result.loss:.4f}")
+    show_and_write(options, models, others, about)
+    if theirs:
+        compare(options, scored.yardstick.paired_differences(result.candidates, theirs), (name, other_name), about)
+    if options.save_reports:
+        write_reports_file(path_for(options, "reports"), scored.batches, result.candidates)
+    if options.published or settings.data == "mimic-cxr":
+        print("\n" + published_table())
+    for line in warnings(models[0], others):
+        print(f"warning: {line}", file=sys.stderr)
+    return 0
+
+
+def show_and_write(
+    options: argparse.Namespace, models: "list[Row]", others: "list[Row]", about: dict[str, str]
+) -> None:
+    """The table of all rows, and the findings of the first model."""
+    from xr2text_core.metrics import table
+
+    print(table.say(about, models[0].scores.num_reports))
+    print(table.table([*models, *others]))
+    print(f"\nFindings that the rule labeler reads in references and in the reports of {models[0].name}:")
+    print(table.finding_table(models[0].clinical))
+    table.write_table(path_for(options, "scores"), [*models, *others], about)
+    table.write_findings(path_for(options, "scores", "_findings"), models, about)
+    print(f"written to {path_for(options, 'scores')} and ..._findings.csv")
+
+
+def compare(
+    options: argparse.Namespace,
+    differences: "dict[str, PairedDifference]",
+    names: tuple[str, str],
+    about: dict[str, str],
+) -> None:
+    """The paired test of two checkpoints."""
+    from xr2text_core.metrics import table
+
+    print(f"\n{names[0]} minus {names[1]}, paired bootstrap over the same studies:")
+    print(table.paired_table(differences))
+    path = path_for(options, "paired")
+    table.write_paired(path, differences, {"first": names[0], "second": names[1], **about})
+    print(f"written to {path}")
+
+
+def path_for(options: argparse.Namespace, kind: str, suffix: str = "") -> Path:
+    folder: Path = options.out
+    return folder / f"{kind}_{options.checkpoint.stem}_{options.split}{suffix}.csv"
+
+
+def reports_of_other(options: argparse.Namespace, trained: "TrainedModel", scored: "Scored") -> list[str]:
+    """What the checkpoint --against writes for the same studies."""
+    from xr2text_core.training.comparison import same_studies_for
+    from xr2text_core.training.trained import TrainedModel
+
+    other = TrainedModel.load(options.against)
+    batches = same_studies_for(other, options.against, trained, scored, options.root)
+    return generate_reports(other, batches, options).candidates
+
+
+def about_table(options: argparse.Namespace, data: str, section: str, yardstick: "Yardstick") -> dict[str, str]:
+    """What stands in every row of every file, because a score without it says nothing."""
+    lengths = reference_lengths(yardstick.references, options.protocol)
+    return {
         "checkpoint": options.checkpoint.name,
-        "data": trained.settings.data,
+        "data": data,
         "split": options.split,
-        "section": trained.settings.section,
+        "section": section,
         "protocol": options.protocol,
         "beams": str(options.beams),
+        "reference_tokens_mean": f"{lengths.mean:.2f}",
+        "reference_tokens_median": f"{lengths.median:g}",
+        "reference_tokens_p95": f"{lengths.percentile_95:g}",
+        "reference_tokens_max": str(lengths.max),
+        "reference_share_cut": f"{lengths.share_cut:.4f}",
     }
-    print(f"{trained.settings.data}, {options.split} split, {len(batches.studies)} studies, {section} section, "
-          f"beam {options.beams}; {describe(options.protocol)}; loss {result.loss:.4f}")  # fmt: skip
-    print(table(rows))
-    path = options.out / f"scores_{options.checkpoint.stem}_{options.split}.csv"
-    write_table(path, rows, about)
-    print(f"written to {path}")
-    return 0
 
 
 if __name__ == "__main__":

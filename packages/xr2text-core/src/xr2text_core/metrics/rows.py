@@ -1,0 +1,109 @@
+"""The rows of a table that can be believed: a model beside reports that need no model or no image; and warnings."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from xr2text_core.metrics import baselines
+from xr2text_core.metrics.bootstrap import Interval, PairedDifference, bootstrap_intervals, paired_bootstrap
+from xr2text_core.metrics.clinical_f1 import ClinicalF1, clinical_f1
+from xr2text_core.metrics.scores import Scores, score_reports
+from xr2text_core.report.labeler import label_report
+
+SHUFFLED, CONSTANT = "images shuffled among studies", "best constant report"
+FEW_DISTINCT = 0.05  # distinct reports per study; a released IU X-Ray model has 4 for 590
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: who wrote the reports, how they score, and 95 % intervals where they were computed.
+
+    `intervals` has the names of `scores`, and "clinical_f1_abnormal".
+    """
+
+    name: str
+    scores: Scores
+    clinical: ClinicalF1
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
+
+    @property
+    def bleu_and_rouge(self) -> float:
+        """BLEU-4 + ROUGE-L, by which the best model is chosen."""
+        return self.scores.bleu_4 + self.scores.rouge_l
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """What reports are held against: the references, the protocol, and the words it keeps (None: all)."""
+
+    references: Sequence[str]
+    protocol: str
+    vocabulary: Collection[str] | None = None
+
+    def row(self, name: str, candidates: Sequence[str]) -> Row:
+        """Score one report per reference."""
+        scores = score_reports(candidates, self.references, self.protocol, vocabulary=self.vocabulary)
+        return Row(name, scores, clinical_f1(candidates, self.references))
+
+    def row_with_intervals(self, name: str, candidates: Sequence[str]) -> Row:
+        """The same with bootstrap intervals: how far scores move with the studies, not with another training."""
+        row = self.row(name, candidates)
+        intervals = bootstrap_intervals(candidates, self.references, self.protocol, vocabulary=self.vocabulary)
+        pairs = zip(candidates, self.references, strict=True)
+        abnormal = [pair for pair in pairs if not label_report(pair[1]).is_normal]
+        if abnormal:
+            said, true = [pair[0] for pair in abnormal], [pair[1] for pair in abnormal]
+            intervals["clinical_f1_abnormal"] = bootstrap_intervals(said, true, self.protocol)["clinical_f1"]
+        return Row(name, row.scores, row.clinical, intervals)
+
+    def paired_differences(self, first: Sequence[str], second: Sequence[str]) -> dict[str, PairedDifference]:
+        """First minus second list of reports for the same studies, by measure."""
+        return paired_bootstrap(first, second, self.references, self.protocol, vocabulary=self.vocabulary)
+
+
+def trivial_rows(
+    yardstick: Yardstick, candidates: Sequence[str], train: Sequence[str], val: Sequence[str]
+) -> list[Row]:
+    """Reports written without looking, and the model's own reports given to other studies.
+
+    The constant is the training report that does best on `val`, never on the references that are scored.
+    """
+    num_studies = len(yardstick.references)
+    constant = baselines.best_constant(train, val or train, yardstick.protocol)
+    written: dict[str, Sequence[str]] = {
+        CONSTANT: [constant] * num_studies,
+        "most frequent report": [baselines.most_frequent(train)] * num_studies,
+        "random training report": baselines.random_reports(train, num_studies, seed=0),
+    }
+    if num_studies > 1:
+        written = {SHUFFLED: baselines.shuffled(candidates, seed=0), **written}
+    return [yardstick.row(name, reports) for name, reports in written.items()]
+
+
+def warnings(model: Row, others: Sequence[Row]) -> list[str]:
+    """Reasons not to believe that the model reads images; an empty list when none was found."""
+    by_name = {row.name: row for row in others}
+    found = []
+    if CONSTANT in by_name:
+        found += _not_above_constant(model, by_name[CONSTANT])
+    num_distinct, num_reports = model.scores.distinct_reports, model.scores.num_reports
+    if num_reports > 1 and num_distinct <= max(1, FEW_DISTINCT * num_reports):
+        found.append(f"only {num_distinct} distinct reports for {num_reports} studies")
+    interval = model.intervals.get("rouge_l")
+    if SHUFFLED in by_name and interval and by_name[SHUFFLED].scores.rouge_l >= interval.low:
+        found.append(
+            f"ROUGE-L is {by_name[SHUFFLED].scores.rouge_l:.4f} when the reports go to other studies, "
+            f"within the interval of the model ({interval.low:.4f} to {interval.high:.4f})"
+        )
+    return [f"{model.name}: {reason}: it may not look at the image at all" for reason in found]
+
+
+def _not_above_constant(model: Row, constant: Row) -> list[str]:
+    pairs = {
+        "BLEU-4 + ROUGE-L": (model.bleu_and_rouge, constant.bleu_and_rouge),
+        "rule-label F1": (model.scores.clinical_f1, constant.scores.clinical_f1),
+    }
+    return [
+        f"{name} {ours:.4f} does not beat one constant report for everybody ({theirs:.4f})"
+        for name, (ours, theirs) in pairs.items()
+        if ours <= theirs
+    ]

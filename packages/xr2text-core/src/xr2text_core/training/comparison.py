@@ -1,0 +1,91 @@
+"""What a trained model is held against: the studies of a split, and the rows that need its images or its data set."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from xr2text_core.data.batches import BatchMaker
+from xr2text_core.data.phantom import commonest_report, named_scene
+from xr2text_core.data.study import Dataset, DatasetError, Study
+from xr2text_core.metrics.baselines import nearest_neighbour
+from xr2text_core.metrics.protocols import get_protocol, training_vocabulary
+from xr2text_core.metrics.rows import Row, Yardstick, trivial_rows
+from xr2text_core.training.features import mean_features, training_batches
+from xr2text_core.training.trained import TrainedModel
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The studies that are scored, and the training and validation reports of their data set."""
+
+    dataset: Dataset
+    studies: list[Study]
+    batches: BatchMaker
+    yardstick: Yardstick
+    train: list[str]
+    val: list[str]
+
+
+def studies_to_score(trained: TrainedModel, split: str, num_studies: int, root: str, protocol: str) -> Scored:
+    """The first `num_studies` of a split, 0 for all; raises DatasetError when none is usable."""
+    dataset = trained.dataset(root)
+    studies = dataset.split(split)[: num_studies or None]
+    batches = trained.batches(studies)
+    train, val = (
+        [study.report.section(trained.settings.section) for study in dataset.split(name)] for name in ("train", "val")
+    )
+    keeps_all_words = get_protocol(protocol).min_word_count == 1
+    vocabulary = None if keeps_all_words else training_vocabulary(train, protocol)
+    yardstick = Yardstick(batches.studies.references, protocol, vocabulary)
+    return Scored(dataset, studies, batches, yardstick, train, val)
+
+
+def comparison_rows(trained: TrainedModel, scored: Scored, candidates: Sequence[str], neighbours: int) -> list[Row]:
+    """The rows that a model must be seen beside; on the phantom the last one is what nobody can beat by much.
+
+    `neighbours` training images at most are searched for the nearest; 0 leaves that row out.
+    """
+    rows = trivial_rows(scored.yardstick, candidates, scored.train, scored.val)
+    if neighbours:
+        rows.append(_neighbour_row(trained, scored, neighbours))
+    if trained.settings.data == "phantom":
+        rows.append(_ceiling_row(scored, trained.settings.section))
+    return rows
+
+
+def same_studies_for(other: TrainedModel, path: Path, trained: TrainedModel, scored: Scored, root: str) -> BatchMaker:
+    """The scored studies as another checkpoint takes them; DatasetError where comparing the two would be unfair."""
+    for name in ("data", "section"):
+        ours, theirs = getattr(trained.settings, name), getattr(other.settings, name)
+        if ours != theirs:
+            raise DatasetError(f"--against {path} was trained with --{name} {theirs}, the other checkpoint with {ours}")
+    learned = _training_images(other.dataset(root)) - _training_images(scored.dataset)
+    if num_learned := len(learned.intersection(scored.batches.studies.images)):
+        raise DatasetError(
+            f"--against {path} was trained on {num_learned} of the {len(scored.batches.studies)} studies that are to "
+            "be scored; compare checkpoints of the same data set and splits"
+        )
+    batches = other.batches(scored.studies)
+    if batches.studies.study_ids != scored.batches.studies.study_ids:
+        raise DatasetError(f"--against {path}: not the same images are readable at its image size")
+    return batches
+
+
+def _training_images(dataset: Dataset) -> set[str]:
+    return {study.images[0] for study in dataset.split("train")}
+
+
+def _neighbour_row(trained: TrainedModel, scored: Scored, most: int) -> Row:
+    """For every study the report of the training image that the model's own encoder finds most similar."""
+    known = training_batches(trained, scored.dataset, most)
+    reports = nearest_neighbour(
+        mean_features(trained, known), known.studies.references, mean_features(trained, scored.batches)
+    )
+    return scored.yardstick.row(f"nearest of {len(known.studies)} train images", reports)
+
+
+def _ceiling_row(scored: Scored, section: str) -> Row:
+    """What the phantom's own writer says about the same scenes in its commonest wording: nobody can do much better."""
+    images = scored.batches.studies.images
+    candidates = [commonest_report(named_scene(name)).section(section) for name in images]
+    return scored.yardstick.row("ceiling: phantom's own writer", candidates)

@@ -1,0 +1,38 @@
+"""What the image encoder of a trained model makes of whole images: for the nearest-neighbour row of the tables."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from xr2text_core.data.batches import BatchMaker, make_ready
+from xr2text_core.data.cache import build_cache
+from xr2text_core.data.study import Dataset
+from xr2text_core.training.prepared import cache_folder, readable
+from xr2text_core.training.trained import TrainedModel
+
+BATCH = 64
+
+
+@torch.inference_mode()
+def mean_features(trained: TrainedModel, batches: BatchMaker) -> NDArray[np.float32]:
+    """The mean of the encoder's visual tokens of every study, (N, C)."""
+    rows = []
+    everything = range(len(batches.studies))
+    for start in tqdm(everything[::BATCH], "Encoding images", unit="batch", disable=None, leave=False):
+        indices = everything[start : start + BATCH]
+        tokens = trained.model.encoder.images(batches.plain(indices).images)  # (B, N, C)
+        rows.append(tokens.mean(1).float().cpu().numpy())
+    return np.concatenate(rows)
+
+
+def training_batches(trained: TrainedModel, dataset: Dataset, most: int) -> BatchMaker:
+    """At most `most` training studies, evenly spread, from the very image cache that the training filled."""
+    settings = trained.settings
+    train, val = dataset.split("train"), dataset.split("val")[: settings.val_studies]
+    names = [study.images[0] for study in train + val]
+    cache = build_cache(cache_folder(settings), names, settings.image_size, settings.workers)
+    usable = readable(train, cache)
+    kept = usable[:: -(-len(usable) // most)]
+    ready = make_ready(kept, settings.section, trained.tokenizer, settings.max_tokens)
+    return BatchMaker(ready, cache, trained.device, settings.seed)
