@@ -1,6 +1,7 @@
 """A checkpoint is scored beside what needs no model, and a report can be had for any image."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,13 @@ from PIL import Image
 
 from xr2text_core import evaluate, generate
 from xr2text_core.data.phantom import draw_image
+from xr2text_core.data.study import DatasetError
 from xr2text_core.report.vocabulary import FINDINGS
 from xr2text_core.run.checkpoint import load_checkpoint, save_checkpoint
 from xr2text_core.train import Trainer
 from xr2text_core.training.arguments import parse_arguments, settings_of
+from xr2text_core.training.comparison import same_studies_for, studies_to_score
+from xr2text_core.training.trained import TrainedModel
 
 CHECKPOINT = "checkpoints/best_model.pt"
 
@@ -70,16 +74,23 @@ def test_two_checkpoints_are_compared_on_the_same_studies(run: Path, capsys: pyt
     assert "best_model.pt minus final_model.pt" in shown and "ORGAN" in shown
 
 
-def test_a_checkpoint_that_was_trained_on_the_scored_studies_is_not_compared(
+def test_a_checkpoint_that_learned_the_scored_studies_is_not_compared(run: Path) -> None:
+    trained = TrainedModel.load(run / CHECKPOINT)
+    scored = studies_to_score(trained, "train", 4, "", "clean-full")
+    elsewhere = replace(scored, dataset=replace(scored.dataset, studies=()))  # a split in which nobody learned them
+    with pytest.raises(DatasetError, match=r"other\.pt was trained on 4 of the 4 studies"):
+        same_studies_for(trained, Path("other.pt"), trained, elsewhere, "")
+
+
+def test_a_checkpoint_of_another_section_is_not_compared(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     contents = load_checkpoint(run / CHECKPOINT)
-    contents["settings"]["num_studies"] = 200
-    other = tmp_path / "other.pt"
-    save_checkpoint(other, contents)
-    code, _ = score(run, "--num-studies", "20", "--beams", "1", "--against", str(other))
+    contents["settings"]["section"] = "impression"
+    save_checkpoint(tmp_path / "other.pt", contents)
+    code, _ = score(run, "--num-studies", "4", "--beams", "1", "--against", str(tmp_path / "other.pt"))
     assert code == 2
-    assert "was trained on 16 of the 20 studies" in capsys.readouterr().err
+    assert "was trained with --section impression, the other checkpoint with findings" in capsys.readouterr().err
 
 
 def test_reports_and_findings_go_to_files_of_their_own(run: Path) -> None:
