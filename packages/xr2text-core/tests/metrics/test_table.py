@@ -54,6 +54,12 @@ def test_the_constant_is_picked_on_the_validation_references_not_on_those_that_a
     assert constant.bleu_and_rouge < YARDSTICK.row("", [NORMAL] * len(REFERENCES)).bleu_and_rouge
 
 
+def test_rows_that_cannot_be_had_are_left_out() -> None:
+    assert [row.name for row in trivial_rows(YARDSTICK, REFERENCES, [], [])] == [SHUFFLED]
+    single = Yardstick(REFERENCES[:1], "clean-full")
+    assert SHUFFLED not in [row.name for row in trivial_rows(single, REFERENCES[:1], TRAIN, [])]
+
+
 def test_intervals_hold_the_scores_of_the_row() -> None:
     candidates = [*REFERENCES[:4], *[NORMAL] * 4]
     row = YARDSTICK.row_with_intervals("m.pt", candidates)

@@ -65,17 +65,17 @@ def trivial_rows(
 ) -> list[Row]:
     """Reports written without looking, and the model's own reports given to other studies.
 
-    The constant is the training report that does best on `val`, never on the references that are scored.
+    The constant is the training report that does best on `val`, never on the references that are scored. Rows that
+    cannot be had (no training reports, one study only) are left out.
     """
     num_studies = len(yardstick.references)
-    constant = baselines.best_constant(train, val or train, yardstick.protocol)
-    written: dict[str, Sequence[str]] = {
-        CONSTANT: [constant] * num_studies,
-        "most frequent report": [baselines.most_frequent(train)] * num_studies,
-        "random training report": baselines.random_reports(train, num_studies, seed=0),
-    }
+    written: dict[str, Sequence[str]] = {}
     if num_studies > 1:
-        written = {SHUFFLED: baselines.shuffled(candidates, seed=0), **written}
+        written[SHUFFLED] = baselines.shuffled(candidates, seed=0)
+    if train:
+        written[CONSTANT] = [baselines.best_constant(train, val or train, yardstick.protocol)] * num_studies
+        written["most frequent report"] = [baselines.most_frequent(train)] * num_studies
+        written["random training report"] = baselines.random_reports(train, num_studies, seed=0)
     return [yardstick.row(name, reports) for name, reports in written.items()]
 
 

@@ -46,7 +46,7 @@ def comparison_rows(trained: TrainedModel, scored: Scored, candidates: Sequence[
     `neighbours` training images at most are searched for the nearest; 0 leaves that row out.
     """
     rows = trivial_rows(scored.yardstick, candidates, scored.train, scored.val)
-    if neighbours:
+    if neighbours and scored.train:
         rows.append(_neighbour_row(trained, scored, neighbours))
     if trained.settings.data == "phantom":
         rows.append(_ceiling_row(scored, trained.settings.section))

@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 from xr2text_core.data.batches import BatchMaker, make_ready
 from xr2text_core.data.cache import build_cache
-from xr2text_core.data.study import Dataset
+from xr2text_core.data.study import Dataset, DatasetError
 from xr2text_core.training.prepared import cache_folder, readable
 from xr2text_core.training.trained import TrainedModel
 
@@ -27,12 +27,17 @@ def mean_features(trained: TrainedModel, batches: BatchMaker) -> NDArray[np.floa
 
 
 def training_batches(trained: TrainedModel, dataset: Dataset, most: int) -> BatchMaker:
-    """At most `most` training studies, evenly spread, from the very image cache that the training filled."""
+    """At most `most` training studies, evenly spread, from the very image cache that the training filled.
+
+    Raises DatasetError when none of their images can be read.
+    """
     settings = trained.settings
     train, val = dataset.split("train"), dataset.split("val")[: settings.val_studies]
     names = [study.images[0] for study in train + val]
     cache = build_cache(cache_folder(settings), names, settings.image_size, settings.workers)
     usable = readable(train, cache)
+    if not usable:
+        raise DatasetError("no training image can be read; --neighbours 0 leaves out the row that needs them")
     kept = usable[:: -(-len(usable) // most)]
     ready = make_ready(kept, settings.section, trained.tokenizer, settings.max_tokens)
     return BatchMaker(ready, cache, trained.device, settings.seed)
