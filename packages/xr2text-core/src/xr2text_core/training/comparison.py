@@ -31,8 +31,9 @@ def studies_to_score(trained: TrainedModel, split: str, num_studies: int, root: 
     dataset = trained.dataset(root)
     studies = dataset.split(split)[: num_studies or None]
     batches = trained.batches(studies)
+    section = trained.settings.section
     train, val = (
-        [study.report.section(trained.settings.section) for study in dataset.split(name)] for name in ("train", "val")
+        [text for study in dataset.split(name) if (text := study.report.section(section))] for name in ("train", "val")
     )
     keeps_all_words = get_protocol(protocol).min_word_count == 1
     vocabulary = None if keeps_all_words else training_vocabulary(train, protocol)
