@@ -12,10 +12,13 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
+import xr2text_core.train
+from xr2text_core.data.phantom import draw_image
 from xr2text_core.data.study import DatasetError
 from xr2text_core.run.checkpoint import load_checkpoint
-from xr2text_core.run.history import HEADER, TIME_COLUMNS
+from xr2text_core.run.history import HEADER, TIME_COLUMNS, EpochRow
 from xr2text_core.train import EXIT_UNUSABLE, RunError, Trainer, main
 from xr2text_core.training.arguments import parse_arguments, settings_of
 
@@ -162,7 +165,8 @@ def test_a_damaged_latest_checkpoint_is_named_and_an_older_one_taken(unbroken: P
 def test_any_checkpoint_can_be_resumed_and_newer_rows_are_cut(unbroken: Path, tmp_path: Path) -> None:
     assert trainer(tmp_path, "--checkpoint-every", "2").fit() == 0
     again = trainer(tmp_path, "--checkpoint-every", "2", resume=tmp_path / "checkpoints/checkpoint_epoch_2.pt")
-    assert len(history(tmp_path)) == 2
+    assert again.progress.epoch == 3
+    assert len(history(tmp_path)) == EPOCHS  # looking at a checkpoint changes nothing on disk
     assert again.fit() == 0
     assert_same_end(tmp_path, unbroken)
 
@@ -170,7 +174,71 @@ def test_any_checkpoint_can_be_resumed_and_newer_rows_are_cut(unbroken: Path, tm
 def test_load_checkpoint_takes_a_trainer_back(unbroken: Path, tmp_path: Path) -> None:
     run = trainer(tmp_path)
     run.load_checkpoint(unbroken / "checkpoints/checkpoint_epoch_5.pt")
-    assert run.is_finished() and run.progress.best_epoch > 0
+    assert run.is_finished()
+    assert all(torch.equal(run.model.state_dict()[name], tensor) for name, tensor in weights(unbroken).items())
+
+
+def test_other_studies_do_not_continue_this_run(tmp_path: Path) -> None:
+    with (tmp_path / "a.csv").open("w") as file:
+        file.write("image,report,split\n")
+        for number, split in enumerate(["train", "train", "train", "val"]):
+            Image.fromarray(draw_image(f"phantom:0/{number}", 64)).save(tmp_path / f"{number}.png")
+            file.write(f"{number}.png,The lungs are clear in study {number}.,{split}\n")
+    text = (tmp_path / "a.csv").read_text()
+    (tmp_path / "b.csv").write_text(text.replace("2.png,The lungs are clear in study 2.,train\n", ""))
+    flags = ["--data", "manifest", "--preset", "phantom", "--epochs", "1"]
+    assert trainer(tmp_path, *flags, "--root", str(tmp_path / "a.csv")).fit() == 0
+    with pytest.raises(RunError, match=r"other studies.*--run NAME"):
+        trainer(tmp_path, *flags, "--root", str(tmp_path / "b.csv"))
+
+
+def test_a_report_without_the_section_that_is_learned_is_left_out(tmp_path: Path) -> None:
+    with (tmp_path / "a.csv").open("w") as file:
+        file.write("image,findings,impression,split\n")
+        for number, (findings, split) in enumerate([("Clear.", "train"), ("", "train"), ("Clear.", "val")]):
+            Image.fromarray(draw_image(f"phantom:0/{number}", 64)).save(tmp_path / f"{number}.png")
+            file.write(f"{number}.png,{findings},Normal.,{split}\n")
+    flags = ["--data", "manifest", "--preset", "phantom", "--root", str(tmp_path / "a.csv")]
+    assert trainer(tmp_path, *flags).data.train.references == ["Clear."]
+    assert trainer(tmp_path / "other", *flags, "--section", "impression").data.train.references == ["Normal."] * 2
+
+
+def test_new_rates_and_steps_are_used_when_a_run_goes_on(tmp_path: Path) -> None:
+    first = trainer(tmp_path)
+    first.progress.sums.num_studies, first.progress.step_in_epoch = 16, 1
+    first._save(first.folder.latest)
+    again = trainer(tmp_path, "--decoder-rate", "0.5", "--accumulation", "1")
+    assert {group["peak"] for group in again.optimizer.param_groups if group["part"] == "decoder"} == {0.5}
+    assert again.progress.step_in_epoch == 2
+
+
+def test_a_best_model_that_could_not_be_written_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save = xr2text_core.train.save_checkpoint
+
+    def full(path: Path, contents: dict[str, Any]) -> None:
+        if path.name == "best_model.pt" and contents["progress"]["epoch"] == 2:
+            raise OSError(28, "No space left on device")
+        save(path, contents)
+
+    monkeypatch.setattr(xr2text_core.train, "save_checkpoint", full)
+    assert trainer(tmp_path, "--epochs", "2").fit() == 0
+    assert load_checkpoint(tmp_path / "checkpoints/best_model.pt")["progress"]["best_epoch"] == 2
+    assert "No space left" in (tmp_path / "data/statistics/events.jsonl").read_text()
+
+
+def test_a_history_that_cannot_be_written_follows_with_the_next_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append, refusals = xr2text_core.train.append_row, ["epoch 1"]
+
+    def held_open_at_first(path: Path, row: EpochRow) -> None:
+        if refusals:
+            raise PermissionError(13, f"somebody holds the file open in {refusals.pop()}")
+        append(path, row)
+
+    monkeypatch.setattr(xr2text_core.train, "append_row", held_open_at_first)
+    assert trainer(tmp_path, "--epochs", "2").fit() == 0
+    assert [row["epoch"] for row in history(tmp_path)] == ["1", "2"]
 
 
 def test_fresh_moves_the_old_run_aside_and_deletes_nothing(tmp_path: Path) -> None:
@@ -197,7 +265,7 @@ def test_a_second_trainer_in_the_same_folder_is_refused(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", script, str(status)], stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         other.stdout.readline()
-        with pytest.raises(RunError, match=f"process {other.pid} is training.*--run NAME"):
+        with pytest.raises(RunError, match=rf"process {other.pid} is training.*--run NAME"):
             trainer(tmp_path)
         other.kill()
     trainer(tmp_path)  # its status still says training, but the process is gone

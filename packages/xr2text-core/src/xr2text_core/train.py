@@ -6,13 +6,18 @@
 The same command again continues where the last one stopped.
 """
 
+import os
+
 from xr2text_core.training.arguments import parse_arguments, settings_of
 
 if __name__ == "__main__":
     OPTIONS = parse_arguments()  # before the heavy imports, so that --help and a mistyped flag are answered at once
+    # Threads of OpenMP that wait for each other in a busy loop are ten times slower beside another busy program.
+    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 import argparse
 import gc
+import hashlib
 import json
 import logging
 import platform
@@ -52,10 +57,11 @@ from xr2text_core.training.progress import Progress
 from xr2text_core.training.settings import DEFINE_THE_MODEL, DEFINE_THE_RUN, Settings, differences
 from xr2text_core.training.step import OutOfMemory, Stepper, StepResult
 from xr2text_core.training.stop import StopRequest
-from xr2text_core.training.trained import TrainedModel, model_from
+from xr2text_core.training.trained import TrainedModel, model_from, settings_from
 
 EXIT_FINISHED, EXIT_FAILED, EXIT_UNUSABLE = 0, 1, 2  # after a signal: 128 + its number, as shells report it
 PROTOCOL = "clean-full"
+NO_SCORE = -1.0
 MOST_SKIPPED = 20  # steps in a row without a finite loss before the run ends
 log = logging.getLogger("xr2text_core.train")
 
@@ -81,17 +87,19 @@ class Trainer:
         self.progress = Progress()
         self.micro_batch = settings.micro_batch
         self.resumed_from: Path | None = None
+        self.saved_best = (NO_SCORE, 0)
         self.saved_at = time.monotonic()
-        self.validation_s = 0.0
+        self.unwritten: list[EpochRow] = []
         found = self._find_checkpoint(resume)
         with self._failures_on_record():
-            self._build(found)
+            self._build(found, resume is not None)
 
     def fit(self) -> int:
         """Train to the end, or until asked to stop; return the exit code. The loop of this project, whole."""
         if self.is_finished() and self.folder.final.exists():
             log.info("This run is finished: %s. --fresh moves it aside and starts a new one.", self._best())
             return EXIT_FINISHED
+        cut_after(self.folder.history, self.progress.epoch - 1)
         self._announce()
         progress = self.progress
         with StopRequest() as stop, keep_awake(), self._failures_on_record():
@@ -115,7 +123,7 @@ class Trainer:
                 if evaluation is None:
                     return self._leave(stop)
                 row = self._row(evaluation)
-                append_row(self.folder.history, row)  # the row first, then the weights: docs/run-files.md says why
+                self._record(row)  # the row first, then the weights: docs/run-files.md says why
                 self._close_epoch(row)
             self._finish()
         return EXIT_FINISHED
@@ -125,7 +133,7 @@ class Trainer:
         return progress.epoch > settings.epochs or progress.epochs_without_improvement >= settings.patience
 
     def load_checkpoint(self, path: str | Path) -> None:
-        """Continue from a checkpoint: weights, optimizer, position and best score. Cuts newer rows from the history."""
+        """Take weights, optimizer, position and best score from a checkpoint. `fit` then cuts newer rows."""
         self._restore(Path(path), load_checkpoint(Path(path)))
 
     def evaluate(self, split: str = "val", num_beams: int = 1) -> Evaluation:
@@ -140,12 +148,18 @@ class Trainer:
 
     # -- before the loop
 
-    def _build(self, found: tuple[Path, dict[str, Any]] | None) -> None:
+    def _build(self, found: tuple[Path, dict[str, Any]] | None, resume: bool) -> None:
         """Read the data, build the model and its optimizer, and restore the checkpoint that was found, if one was."""
         self.status.update(state="caching", message="reading the data set and decoding its images once")
         tokenizer = ReportTokenizer.from_json(found[1]["tokenizer"]) if found else None
         settings, self.data = self.settings, prepare_data(self.settings, tokenizer)
         train = self.data.train
+        self.fingerprint = fingerprint([*train.study_ids, *self.data.val.study_ids])
+        if found and not resume and found[1]["fingerprint"] != self.fingerprint:
+            raise RunError(
+                f"{found[0]} was trained on other studies than {settings.data} {settings.root} holds now; "
+                "--run NAME begins another run beside it, --fresh moves it aside, --resume FILE goes on all the same"
+            )
         self.plan = Plan(settings, train.study_ids, [stage_of(labels) for labels in train.labels])
         self.status.update(state="starting", message="building the model")
         self.accelerator = Accelerator(mixed_precision=self._precision(), cpu=settings.device == "cpu")
@@ -193,12 +207,20 @@ class Trainer:
 
     def _restore(self, path: Path, contents: dict[str, Any]) -> None:
         self.model.load_state_dict(contents["model"])
+        asked = [{key: group[key] for key in ("peak", "weight_decay")} for group in self.optimizer.param_groups]
         self.optimizer.load_state_dict(contents["optimizer"])
+        for group, values in zip(self.optimizer.param_groups, asked, strict=True):
+            group.update(values)  # what the command asks for now, where it differs
         if self.accelerator.scaler is not None and contents["scaler"]:
             self.accelerator.scaler.load_state_dict(contents["scaler"])
         self.progress = Progress.from_dict(contents["progress"])
+        if settings_from(contents).effective_batch != self.settings.effective_batch:  # count the epoch in new steps
+            self.progress.step_in_epoch = self.progress.sums.num_studies // self.settings.effective_batch
+        self.micro_batch = min(self.settings.micro_batch, self.progress.micro_batch or self.settings.micro_batch)
+        if not self.folder.best.exists():
+            self.progress.best_score, self.progress.best_epoch = NO_SCORE, 0  # the next epoch is the best there is
+        self.saved_best = (self.progress.best_score, self.progress.best_epoch)
         self.resumed_from = path
-        cut_after(self.folder.history, self.progress.epoch - 1)
 
     def _precision(self) -> str:
         if self.settings.device != "cpu" and torch.cuda.is_available():
@@ -226,7 +248,8 @@ class Trainer:
             self.events.add("started", f"Training {settings.epochs} epochs", **where)
         else:
             done = f"epoch {progress.epoch}, step {progress.step_in_epoch + 1}"
-            self.events.add("resumed", f"Resuming from {self.resumed_from.name} at {done}", **where)
+            name = self.resumed_from.name
+            self.events.add("resumed", f"Resuming from {name} at {done}", checkpoint=name, **where)
         contents = {
             "format": FORMAT,
             "version": __version__,
@@ -290,6 +313,7 @@ class Trainer:
         progress, sums = self.progress, self.progress.sums
         progress.step += 1
         progress.step_in_epoch += 1
+        progress.micro_batch = result.micro_batch
         sums.num_studies += num_studies
         sums.train_s += seconds
         where = {"epoch": progress.epoch, "step": progress.step}
@@ -342,7 +366,7 @@ class Trainer:
                 self.model, self.data.tokenizer, self.val_batches, self.settings.max_tokens, PROTOCOL,
                 progress=True, stop=lambda: bool(stop),
             )  # fmt: skip
-        self.validation_s = time.perf_counter() - started
+        self.progress.validation_s = time.perf_counter() - started
         return evaluation
 
     def _row(self, evaluation: Evaluation) -> EpochRow:
@@ -373,8 +397,8 @@ class Trainer:
             grad_norm=sums.grad_norm / sums.num_updates if sums.num_updates else None,
             studies_per_s=sums.num_studies / sums.train_s,
             train_s=sums.train_s,
-            validation_s=self.validation_s,
-            epoch_s=sums.train_s + self.validation_s,
+            validation_s=self.progress.validation_s,
+            epoch_s=sums.train_s + self.progress.validation_s,
             gpu_peak_mib=torch.cuda.max_memory_allocated() / 2**20 if on_gpu else None,
             gpu_max_c=None,
             micro_batch=self.micro_batch,
@@ -384,6 +408,17 @@ class Trainer:
             is_best=int(is_best),
             finished_at=now(),
         )
+
+    def _record(self, row: EpochRow) -> None:
+        """Append the row; one that cannot be written (disk full, file held by a spreadsheet) follows with the next."""
+        self.unwritten.append(row)
+        try:
+            while self.unwritten:
+                append_row(self.folder.history, self.unwritten[0])
+                self.unwritten.pop(0)
+        except OSError as error:
+            message = f"The history could not be written: {error}. The row follows with the next epoch"
+            self.events.add("history_failed", message, epoch=row.epoch)
 
     def _close_epoch(self, row: EpochRow) -> None:
         """Say how the epoch went, save what it brought, and move on to the next."""
@@ -397,9 +432,13 @@ class Trainer:
         if row.distinct_reports == 1 and len(self.data.val) > 1:
             self.events.add("collapsed", "Every study got the same report", epoch=epoch, distinct_reports=1)
         self.progress.end_epoch()
-        self.status.update(state="saving", message=f"saving epoch {epoch}")
-        if row.is_best:
-            self._save(self.folder.best, quiet=True)
+        self.status.update(
+            state="saving",
+            message=f"saving epoch {epoch}",
+            best_score=self.progress.best_score,
+            best_epoch=self.progress.best_epoch,
+        )
+        if row.is_best and self._save(self.folder.best, quiet=True):
             write_best(self.folder.best_results, row)
             self.events.add("new_best", f"New best model! {self._best_name()} = {self.progress.best_score:.4f} (saved)",
                             epoch=epoch, score=self.progress.best_score)  # fmt: skip
@@ -411,8 +450,11 @@ class Trainer:
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
 
-    def _save(self, path: Path, quiet: bool = False) -> None:
-        """Write all that a resume needs. A full disk leaves the old file, and the run tries again at the next save."""
+    def _save(self, path: Path, quiet: bool = False) -> bool:
+        """Write all that a resume needs; say whether that went well.
+
+        A full disk leaves the old file and the run goes on; a best model that was not written does not count as one.
+        """
         where = {"epoch": self.progress.epoch, "step": self.progress.step}
         self.saved_at = time.monotonic()
         try:
@@ -420,11 +462,16 @@ class Trainer:
         except OSError as error:
             message = f"{path.name} could not be written: {error}. What was there before is intact"
             self.events.add("checkpoint_failed", message, checkpoint=path.name, reason=str(error), **where)
-            return
+            if path == self.folder.best:
+                self.progress.best_score, self.progress.best_epoch = self.saved_best
+            return False
+        if path == self.folder.best:
+            self.saved_best = (self.progress.best_score, self.progress.best_epoch)
         self.status.update(last_checkpoint=path.name, last_checkpoint_at=now())
         if not quiet:
             message = f"{'Final checkpoint' if path == self.folder.final else 'Checkpoint'} saved: {path.name}"
             self.events.add("checkpoint_saved", message, checkpoint=path.name, **where)
+        return True
 
     def _contents(self) -> dict[str, Any]:
         scaler = self.accelerator.scaler
@@ -432,6 +479,7 @@ class Trainer:
             "version": __version__,
             "saved_at": now(),
             "settings": asdict(self.settings),
+            "fingerprint": self.fingerprint,
             "config": json.dumps(self.model.config.to_dict()),
             "tokenizer": self.data.tokenizer.to_json(),
             "progress": self.progress.to_dict(),
@@ -457,8 +505,7 @@ class Trainer:
 
     def _finish(self) -> None:
         progress = self.progress
-        self._save(self.folder.final)
-        if not self.folder.final.exists():
+        if not self._save(self.folder.final):
             raise RunError(f"{self.folder.final} could not be written; make room and start the same command again")
         draw_figures(self.folder.history, self.folder.figures)
         self.events.add("finished", f"Training completed! Best: {self._best()}",
@@ -491,7 +538,7 @@ class Trainer:
             self.plan.num_studies(progress.epoch) - progress.sums.num_studies + self.plan.studies_after(progress.epoch)
         )
         validations = self.settings.epochs - progress.epoch + 1
-        return left * progress.sums.train_s / progress.sums.num_studies + validations * self.validation_s
+        return left * progress.sums.train_s / progress.sums.num_studies + validations * self.progress.validation_s
 
     def _is_autosave_due(self) -> bool:
         return time.monotonic() - self.saved_at >= 60 * self.settings.autosave_min
@@ -512,12 +559,22 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: metadata.version(name) for name in names}}
 
 
+def fingerprint(study_ids: list[str]) -> str:
+    """The same for the same studies in any order: a run resumes only on what it was trained on."""
+    return hashlib.sha256("\n".join(sorted(study_ids)).encode()).hexdigest()
+
+
 def _counts(sizes: dict[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in sizes.items())
 
 
 def main(options: argparse.Namespace) -> int:
     set_up_console()
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        log.error(
+            "Training with several processes is not supported yet; start it without torchrun or accelerate launch."
+        )
+        return EXIT_UNUSABLE
     try:
         return Trainer(settings_of(options), resume=options.resume, fresh=options.fresh).fit()
     except (DatasetError, WeightsError, CheckpointError, RunError, OutOfMemory) as error:

@@ -33,16 +33,37 @@ def test_the_handlers_of_before_are_restored_even_after_an_error() -> None:
         signal.signal(signal.SIGTERM, before)
 
 
-def test_the_second_signal_leaves_at_once() -> None:
+def test_ctrl_c_after_a_signal_leaves_at_once_but_a_repeated_sigterm_does_not() -> None:
     program = (
         "import os, signal\n"
         "from xr2text_core.training.stop import StopRequest\n"
         "with StopRequest():\n"
         "    os.kill(os.getpid(), signal.SIGTERM)\n"
-        "    print('asked', flush=True)\n"
         "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    print('asked', flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
         "    print('still here', flush=True)\n"
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
-    assert (run.stdout, run.returncode) == ("asked\n", 128 + signal.SIGTERM)
+    assert (run.stdout, run.returncode) == ("asked\n", 128 + signal.SIGINT)
     assert "SIGTERM: finishing this step" in run.stderr
+
+
+def test_a_signal_that_nohup_ignores_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopRequest() as stop:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not stop
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_closed_terminal_does_not_keep_the_request_from_arriving(monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(descriptor: int, data: bytes) -> int:
+        raise OSError(5, "Input/output error")
+
+    with StopRequest() as stop:
+        monkeypatch.setattr(os, "write", closed)
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert stop

@@ -47,7 +47,7 @@ def _record(
         return None
     split = split_name(row.get("split", ""))
     if split is None:
-        left_out.add("unknown split (known: train, val, test)", f"{where}: {row['split']}")
+        left_out.add("unknown split (known: train, val, test)", where)
         return None
     if not {"report", "findings", "impression"} & row.keys():
         raise DatasetError(f"{path}: the header has no column report, and no findings or impression. {LAYOUT}")

@@ -67,7 +67,7 @@ def _joined(base: str, path: str) -> str:
 
 def _record(base: str, split: str, entry: Any, folders: Folders, left_out: LeftOut) -> Record | None:
     if not isinstance(entry, dict) or "id" not in entry or not isinstance(entry.get("report"), str):
-        left_out.add("entry without id or report", str(entry)[:40])
+        left_out.add("entry without id or report", f"an entry of {split}")
         return None
     name = split_name(str(entry.get("split") or split))
     if name is None:

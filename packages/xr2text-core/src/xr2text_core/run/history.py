@@ -43,7 +43,7 @@ class EpochRow:
 
 
 HEADER = tuple(field.name for field in fields(EpochRow))
-TIME_COLUMNS = ("studies_per_s", "train_s", "validation_s", "epoch_s", "gpu_max_c", "finished_at")
+TIME_COLUMNS = ("studies_per_s", "train_s", "validation_s", "epoch_s", "gpu_peak_mib", "gpu_max_c", "finished_at")
 
 
 def append_row(path: Path, row: EpochRow) -> None:

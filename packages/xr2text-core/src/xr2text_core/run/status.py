@@ -19,7 +19,15 @@ FORMAT = 1
 RECENT = 240
 OVER = frozenset({"finished", "interrupted", "failed"})
 WARNINGS = frozenset(
-    {"out_of_memory", "skipped_step", "checkpoint_failed", "checkpoint_damaged", "collapsed", "failed"}
+    {
+        "out_of_memory",
+        "skipped_step",
+        "checkpoint_failed",
+        "history_failed",
+        "checkpoint_damaged",
+        "collapsed",
+        "failed",
+    }
 )
 log = logging.getLogger(__name__)
 

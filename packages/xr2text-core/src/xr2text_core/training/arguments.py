@@ -19,34 +19,40 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     data.add_argument("--data", choices=("phantom", "manifest", "iu-xray", "mimic-cxr"), help="data set (phantom)")
     data.add_argument("--root", help="folder of the data set; for manifest also its CSV file")
     data.add_argument("--section", choices=("findings", "impression", "both"), help="part of the report (findings)")
-    data.add_argument("--num-studies", type=int, metavar="N", help="phantom: training studies to draw (1280)")
+    data.add_argument("--num-studies", type=_positive, metavar="N", help="phantom: training studies to draw (1280)")
     model = parser.add_argument_group("model")
     model.add_argument("--preset", choices=tuple(PRESETS), help="sizes (phantom for phantoms, else laptop: 8 GB)")
     model.add_argument("--encoder", help="timm name of the image encoder")
     model.add_argument("--decoder", help="BART-family decoder: hub name or local folder")
     model.add_argument("--pretrained", choices=("yes", "none"), help="start from pretrained weights or from scratch")
-    model.add_argument("--image-size", type=int, metavar="PX", help="side of the square image, pixels (384)")
-    model.add_argument("--max-tokens", type=int, metavar="N", help="longest report, tokens (128)")
-    training = parser.add_argument_group("training")
-    training.add_argument("--epochs", type=int, metavar="N", help="passes over what each stage admits (50)")
-    training.add_argument(
-        "--patience", type=int, metavar="N", help="epochs without a better score before stopping (999)"
+    model.add_argument(
+        "--image-size", type=_positive, metavar="PX", help="side of the square image, pixels (laptop: 384)"
     )
-    training.add_argument("--batch", dest="micro_batch", type=int, metavar="N", help="studies on the GPU at once (4)")
-    training.add_argument("--accumulation", type=int, metavar="N", help="batches per optimizer update (8)")
+    model.add_argument("--max-tokens", type=_positive, metavar="N", help="longest report, tokens (laptop: 128)")
+    training = parser.add_argument_group("training")
+    training.add_argument("--epochs", type=_positive, metavar="N", help="passes over what each stage admits (50)")
+    training.add_argument(
+        "--patience", type=_positive, metavar="N", help="epochs without a better score before stopping (999)"
+    )
+    training.add_argument(
+        "--batch", dest="micro_batch", type=_positive, metavar="N", help="studies on the GPU at once (laptop: 4)"
+    )
+    training.add_argument(
+        "--accumulation", type=_positive, metavar="N", help="batches per optimizer update (laptop: 8)"
+    )
     training.add_argument("--precision", choices=("fp16", "bf16", "fp32"), help="arithmetic on a GPU (fp16)")
     training.add_argument("--encoder-rate", type=float, metavar="LR", help="peak learning rate of the encoder")
     training.add_argument("--decoder-rate", type=float, metavar="LR", help="peak learning rate of the decoder")
     training.add_argument("--new-rate", type=float, metavar="LR", help="peak learning rate of the new layers")
     training.add_argument("--no-curriculum", dest="curriculum", action="store_false", default=None, help="all at once")
-    training.add_argument("--replay", type=float, metavar="0..1", help="share of harder studies in every stage (0.25)")
+    training.add_argument("--replay", type=_share, metavar="0..1", help="share of harder studies in every stage (0.25)")
     training.add_argument("--seed", type=int, help="of order, augmentation, dropout and phantoms (0)")
     files = parser.add_argument_group("scores and files")
     files.add_argument("--select-by", choices=("bleu_4+rouge_l", "clinical_f1"), help="what the best model is best at")
     files.add_argument(
-        "--val-studies", type=int, metavar="N", help="reports to write at each validation, at most (500)"
+        "--val-studies", type=_positive, metavar="N", help="reports to write at each validation, at most (500)"
     )
-    files.add_argument("--checkpoint-every", type=int, metavar="N", help="epochs between kept checkpoints (5)")
+    files.add_argument("--checkpoint-every", type=_positive, metavar="N", help="epochs between kept checkpoints (5)")
     files.add_argument("--autosave-min", type=float, metavar="MIN", help="minutes between saves within an epoch (10)")
     files.add_argument("--run", metavar="NAME", help="keep the files of this run in folders of this name")
     files.add_argument("--out", metavar="DIR", help="folder that holds checkpoints/ and data/ (here)")
@@ -58,9 +64,25 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     return parser.parse_args(arguments)
 
 
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text}: expected a whole number of at least 1")
+    return number
+
+
+def _share(text: str) -> float:
+    number = float(text)
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"{text}: expected a number from 0 to 1")
+    return number
+
+
 def settings_of(options: argparse.Namespace) -> Settings:
     """Defaults, then the preset, then what was asked for by name."""
     names = {field.name for field in fields(Settings)}
     given = {name: value for name, value in vars(options).items() if name in names and value is not None}
+    if given.get("root"):
+        given["root"] = str(Path(given["root"]).expanduser().resolve())  # the run may be resumed from another folder
     preset = given.get("preset", "phantom" if given.get("data", "phantom") == "phantom" else "laptop")
     return Settings(**{"preset": preset, **PRESETS[preset], **given})

@@ -1,6 +1,7 @@
 """What a run says: one line a message on the terminal, above the progress bar, and with the time in train.log."""
 
 import logging
+from contextlib import suppress
 from pathlib import Path
 
 from tqdm import tqdm
@@ -8,7 +9,8 @@ from tqdm import tqdm
 
 class _AboveTheBar(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        tqdm.write(self.format(record))
+        with suppress(OSError, UnicodeError):  # a closed terminal must not end a training; train.log has the line
+            tqdm.write(self.format(record))
 
 
 def set_up_console(log_file: Path | None = None) -> None:

@@ -8,7 +8,7 @@ from tqdm import tqdm
 from xr2text_core.data.batches import BatchMaker, make_ready
 from xr2text_core.data.cache import build_cache
 from xr2text_core.data.study import Dataset, DatasetError
-from xr2text_core.training.prepared import cache_folder, readable
+from xr2text_core.training.prepared import cache_folder, usable
 from xr2text_core.training.trained import TrainedModel
 
 BATCH = 64
@@ -35,9 +35,9 @@ def training_batches(trained: TrainedModel, dataset: Dataset, most: int) -> Batc
     train, val = dataset.split("train"), dataset.split("val")[: settings.val_studies]
     names = [study.images[0] for study in train + val]
     cache = build_cache(cache_folder(settings), names, settings.image_size, settings.workers)
-    usable = readable(train, cache)
-    if not usable:
+    good = usable(train, cache, settings.section)
+    if not good:
         raise DatasetError("no training image can be read; --neighbours 0 leaves out the row that needs them")
-    kept = usable[:: -(-len(usable) // most)]
+    kept = good[:: -(-len(good) // most)]
     ready = make_ready(kept, settings.section, trained.tokenizer, settings.max_tokens)
     return BatchMaker(ready, cache, trained.device, settings.seed)

@@ -33,11 +33,14 @@ def prepare_data(settings: Settings, tokenizer: ReportTokenizer | None) -> Prepa
     cache = build_cache(
         cache_folder(settings), [study.images[0] for study in train + val], settings.image_size, settings.workers
     )
+    for study in train + val:
+        if not study.report.section(settings.section):
+            dataset.left_out.add(f"the report has no {settings.section} section", study.study_id)
     for name, reason in cache.unreadable.items():
         dataset.left_out.add(f"image cannot be read ({reason})", Path(name).name)
     for line in [*dataset.notes, *dataset.left_out.lines()]:
         log.info("%s: %s", settings.data, line)
-    train, val = readable(train, cache), readable(val, cache)
+    train, val = usable(train, cache, settings.section), usable(val, cache, settings.section)
     if not train or not val:
         raise DatasetError(
             f"--root {settings.root}: {len(train)} training and {len(val)} validation studies are usable, but a run "
@@ -56,9 +59,9 @@ def prepare_data(settings: Settings, tokenizer: ReportTokenizer | None) -> Prepa
     return PreparedData(dataset, ready, val_ready, cache, tokenizer)
 
 
-def readable(studies: list[Study], cache: ImageCache) -> list[Study]:
-    """The studies whose frontal image could be read."""
-    return [study for study in studies if study.images[0] not in cache.unreadable]
+def usable(studies: list[Study], cache: ImageCache, section: str) -> list[Study]:
+    """The studies whose first image could be read and whose report says something in this section."""
+    return [study for study in studies if study.images[0] not in cache.unreadable and study.report.section(section)]
 
 
 def cache_folder(settings: Settings) -> Path:

@@ -26,11 +26,12 @@ class Progress:
     step_in_epoch: int = 0  # steps of it that are done
     step: int = 0  # steps since the start of the run
     stage: str = ""
-    best_score: float = -1.0
+    best_score: float = -1.0  # below any score: none yet
     best_epoch: int = 0
     epochs_without_improvement: int = 0
     skipped_in_a_row: int = 0
-    finished: bool = False
+    micro_batch: int = 0  # in force; 0 before the first step
+    validation_s: float = 0.0  # the last validation took so long
     sums: EpochSums = field(default_factory=EpochSums)
 
     def end_epoch(self) -> None:

@@ -11,6 +11,7 @@ from xr2text_core.data.randomness import step_seed
 from xr2text_core.model.xr2text import XR2TextModel
 
 MAX_GRAD_NORM = 1.0
+ADVICE = "close other programs on the GPU, or use a smaller --image-size, --max-tokens or --encoder"
 
 
 class OutOfMemory(Exception):
@@ -42,28 +43,35 @@ class Stepper:
     def take_step(self, batch: Batch, micro_batch: int, step: int) -> StepResult:
         """Update once on `batch`. Out of memory: halve the micro-batch and repeat this very step."""
         retries = 0
-        while True:
-            try:
-                return self._update(batch, micro_batch, step, retries)
-            except torch.OutOfMemoryError:
-                pass  # recover outside this block: the exception keeps the tensors of the failed attempt alive
+        while (loss_sum := self._add_gradients(batch, micro_batch, step)) is None:
             if micro_batch == 1:
-                raise OutOfMemory(
-                    "out of memory with one study at a time: close other programs on the GPU, or use a smaller "
-                    "--image-size, --max-tokens or --encoder"
-                )
+                raise OutOfMemory(f"out of memory with one study at a time: {ADVICE}")
             micro_batch, retries = (micro_batch + 1) // 2, retries + 1
             self.optimizer.zero_grad(set_to_none=True)
             torch.cuda.empty_cache()
+        try:
+            return self._update(loss_sum, batch.num_tokens, micro_batch, retries)
+        except torch.OutOfMemoryError as error:  # half the weights may have moved: repeating would move them twice
+            raise OutOfMemory(f"out of memory in the optimizer; start the same command again: {ADVICE}") from error
 
-    def _update(self, batch: Batch, micro_batch: int, step: int, retries: int) -> StepResult:
+    def _add_gradients(self, batch: Batch, micro_batch: int, step: int) -> torch.Tensor | None:
+        """Add up the gradients of the step; return its summed token loss, or None when the memory did not suffice.
+
+        The caller recovers, not the `except` here: the exception keeps the tensors of the failed attempt alive.
+        """
         torch.manual_seed(step_seed(self.seed, step))  # dropout: the same whenever and wherever this step is repeated
         num_tokens, loss_sum = batch.num_tokens, torch.zeros((), device=batch.tokens.device)
-        for part in batch.parts(micro_batch):
-            output = self.model(pixel_values=part.images, labels=part.tokens, finding_labels=part.finding_labels)
-            loss = output.token_loss_sum / num_tokens + self.finding_weight * output.finding_loss_sum / len(batch)
-            self.accelerator.backward(loss)
-            loss_sum += output.token_loss_sum.detach()
+        try:
+            for part in batch.parts(micro_batch):
+                output = self.model(pixel_values=part.images, labels=part.tokens, finding_labels=part.finding_labels)
+                loss = output.token_loss_sum / num_tokens + self.finding_weight * output.finding_loss_sum / len(batch)
+                self.accelerator.backward(loss)
+                loss_sum += output.token_loss_sum.detach()
+        except torch.OutOfMemoryError:
+            return None
+        return loss_sum
+
+    def _update(self, loss_sum: torch.Tensor, num_tokens: int, micro_batch: int, retries: int) -> StepResult:
         norm = self.accelerator.clip_grad_norm_(self.model.parameters(), MAX_GRAD_NORM)
         token_loss, grad_norm = torch.stack([loss_sum, norm.to(loss_sum)]).tolist()
         is_finite = math.isfinite(token_loss) and math.isfinite(grad_norm)

@@ -1,10 +1,15 @@
-"""Ctrl-C, SIGTERM and SIGHUP ask the loop to stop: it saves and leaves after the step. A second one leaves at once."""
+"""Ctrl-C, SIGTERM and SIGHUP ask the loop to stop: it saves and leaves after the step under way.
+
+A second Ctrl-C leaves at once. A repeated SIGTERM or SIGHUP does not: systems send those twice by themselves.
+"""
 
 import os
 import signal
+from contextlib import suppress
 from types import FrameType, TracebackType
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # SIGHUP: the terminal was closed; SIGBREAK: Ctrl-Break on Windows
+AT_ONCE = ("SIGINT", "SIGBREAK")
 
 
 class StopRequest:
@@ -15,6 +20,7 @@ class StopRequest:
 
     def __enter__(self) -> "StopRequest":
         numbers = [getattr(signal, name) for name in NAMES if hasattr(signal, name)]
+        numbers = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]  # nohup stays nohup
         self._before = {number: signal.signal(number, self._on_signal) for number in numbers}
         return self
 
@@ -37,10 +43,9 @@ class StopRequest:
         return 128 + self.number
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self.number:
-            os._exit(self.exit_code)
-        self.number = number
-        note = (
-            f"\n{self.name}: finishing this step, then saving and leaving. Once more leaves at once, without saving.\n"
-        )
-        os.write(2, note.encode())  # not print: a signal may arrive in the middle of another write
+        if self.number and signal.Signals(number).name in AT_ONCE:
+            os._exit(128 + number)
+        self.number = self.number or number
+        note = f"\n{self.name}: finishing this step, then saving and leaving. Ctrl-C now leaves without saving.\n"
+        with suppress(OSError):  # after a SIGHUP there is no terminal to write to
+            os.write(2, note.encode())  # not print: a signal may arrive in the middle of another write

@@ -15,7 +15,7 @@ from xr2text_core.model.config import XR2TextConfig
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.run.checkpoint import load_checkpoint
-from xr2text_core.training.prepared import cache_folder, readable
+from xr2text_core.training.prepared import cache_folder, usable
 from xr2text_core.training.settings import Settings
 
 
@@ -46,10 +46,12 @@ class TrainedModel:
         settings = self.settings
         names = [study.images[0] for study in studies]
         cache = build_cache(cache_folder(settings), names, settings.image_size, settings.workers)
-        usable = readable(studies, cache)
-        if not usable:
-            raise DatasetError(f"none of the {len(studies)} studies of this split has a readable image")
-        ready = make_ready(usable, settings.section, self.tokenizer, settings.max_tokens)
+        good = usable(studies, cache, settings.section)
+        if not good:
+            raise DatasetError(
+                f"none of the {len(studies)} studies of this split has a readable image and a {settings.section} text"
+            )
+        ready = make_ready(good, settings.section, self.tokenizer, settings.max_tokens)
         return BatchMaker(ready, cache, self.device, settings.seed)
 
 
