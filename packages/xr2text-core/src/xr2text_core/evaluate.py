@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from xr2text_core.training.comparison import Scored
     from xr2text_core.training.trained import TrainedModel
 
-EVALUATION_BATCH = 64
+EVALUATION_BATCH = {"cpu": 64, "cuda": 16}  # reports at once: the logits of a long batch are what fills a small card
 NEIGHBOURS = 20_000  # training images for the nearest-neighbour row: bounds its memory to a few hundred MiB
 
 
@@ -67,11 +67,12 @@ def evaluate(
     candidates = [""] * len(studies)
     was_training = model.training
     model.train(False)
-    starts = range(0, len(studies), EVALUATION_BATCH)
+    size = EVALUATION_BATCH[batches.device.type]
+    starts = range(0, len(studies), size)
     for start in tqdm(starts, "Generating reports", unit="batch", disable=None if progress else True, leave=False):
         if stop():
             return None
-        indices = by_length[start : start + EVALUATION_BATCH]
+        indices = by_length[start : start + size]
         batch = batches.plain(indices)
         with torch.inference_mode():
             seen = model.get_encoder()(batch.images)

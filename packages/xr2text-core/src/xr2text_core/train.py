@@ -17,16 +17,13 @@ if __name__ == "__main__":
 
 import argparse
 import gc
-import hashlib
 import json
 import logging
-import platform
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +33,7 @@ from tqdm import tqdm
 
 from xr2text_core import __version__
 from xr2text_core.data.batches import BatchMaker
-from xr2text_core.data.study import SPLITS, DatasetError
+from xr2text_core.data.study import DatasetError
 from xr2text_core.evaluate import Evaluation, evaluate
 from xr2text_core.figures import draw_figures
 from xr2text_core.metrics.protocols import describe
@@ -46,7 +43,7 @@ from xr2text_core.run.atomic import replace_text
 from xr2text_core.run.checkpoint import CheckpointError, load_checkpoint, newest_good, save_checkpoint
 from xr2text_core.run.folder import RunError, RunFolder
 from xr2text_core.run.history import EpochRow, append_row, cut_after, write_best
-from xr2text_core.run.status import FORMAT, Events, Status, now, running_trainer
+from xr2text_core.run.status import Events, Status, now, running_trainer
 from xr2text_core.training.console import set_up_console
 from xr2text_core.training.curriculum import stage_of
 from xr2text_core.training.keep_awake import keep_awake
@@ -54,6 +51,7 @@ from xr2text_core.training.optimizer import build_optimizer, rate_factor, set_ra
 from xr2text_core.training.plan import Plan
 from xr2text_core.training.prepared import prepare_data
 from xr2text_core.training.progress import Progress
+from xr2text_core.training.record import describe_run, epoch_row, split_sizes
 from xr2text_core.training.settings import DEFINE_THE_MODEL, DEFINE_THE_RUN, Settings, differences
 from xr2text_core.training.step import OutOfMemory, Stepper, StepResult
 from xr2text_core.training.stop import StopRequest
@@ -154,8 +152,7 @@ class Trainer:
         tokenizer = ReportTokenizer.from_json(found[1]["tokenizer"]) if found else None
         settings, self.data = self.settings, prepare_data(self.settings, tokenizer)
         train = self.data.train
-        self.fingerprint = fingerprint([*train.study_ids, *self.data.val.study_ids])
-        if found and not resume and found[1]["fingerprint"] != self.fingerprint:
+        if found and not resume and found[1]["fingerprint"] != self.data.fingerprint:
             raise RunError(
                 f"{found[0]} was trained on other studies than {settings.data} {settings.root} holds now; "
                 "--run NAME begins another run beside it, --fresh moves it aside, --resume FILE goes on all the same"
@@ -234,9 +231,7 @@ class Trainer:
         settings, progress, data = self.settings, self.progress, self.data
         if settings.data == "phantom":
             log.info("Training on the built-in phantom set (drawn chests); --data and --root train on real images.")
-        sizes = {split: len(data.dataset.split(split)) for split in SPLITS}
-        classes = self.plan.class_sizes()
-        log.info("Studies: %s | training classes: %s", _counts(sizes), _counts(classes))
+        log.info("Studies: %s | training classes: %s", _counts(split_sizes(data)), _counts(self.plan.class_sizes()))
         num_parameters = sum(parameter.numel() for parameter in self.model.parameters())
         log.info(
             "Model: %.1f M parameters on %s | %d x %d studies per update | %d updates | scores: %s",
@@ -250,25 +245,7 @@ class Trainer:
             done = f"epoch {progress.epoch}, step {progress.step_in_epoch + 1}"
             name = self.resumed_from.name
             self.events.add("resumed", f"Resuming from {name} at {done}", checkpoint=name, **where)
-        contents = {
-            "format": FORMAT,
-            "version": __version__,
-            "command": sys.argv,
-            "settings": asdict(settings),
-            "data": {
-                "name": data.dataset.name,
-                "root": data.dataset.root,
-                "splits": sizes,
-                "classes": classes,
-                "left_out": dict(data.dataset.left_out.counts),
-                "notes": list(data.dataset.notes),
-            },
-            "protocol": {"text": PROTOCOL, "section": settings.section, "decoding": "greedy"},
-            "versions": versions(),
-            "device": self._device_name(),
-            "num_parameters": num_parameters,
-            "started_at": now(),
-        }
+        contents = describe_run(settings, data, self.plan, PROTOCOL, self._device_name(), num_parameters)
         replace_text(self.folder.run_json, json.dumps(contents, indent=1) + "\n")
         self.saved_at = time.monotonic()
 
@@ -371,7 +348,7 @@ class Trainer:
 
     def _row(self, evaluation: Evaluation) -> EpochRow:
         """The history row of the epoch; decides whether it is the best so far."""
-        progress, sums, scores = self.progress, self.progress.sums, evaluation.scores
+        progress, scores = self.progress, evaluation.scores
         score = scores.clinical_f1 if self.settings.select_by == "clinical_f1" else scores.bleu_4 + scores.rouge_l
         is_best = score > progress.best_score
         if is_best:
@@ -379,34 +356,15 @@ class Trainer:
         else:
             progress.epochs_without_improvement += 1
         on_gpu = self.accelerator.device.type == "cuda"
-        return EpochRow(
-            epoch=progress.epoch,
-            stage=progress.stage,
-            step=progress.step,
-            train_loss=sums.token_loss / sums.num_tokens if sums.num_tokens else None,
-            val_loss=evaluation.loss,
-            bleu_1=scores.bleu_1,
-            bleu_2=scores.bleu_2,
-            bleu_3=scores.bleu_3,
-            bleu_4=scores.bleu_4,
-            rouge_l=scores.rouge_l,
-            cider=scores.cider,
-            clinical_f1=scores.clinical_f1,
-            distinct_reports=scores.distinct_reports,
+        return epoch_row(
+            progress,
+            scores,
+            evaluation.loss,
             learning_rate=self._rate(),
-            grad_norm=sums.grad_norm / sums.num_updates if sums.num_updates else None,
-            studies_per_s=sums.num_studies / sums.train_s,
-            train_s=sums.train_s,
-            validation_s=self.progress.validation_s,
-            epoch_s=sums.train_s + self.progress.validation_s,
-            gpu_peak_mib=torch.cuda.max_memory_allocated() / 2**20 if on_gpu else None,
-            gpu_max_c=None,
             micro_batch=self.micro_batch,
             accumulation=self._accumulation(),
-            skipped_steps=sums.skipped_steps,
-            oom_retries=sums.oom_retries,
-            is_best=int(is_best),
-            finished_at=now(),
+            gpu_peak_mib=torch.cuda.max_memory_allocated() / 2**20 if on_gpu else None,
+            is_best=is_best,
         )
 
     def _record(self, row: EpochRow) -> None:
@@ -479,7 +437,7 @@ class Trainer:
             "version": __version__,
             "saved_at": now(),
             "settings": asdict(self.settings),
-            "fingerprint": self.fingerprint,
+            "fingerprint": self.data.fingerprint,
             "config": json.dumps(self.model.config.to_dict()),
             "tokenizer": self.data.tokenizer.to_json(),
             "progress": self.progress.to_dict(),
@@ -551,17 +509,6 @@ class Trainer:
 
     def _best(self) -> str:
         return f"{self._best_name()} = {self.progress.best_score:.4f} in epoch {self.progress.best_epoch}"
-
-
-def versions() -> dict[str, str]:
-    """Of what a result depends on."""
-    names = ("torch", "timm", "transformers", "accelerate", "tokenizers")
-    return {"python": platform.python_version(), **{name: metadata.version(name) for name in names}}
-
-
-def fingerprint(study_ids: list[str]) -> str:
-    """The same for the same studies in any order: a run resumes only on what it was trained on."""
-    return hashlib.sha256("\n".join(sorted(study_ids)).encode()).hexdigest()
 
 
 def _counts(sizes: dict[str, int]) -> str:

@@ -68,11 +68,11 @@ def test_padding_and_batch_mates_change_no_loss(model: XR2TextModel, batch: Batc
 
 
 @torch.no_grad()
-def test_the_finding_loss_is_the_mean_over_the_labels_of_a_study(model: XR2TextModel, batch: Batch) -> None:
+def test_the_finding_loss_is_summed_over_findings_and_averaged_over_rows(model: XR2TextModel, batch: Batch) -> None:
     output = model(pixel_values=batch.images, labels=batch.tokens, finding_labels=batch.finding_labels)
     logits = model.get_encoder()(batch.images).finding_logits
     assert logits.shape == (4, len(REGIONS) + 1, len(FINDINGS))
-    by_hand = functional.binary_cross_entropy(logits.sigmoid(), batch.finding_labels) * len(batch)
+    by_hand = functional.binary_cross_entropy(logits.sigmoid(), batch.finding_labels) * len(batch) * len(FINDINGS)
     assert float(output.finding_loss_sum) == pytest.approx(float(by_hand), rel=1e-4)
 
 

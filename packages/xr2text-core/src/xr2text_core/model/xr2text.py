@@ -38,8 +38,8 @@ class VisualOutput(BaseModelOutput):
 class ReportOutput(Seq2SeqLMOutput):
     """`loss` is the mean token cross-entropy (nats). The sums let a step of several micro-batches be weighted exactly.
 
-    token_loss_sum: over `num_tokens` labels; finding_loss_sum: binary cross-entropy, mean over the (R + 1) x F labels
-    of a study, summed over studies.
+    token_loss_sum: over `num_tokens` labels; finding_loss_sum: binary cross-entropy of a study, summed over its F
+    findings and averaged over the R + 1 rows, then summed over studies.
     """
 
     token_loss_sum: Tensor | None = None
@@ -171,5 +171,5 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
             losses = functional.binary_cross_entropy_with_logits(
                 seen.finding_logits.float(), finding_labels, reduction="none"
             )
-            output.finding_loss_sum = losses.mean((1, 2)).sum()
+            output.finding_loss_sum = losses.sum(2).mean(1).sum()
         return output

@@ -1,7 +1,9 @@
 """From the name of a data set to studies that can be trained on: read, decoded once, tokenized, labelled."""
 
+import hashlib
 import logging
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from xr2text_core.data.batches import ReadyStudies, make_ready
@@ -24,6 +26,12 @@ class PreparedData:
     val: ReadyStudies
     cache: ImageCache
     tokenizer: ReportTokenizer
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The same for the same studies in any order: a run resumes only on what it was trained on."""
+        study_ids = sorted([*self.train.study_ids, *self.val.study_ids])
+        return hashlib.sha256("\n".join(study_ids).encode()).hexdigest()
 
 
 def prepare_data(settings: Settings, tokenizer: ReportTokenizer | None) -> PreparedData:
