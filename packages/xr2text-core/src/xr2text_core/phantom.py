@@ -1,6 +1,6 @@
 """Writes the phantom out as a manifest data set, so that any program can train on it.
 
-python -m xr2text_core.phantom --out data/phantom --num-train 1600 --num-val 160 --num-test 300 --size 256
+python -m xr2text_core.phantom --out data/phantom --num-train 1280 --num-val 160 --num-test 300 --size 256
 """
 
 import argparse
@@ -66,7 +66,7 @@ def _write_study(study: Study, out: Path, size: int) -> dict[str, str]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m xr2text_core.phantom", description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="new or empty folder to write into")
-    parser.add_argument("--num-train", type=_count, default=1600, metavar="N", help="training studies (1600)")
+    parser.add_argument("--num-train", type=_count, default=1280, metavar="N", help="training studies (1280)")
     parser.add_argument("--num-val", type=_count, default=160, metavar="N", help="validation studies (160)")
     parser.add_argument("--num-test", type=_count, default=300, metavar="N", help="test studies (300)")
     parser.add_argument("--size", type=_size, default=256, metavar="PX", help="width and height in pixels (256)")

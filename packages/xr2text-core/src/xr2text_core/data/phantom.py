@@ -52,7 +52,7 @@ def draw_image(name: str, size: int) -> np.ndarray:
     return draw_scene(named_scene(name), size)
 
 
-def read(num_train: int = 1600, num_val: int = 160, num_test: int = 300, seed: int = 0) -> Dataset:
+def read(num_train: int = 1280, num_val: int = 160, num_test: int = 300, seed: int = 0) -> Dataset:
     """Return the studies of a seed, one patient each; images are names, drawn only when `draw_image` is asked."""
     counts = {"train": num_train, "val": num_val, "test": num_test}
     studies = tuple(

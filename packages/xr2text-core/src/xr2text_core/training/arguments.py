@@ -19,7 +19,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     data.add_argument("--data", choices=("phantom", "manifest", "iu-xray", "mimic-cxr"), help="data set (phantom)")
     data.add_argument("--root", help="folder of the data set; for manifest also its CSV file")
     data.add_argument("--section", choices=("findings", "impression", "both"), help="part of the report (findings)")
-    data.add_argument("--num-studies", type=_positive, metavar="N", help="phantom: training studies to draw (1600)")
+    data.add_argument("--num-studies", type=_positive, metavar="N", help="phantom: training studies to draw (1280)")
     model = parser.add_argument_group("model")
     model.add_argument("--preset", choices=tuple(PRESETS), help="sizes (phantom for phantoms, else laptop: 8 GB)")
     model.add_argument("--encoder", help="timm name of the image encoder")

@@ -12,7 +12,7 @@ class Settings:
     data: str = "phantom"
     root: str = ""
     section: str = "findings"
-    num_studies: int = 1600
+    num_studies: int = 1280
     # model
     preset: str = ""
     encoder: str = ""
