@@ -61,7 +61,7 @@ def history(folder: Path) -> list[dict[str, str]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=50)
-    parser.add_argument("--life-s", type=float, default=0.5, help="how long each monitor lives, about")
+    parser.add_argument("--life-s", type=float, default=0.4, help="how long each monitor lives, about")
     parser.add_argument("flags", nargs="*", default=SMALL, help="flags of the training, after --")
     options = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"  # sums in the same order both times
