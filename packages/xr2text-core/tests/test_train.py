@@ -104,6 +104,8 @@ def test_the_best_model_is_that_of_the_row_marked_best(unbroken: Path) -> None:
 def test_a_finished_run_says_so_and_changes_nothing(unbroken: Path) -> None:
     before = weights(unbroken)
     assert trainer(unbroken).fit() == 0
+    status = json.loads((unbroken / "data/statistics/status.json").read_text())
+    assert (status["state"], status["epoch"], status["epochs"]) == ("finished", EPOCHS, EPOCHS)
     assert all(torch.equal(before[name], tensor) for name, tensor in weights(unbroken).items())
 
 

@@ -176,7 +176,17 @@ class Trainer:
         if found:
             self._restore(*found)
         if self.is_finished():
-            self.status.update(state="finished", eta_s=0.0, message=f"finished; best: {self._best()}")
+            self.status.update(
+                state="finished",
+                epoch=self.progress.epoch - 1,
+                epochs=settings.epochs,
+                stage=self.progress.stage,
+                select_by=settings.select_by,
+                best_score=self.progress.best_score,
+                best_epoch=self.progress.best_epoch,
+                eta_s=0.0,
+                message=f"finished; best: {self._best()}",
+            )
 
     def _find_checkpoint(self, resume: Path | None) -> tuple[Path, dict[str, Any]] | None:
         """The checkpoint to continue from; refuses one that belongs to another model or another run."""
