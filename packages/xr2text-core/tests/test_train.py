@@ -89,6 +89,14 @@ def test_status_events_and_figures_tell_of_the_end(unbroken: Path) -> None:
     assert {path.suffix for path in (statistics / "figures").iterdir()} == {".png"}
 
 
+def test_a_best_model_that_writes_one_report_for_all_is_not_saved_without_a_word(unbroken: Path) -> None:
+    lines = (unbroken / "data/statistics/train.log").read_text().splitlines()
+    first_best = next(
+        line for line in lines if "New best model!" in line
+    )  # after a handful of steps nobody reads images
+    assert first_best.endswith("(saved, although every study got the same report)")
+
+
 def test_no_report_text_reaches_logs_or_events(unbroken: Path) -> None:
     written = "".join((unbroken / "data/statistics" / name).read_text() for name in ("events.jsonl", "train.log"))
     assert "pleural" not in written.lower()
@@ -190,6 +198,8 @@ def test_other_studies_do_not_continue_this_run(tmp_path: Path) -> None:
     (tmp_path / "b.csv").write_text(text.replace("2.png,The lungs are clear in study 2.,train\n", ""))
     flags = ["--data", "manifest", "--preset", "phantom", "--epochs", "1"]
     assert trainer(tmp_path, *flags, "--root", str(tmp_path / "a.csv")).fit() == 0
+    said = (tmp_path / "data/statistics/train.log").read_text()
+    assert "No training study is of the class complex_cases" in said
     with pytest.raises(RunError, match=r"other studies.*--run NAME"):
         trainer(tmp_path, *flags, "--root", str(tmp_path / "b.csv"))
 

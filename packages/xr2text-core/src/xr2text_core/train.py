@@ -241,7 +241,10 @@ class Trainer:
         settings, progress, data = self.settings, self.progress, self.data
         if settings.data == "phantom":
             log.info("Training on the built-in phantom set (drawn chests); --data and --root train on real images.")
-        log.info("Studies: %s | training classes: %s", _counts(split_sizes(data)), _counts(self.plan.class_sizes()))
+        classes = self.plan.class_sizes()
+        log.info("Studies: %s | training classes: %s", _counts(split_sizes(data)), _counts(classes))
+        for stage in [stage for stage, count in classes.items() if settings.curriculum and not count]:
+            log.warning("No training study is of the class %s: that stage brings nothing new.", stage)
         num_parameters = sum(parameter.numel() for parameter in self.model.parameters())
         log.info(
             "Model: %.1f M parameters on %s | %d x %d studies per update | %d updates | scores: %s",
@@ -397,7 +400,8 @@ class Trainer:
             epoch, settings.epochs, row.train_loss or float("nan"), row.val_loss, row.bleu_4, row.rouge_l,
             row.clinical_f1, row.distinct_reports, len(self.data.val),
         )  # fmt: skip
-        if row.distinct_reports == 1 and len(self.data.val) > 1:
+        is_collapsed = row.distinct_reports == 1 and len(self.data.val) > 1
+        if is_collapsed:
             self.events.add("collapsed", "Every study got the same report", epoch=epoch, distinct_reports=1)
         self.progress.end_epoch()
         self.status.update(
@@ -408,8 +412,9 @@ class Trainer:
         )
         if row.is_best and self._save(self.folder.best, quiet=True):
             write_best(self.folder.best_results, row)
-            self.events.add("new_best", f"New best model! {self._best_name()} = {self.progress.best_score:.4f} (saved)",
-                            epoch=epoch, score=self.progress.best_score)  # fmt: skip
+            saved = "saved, although every study got the same report" if is_collapsed else "saved"
+            message = f"New best model! {self._best_name()} = {self.progress.best_score:.4f} ({saved})"
+            self.events.add("new_best", message, epoch=epoch, score=self.progress.best_score)
         if epoch % settings.checkpoint_every == 0:
             self._save(self.folder.periodic(epoch))
         self._save(self.folder.latest, quiet=True)
