@@ -97,6 +97,12 @@ def test_a_best_model_that_writes_one_report_for_all_is_not_saved_without_a_word
     assert first_best.endswith("(saved, although every study got the same report)")
 
 
+def test_run_json_says_how_the_scores_of_the_history_are_made(unbroken: Path) -> None:
+    protocol = json.loads((unbroken / "data/statistics/run.json").read_text())["protocol"]
+    assert (protocol["text"], protocol["section"], protocol["decoding"]) == ("clean-full", "findings", "greedy")
+    assert 10 < protocol["reference_tokens"]["mean"] < 100
+
+
 def test_no_report_text_reaches_logs_or_events(unbroken: Path) -> None:
     written = "".join((unbroken / "data/statistics" / name).read_text() for name in ("events.jsonl", "train.log"))
     assert "pleural" not in written.lower()

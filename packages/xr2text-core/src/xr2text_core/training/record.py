@@ -8,6 +8,7 @@ from typing import Any
 
 from xr2text_core import __version__
 from xr2text_core.data.study import SPLITS
+from xr2text_core.metrics.protocols import reference_lengths
 from xr2text_core.metrics.scores import Scores
 from xr2text_core.run.history import EpochRow
 from xr2text_core.run.status import FORMAT, now
@@ -34,7 +35,12 @@ def describe_run(
             "left_out": dict(data.dataset.left_out.counts),
             "notes": list(data.dataset.notes),
         },
-        "protocol": {"text": protocol, "section": settings.section, "decoding": "greedy"},
+        "protocol": {
+            "text": protocol,
+            "section": settings.section,
+            "decoding": "greedy",
+            "reference_tokens": asdict(reference_lengths(data.val.references, protocol)),
+        },
         "versions": versions(),
         "device": device,
         "num_parameters": num_parameters,
