@@ -60,6 +60,6 @@ def tests(session: nox.Session, package: str) -> None:
 def contract(session: nox.Session) -> None:
     """Train a tiny run and read it with the monitor: the two packages agree on the files of a run."""
     folder = session.create_tmp()
-    tiny = ["--epochs", "4", "--num-studies", "64", "--out", folder]
+    tiny = ["--epochs", "4", "--num-studies", "64", "--fresh", "--out", folder]
     python(session, "xr2text_core.train", *tiny)
-    python(session, "xr2text_monitor", "--out", folder, "--once", "--no-gpu")
+    python(session, "xr2text_monitor.cli", "--out", folder, "--once", "--no-gpu")
