@@ -47,7 +47,7 @@ from xr2text_core.run.status import Events, Status, now, running_trainer
 from xr2text_core.training.console import set_up_console
 from xr2text_core.training.curriculum import stage_of
 from xr2text_core.training.keep_awake import keep_awake
-from xr2text_core.training.optimizer import build_optimizer, rate_factor, set_rate
+from xr2text_core.training.optimizer import build_optimizer, decoder_rate, rate_factor, set_rate
 from xr2text_core.training.plan import Plan
 from xr2text_core.training.prepared import prepare_data
 from xr2text_core.training.progress import Progress
@@ -340,7 +340,7 @@ class Trainer:
         self.status.update(
             step=self.progress.step_in_epoch,
             loss=loss,
-            learning_rate=self._rate(),
+            learning_rate=decoder_rate(self.optimizer),
             studies_per_s=sums.num_studies / sums.train_s,
             eta_s=self._eta_s(),
             micro_batch=self.micro_batch,
@@ -373,7 +373,7 @@ class Trainer:
             progress,
             scores,
             evaluation.loss,
-            learning_rate=self._rate(),
+            learning_rate=decoder_rate(self.optimizer),
             micro_batch=self.micro_batch,
             accumulation=self._accumulation(),
             gpu_peak_mib=torch.cuda.max_memory_allocated() / 2**20 if on_gpu else None,
@@ -497,9 +497,6 @@ class Trainer:
             raise
 
     # -- small answers
-
-    def _rate(self) -> float:
-        return next(float(group["lr"]) for group in self.optimizer.param_groups if group["part"] == "decoder")
 
     def _accumulation(self) -> int:
         return -(-self.settings.effective_batch // self.micro_batch)

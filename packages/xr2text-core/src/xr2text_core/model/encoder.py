@@ -47,7 +47,3 @@ def _map_to_tokens(features: Tensor, channels: int) -> Tensor:
     if features.shape[1] == channels and features.shape[-1] != channels:
         return features.flatten(2).transpose(1, 2)
     return features.flatten(1, 2)
-
-
-def count_parameters(module: torch.nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())

@@ -49,11 +49,12 @@ def rate_factor(step: int, num_steps: int) -> float:
     return FLOOR + (1 - FLOOR) * 0.5 * (1 + math.cos(math.pi * done))
 
 
-def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> float:
-    """Set every group to its share; return the rate of the decoder."""
-    decoder_rate = 0.0
+def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
+    """Set every group to its share of its peak."""
     for group in optimizer.param_groups:
         group["lr"] = group["peak"] * factor
-        if group["part"] == "decoder":
-            decoder_rate = group["lr"]
-    return float(decoder_rate)
+
+
+def decoder_rate(optimizer: torch.optim.Optimizer) -> float:
+    """The rate in force in the decoder: the one that history and status show."""
+    return next(float(group["lr"]) for group in optimizer.param_groups if group["part"] == "decoder")
