@@ -40,7 +40,6 @@ from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.run.checkpoint import CheckpointError, load_checkpoint, newest_good
 from xr2text_core.run.folder import RunError, RunFolder
 from xr2text_core.run.history import EpochRow, rows_up_to
-from xr2text_core.run.lock import lock_run, locked
 from xr2text_core.run.status import now
 from xr2text_core.training.console import set_up_console
 from xr2text_core.training.curriculum import stage_of
@@ -48,9 +47,10 @@ from xr2text_core.training.keep_awake import keep_awake
 from xr2text_core.training.optimizer import build_optimizer, decoder_rate, make_state, rate_factor, set_rate
 from xr2text_core.training.plan import Plan
 from xr2text_core.training.prepared import prepare_data
+from xr2text_core.training.processes import Processes
 from xr2text_core.training.progress import Progress
 from xr2text_core.training.record import describe_run, epoch_row, split_sizes
-from xr2text_core.training.recorder import Recorder
+from xr2text_core.training.recorder import open_run
 from xr2text_core.training.settings import DEFINE_THE_MODEL, DEFINE_THE_RUN, Settings, differences
 from xr2text_core.training.step import OutOfMemory, Stepper, StepResult
 from xr2text_core.training.stop import StopRequest
@@ -69,14 +69,10 @@ class Trainer:
 
     def __init__(self, settings: Settings, resume: Path | None = None, fresh: bool = False) -> None:
         self.settings = settings
+        self.processes = Processes.join(use_gpu=settings.device != "cpu" and torch.cuda.is_available())
         self.folder = RunFolder.under(Path(settings.out), settings.run)
-        self.lock = lock_run(self.folder)
-        aside = self.folder.move_aside() if fresh else None
-        self.folder.create()
-        set_up_console(self.folder.log)
-        self.recorder = Recorder(self.folder, settings)
-        if aside:
-            log.info("The files of the last run were moved to %s and its neighbour below data/statistics.", aside)
+        with self.processes.first_goes_first():
+            self.recorder = open_run(self.folder, settings, fresh, self.processes.is_first)
         self.progress = Progress()
         self.micro_batch = settings.micro_batch
         self.resumed_from: Path | None = None
@@ -94,7 +90,7 @@ class Trainer:
             return EXIT_FINISHED
         progress, recorder = self.progress, self.recorder
         self._announce()
-        with locked(self.folder), StopRequest() as stop, keep_awake(), recorder.failures(progress):
+        with recorder.holding_run(progress), StopRequest() as stop, keep_awake():
             while not self.is_finished():
                 self._enter_stage()
                 self.model.train()
@@ -103,12 +99,12 @@ class Trainer:
                     for studies in steps[progress.step_in_epoch :]:
                         started = time.perf_counter()
                         set_rate(self.optimizer, rate_factor(progress.step, self.plan.total_steps))
-                        batch = self.batches.training(studies, progress.epoch)
+                        batch = self.batches.training(self.processes.share(studies), progress.epoch)
                         result = self.stepper.take_step(batch, self.micro_batch, progress.step)
                         self._count(result, len(studies), time.perf_counter() - started)
                         self._show(bar, result, len(studies))
                         self._note(self.writer.written())
-                        if stop:
+                        if self._is_asked_to_stop(stop):
                             return self._leave(stop)
                         if self._is_autosave_due():
                             self._save(self.folder.latest)
@@ -147,7 +143,9 @@ class Trainer:
         status = self.recorder.status
         status.update(state="caching", message="reading the data set and decoding its images once")
         tokenizer = ReportTokenizer.from_json(found[1]["tokenizer"]) if found else None
-        settings, self.data = self.settings, prepare_data(self.settings, tokenizer)
+        settings = self.settings
+        with self.processes.first_goes_first():
+            self.data = prepare_data(settings, tokenizer)
         train = self.data.train
         if found and not resume and found[1]["fingerprint"] != self.data.fingerprint:
             raise RunError(
@@ -165,17 +163,20 @@ class Trainer:
             sizes = (settings.image_size, settings.max_tokens)
             model = build_model(settings.encoder, settings.decoder, pretrained, *sizes, self.data.tokenizer)
         optimizer = build_optimizer(model, settings, self.accelerator.device)
-        self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
+        self.model = self.accelerator.prepare_model(model, evaluation_mode=True)  # the gradients we sum ourselves
+        self.optimizer = self.accelerator.prepare(optimizer)
         make_state(self.optimizer)
         device = self.accelerator.device
         self.batches = BatchMaker(train, self.data.cache, device, settings.seed)
         self.val_batches = BatchMaker(self.data.val, self.data.cache, device, settings.seed)
-        self.stepper = Stepper(self.accelerator, self.model, self.optimizer, settings.finding_weight, settings.seed)
+        self.stepper = Stepper(
+            self.accelerator, self.model, self.optimizer, settings.finding_weight, settings.seed, self.processes
+        )
         if found:
             self._restore(*found)
         if self.is_finished():
             self.recorder.is_finished(self.progress)
-        else:
+        elif self.processes.is_first:
             self.writer.reserve(self._contents())
 
     def _find_checkpoint(self, resume: Path | None) -> tuple[Path, dict[str, Any]] | None:
@@ -262,7 +263,7 @@ class Trainer:
             total=sum(sizes),
             initial=sum(sizes[: self.progress.step_in_epoch]),
             unit="batch",
-            disable=None,
+            disable=None if self.processes.is_first else True,
             leave=False,
         )
 
@@ -288,7 +289,7 @@ class Trainer:
     def _show(self, bar: "tqdm[Any]", result: StepResult, num_studies: int) -> None:
         bar.update(-(-num_studies // self.micro_batch))
         bar.set_postfix(loss=f"{result.token_loss / result.num_tokens:.2f}", refresh=False)
-        self.recorder.step(result, self.progress, decoder_rate(self.optimizer), self._eta_s())
+        self.recorder.step(result, self.progress, self._accumulation(), decoder_rate(self.optimizer), self._eta_s())
         if self.progress.skipped_in_a_row >= MOST_SKIPPED:
             raise RunError(
                 f"{MOST_SKIPPED} steps in a row had no finite loss; the checkpoints are from before. "
@@ -307,7 +308,7 @@ class Trainer:
         with self.accelerator.autocast():
             evaluation = evaluate(
                 self.model, self.data.tokenizer, self.val_batches, self.settings.max_tokens, PROTOCOL,
-                progress=True, stop=stopped,
+                progress=self.processes.is_first, stop=stopped, processes=self.processes,
             )  # fmt: skip
         self.progress.validation_s = time.perf_counter() - started
         return evaluation
@@ -315,6 +316,7 @@ class Trainer:
     def _row(self, evaluation: Evaluation) -> EpochRow:
         """The history row of the epoch; decides whether it is the best so far."""
         progress, scores = self.progress, evaluation.scores
+        progress.best_score, progress.best_epoch = self.processes.gather((progress.best_score, progress.best_epoch))[0]
         score = scores.clinical_f1 if self.settings.select_by == "clinical_f1" else scores.bleu_4 + scores.rouge_l
         is_best = score > progress.best_score
         if is_best:
@@ -328,7 +330,7 @@ class Trainer:
             evaluation.loss,
             learning_rate=decoder_rate(self.optimizer),
             micro_batch=self.micro_batch,
-            accumulation=self.settings.accumulation_at(self.micro_batch),
+            accumulation=self._accumulation(),
             gpu_peak_mib=torch.cuda.max_memory_allocated() / 2**20 if on_gpu else None,
             is_best=is_best,
         )
@@ -350,7 +352,8 @@ class Trainer:
     def _save(self, *paths: Path) -> None:
         """Hand all that a resume needs to the writer, which puts it into these files beside the loop."""
         self.saved_at = time.monotonic()
-        self._note(self.writer.save(self._contents(), paths))
+        if self.processes.is_first:
+            self._note(self.writer.save(self._contents(), paths))
 
     def _note(self, written: list[Written]) -> list[Path]:
         """Say which checkpoints have reached the disk, and return them.
@@ -396,7 +399,7 @@ class Trainer:
 
     def _finish(self) -> None:
         self._save(self.folder.final)
-        if self.folder.final not in self._note(self.writer.wait()):
+        if self.folder.final not in self._note(self.writer.wait()) and self.processes.is_first:
             raise RunError(f"{self.folder.final} could not be written; make room and start the same command again")
         try:
             draw_figures(self.folder.history, self.folder.figures)
@@ -406,6 +409,10 @@ class Trainer:
 
     # -- small answers
 
+    def _accumulation(self) -> int:
+        """Micro-batches per step of each process: the effective batch stays."""
+        return -(-self.settings.effective_batch // (self.micro_batch * self.processes.count))
+
     def _eta_s(self) -> float:
         """Seconds to the end: the studies still to train on, and the validations still to come."""
         progress = self.progress
@@ -414,6 +421,11 @@ class Trainer:
         )
         validations = self.settings.epochs - progress.epoch + 1
         return left * progress.sums.train_s / progress.sums.num_studies + validations * self.progress.validation_s
+
+    def _is_asked_to_stop(self, stop: StopRequest) -> bool:
+        """One process that is asked stops them all, after the same step."""
+        stop.number = self.processes.most(stop.number)
+        return bool(stop)
 
     def _is_autosave_due(self) -> bool:
         return time.monotonic() - self.saved_at >= 60 * self.settings.autosave_min
@@ -431,11 +443,6 @@ def _counts(sizes: dict[str, int]) -> str:
 
 def main(options: argparse.Namespace) -> int:
     set_up_console()
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        log.error(
-            "Training with several processes is not supported yet; start it without torchrun or accelerate launch."
-        )
-        return EXIT_UNUSABLE
     try:
         return Trainer(settings_of(options), resume=options.resume, fresh=options.fresh).fit()
     except (DatasetError, WeightsError, CheckpointError, RunError, OutOfMemory) as error:

@@ -5,12 +5,16 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+
+from filelock import FileLock
 
 from xr2text_core.run.atomic import replace_text
 from xr2text_core.run.folder import RunFolder
 from xr2text_core.run.history import EpochRow, cells_of, write_best, write_rows
+from xr2text_core.run.lock import lock_run, locked
 from xr2text_core.run.status import Events, Status, now
+from xr2text_core.training.console import set_up_console
 from xr2text_core.training.plan import Plan
 from xr2text_core.training.progress import Progress
 from xr2text_core.training.settings import Settings
@@ -20,11 +24,43 @@ SCORE_NAMES = {"bleu_4+rouge_l": "BLEU-4 + ROUGE-L", "clinical_f1": "rule-label 
 log = logging.getLogger("xr2text_core.train")
 
 
+def open_run(folder: RunFolder, settings: Settings, fresh: bool, is_first: bool) -> "Recorder":
+    """Take the folders of a run for this process, and move what lies there aside if it is to start `fresh`.
+
+    Of several processes only the first one speaks, and for all.
+    """
+    if not is_first:
+        set_up_console(level=logging.WARNING)
+        return cast(Recorder, Silence())
+    lock = lock_run(folder)
+    aside = folder.move_aside() if fresh else None
+    folder.create()
+    set_up_console(folder.log)
+    if aside:
+        log.info("The files of the last run were moved to %s and its neighbour below data/statistics.", aside)
+    return Recorder(folder, settings, lock)
+
+
+class Silence:
+    """Takes every call of a Recorder and does nothing."""
+
+    def __getattr__(self, name: str) -> Any:
+        return self
+
+    def __call__(self, *arguments: Any, **fields: Any) -> Any:
+        return self
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+
 class Recorder:
     """Nothing it does ends a training: what cannot be written is said, and follows with the next write."""
 
-    def __init__(self, folder: RunFolder, settings: Settings) -> None:
+    def __init__(self, folder: RunFolder, settings: Settings, lock: FileLock) -> None:
         self.folder = folder
+        self.lock = lock  # held as long as we live, or until the training is over
         self.settings = settings
         self.status = Status(folder.status, settings.run, folder.checkpoints)
         self.events = Events(folder.events)
@@ -66,10 +102,11 @@ class Recorder:
             message=f"training epoch {progress.epoch} of {epochs}",
         )
 
-    def step(self, result: StepResult, progress: Progress, learning_rate: float, eta_s: float) -> None:
+    def step(
+        self, result: StepResult, progress: Progress, accumulation: int, learning_rate: float, eta_s: float
+    ) -> None:
         """A step was taken."""
         where = {"epoch": progress.epoch, "step": progress.step}
-        accumulation = self.settings.accumulation_at(result.micro_batch)
         if result.oom_retries:
             self.events.add(
                 "out_of_memory",
@@ -176,6 +213,12 @@ class Recorder:
             eta_s=0.0,
             message=f"finished; best: {self.best(progress)}",
         )
+
+    @contextmanager
+    def holding_run(self, progress: Progress) -> Iterator[None]:
+        """Keep other trainers out until the end of the block, and put on record what ends it."""
+        with locked(self.folder), self.failures(progress):
+            yield
 
     @contextmanager
     def failures(self, progress: Progress) -> Iterator[None]:

@@ -48,10 +48,6 @@ class Settings:
     def effective_batch(self) -> int:
         return self.micro_batch * self.accumulation
 
-    def accumulation_at(self, micro_batch: int) -> int:
-        """Micro-batches per step when `micro_batch` studies pass the model at once: the effective batch stays."""
-        return -(-self.effective_batch // micro_batch)
-
 
 # A run that differs in one of these is another run: its weights do not fit, or its scores do not compare.
 DEFINE_THE_MODEL = ("encoder", "decoder", "image_size", "max_tokens")
