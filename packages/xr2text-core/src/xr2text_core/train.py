@@ -34,6 +34,9 @@ from xr2text_core.data.batches import BatchMaker
 from xr2text_core.data.study import DatasetError
 from xr2text_core.evaluate import Evaluation, evaluate
 from xr2text_core.figures import draw_figures
+from xr2text_core.machine.keep_awake import keep_awake
+from xr2text_core.machine.nvml import GpuReader
+from xr2text_core.machine.watch import MachineWatch
 from xr2text_core.metrics.protocols import describe
 from xr2text_core.model.build import WeightsError, build_model
 from xr2text_core.report.tokenizer import ReportTokenizer
@@ -43,7 +46,6 @@ from xr2text_core.run.history import EpochRow, rows_up_to
 from xr2text_core.run.status import now
 from xr2text_core.training.console import set_up_console
 from xr2text_core.training.curriculum import stage_of
-from xr2text_core.training.keep_awake import keep_awake
 from xr2text_core.training.optimizer import build_optimizer, decoder_rate, make_state, rate_factor, set_rate
 from xr2text_core.training.plan import Plan
 from xr2text_core.training.prepared import prepare_data
@@ -90,7 +92,7 @@ class Trainer:
             return EXIT_FINISHED
         progress, recorder = self.progress, self.recorder
         self._announce()
-        with recorder.holding_run(progress), StopRequest() as stop, keep_awake():
+        with recorder.holding_run(progress), StopRequest() as stop, keep_awake(), self._watch_machine() as watch:
             while not self.is_finished():
                 self._enter_stage()
                 self.model.train()
@@ -104,6 +106,7 @@ class Trainer:
                         self._count(result, len(studies), time.perf_counter() - started)
                         self._show(bar, result, len(studies))
                         self._note(self.writer.written())
+                        self._heed_machine(watch, stop)
                         if self._is_asked_to_stop(stop):
                             return self._leave(stop)
                         if self._is_autosave_due():
@@ -112,7 +115,7 @@ class Trainer:
                 if evaluation is None:
                     return self._leave(stop)
                 self._note(self.writer.wait())  # whether the last best model was saved decides what is better than it
-                row = self._row(evaluation)
+                row = self._row(evaluation, watch)
                 recorder.row(row, progress)  # the row first, then the weights: docs/run-files.md says why
                 self._close_epoch(row)
             self._finish()
@@ -313,7 +316,29 @@ class Trainer:
         self.progress.validation_s = time.perf_counter() - started
         return evaluation
 
-    def _row(self, evaluation: Evaluation) -> EpochRow:
+    def _watch_machine(self) -> MachineWatch:
+        device = self.accelerator.device
+        if device.type != "cuda":
+            return MachineWatch()
+        return MachineWatch(GpuReader(str(torch.cuda.get_device_properties(device).uuid)).temperature_c)
+
+    def _heed_machine(self, watch: MachineWatch, stop: StopRequest) -> None:
+        """Say what changed about heat, power and clock. Too hot: save, and wait until it is cool."""
+        for news in watch.take_news():
+            self.recorder.events.add(news.kind, news.message, **news.fields)
+        pause_temp = self.settings.pause_temp
+        if not watch.must_cool(pause_temp):
+            return
+        self._save(self.folder.latest)
+        self.recorder.paused(self.progress, watch.temperature_c, pause_temp)
+        started = time.monotonic()
+        while not watch.is_cool(pause_temp) and not stop:
+            time.sleep(min(1.0, watch.interval_s))
+            self.recorder.cooling(watch.temperature_c)
+        self.progress.sums.paused_s += time.monotonic() - started
+        self.recorder.cooled(self.progress, watch.temperature_c)
+
+    def _row(self, evaluation: Evaluation, watch: MachineWatch) -> EpochRow:
         """The history row of the epoch; decides whether it is the best so far."""
         progress, scores = self.progress, evaluation.scores
         progress.best_score, progress.best_epoch = self.processes.gather((progress.best_score, progress.best_epoch))[0]
@@ -332,6 +357,7 @@ class Trainer:
             micro_batch=self.micro_batch,
             accumulation=self._accumulation(),
             gpu_peak_mib=torch.cuda.max_memory_allocated() / 2**20 if on_gpu else None,
+            gpu_max_c=watch.take_hottest_c(),
             is_best=is_best,
         )
 

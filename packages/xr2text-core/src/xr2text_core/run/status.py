@@ -27,6 +27,11 @@ WARNINGS = frozenset(
         "checkpoint_damaged",
         "collapsed",
         "failed",
+        "hot",
+        "paused",
+        "power_unplugged",
+        "battery_low",
+        "clock_jumped",
     }
 )
 log = logging.getLogger(__name__)

@@ -35,7 +35,11 @@ class Processes:
         if use_gpu:
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
         if not distributed.is_initialized():
-            distributed.init_process_group("cpu:gloo,cuda:nccl" if use_gpu else "gloo", timeout=TIMEOUT)
+            store, rank, count = next(distributed.rendezvous("env://", timeout=TIMEOUT))
+            attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+            store = distributed.PrefixStore(attempt, store)  # torchrun keeps it: the addresses of the dead stand there
+            backend = "cpu:gloo,cuda:nccl" if use_gpu else "gloo"
+            distributed.init_process_group(backend, store=store, rank=rank, world_size=count, timeout=TIMEOUT)
         return cls(distributed.get_rank(), count)
 
     def leave(self) -> None:

@@ -16,6 +16,7 @@ class EpochSums:
     skipped_steps: int = 0
     oom_retries: int = 0
     train_s: float = 0.0
+    paused_s: float = 0.0  # to cool down
 
 
 @dataclass

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from filelock import FileLock
 
+from xr2text_core.machine.watch import COOL_BY_C
 from xr2text_core.run.atomic import replace_text
 from xr2text_core.run.folder import RunFolder
 from xr2text_core.run.history import EpochRow, cells_of, write_best, write_rows
@@ -127,6 +128,22 @@ class Recorder:
             micro_batch=result.micro_batch,
             accumulation=accumulation,
         )
+
+    def paused(self, progress: Progress, temperature_c: float | None, pause_temp: float) -> None:
+        message = f"Too hot: paused until the GPU is {COOL_BY_C:.0f} degrees below {pause_temp:.0f} °C (position saved)"
+        where = {"epoch": progress.epoch, "step": progress.step}
+        self.events.add("paused", message, temperature_c=temperature_c, **where)
+        self.status.update(state="cooling", message=message)
+
+    def cooling(self, temperature_c: float | None) -> None:
+        """A sign of life while the trainer waits."""
+        reading = "unknown" if temperature_c is None else f"{temperature_c:.0f} °C"
+        self.status.update(message=f"cooling down, GPU at {reading}")
+
+    def cooled(self, progress: Progress, temperature_c: float | None) -> None:
+        message = f"Cool again: training goes on with epoch {progress.epoch}"
+        self.events.add("cooled", message, temperature_c=temperature_c, epoch=progress.epoch, step=progress.step)
+        self.status.update(state="training", message=f"training epoch {progress.epoch} of {self.settings.epochs}")
 
     def row(self, row: EpochRow, progress: Progress) -> None:
         """Append the row of an epoch; where the file cannot be written, it follows whole with the next epoch."""
