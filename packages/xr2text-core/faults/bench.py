@@ -1,9 +1,9 @@
 """What every trial needs: where it works, the unbroken run it is compared with, and how it reports."""
 
-import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable
+import traceback
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import get_context
@@ -47,18 +47,22 @@ class Bench:
 
     def run(self, name: str) -> TinyRun:
         """A run in a new folder."""
-        folder = self.folder / name
-        shutil.rmtree(folder, ignore_errors=True)
-        return TinyRun(folder)
+        run = TinyRun(self.folder / name)
+        run.remove()
+        return run
 
-    def spread(self, trial: Callable[..., Result], num: int, **fixed: Any) -> list[Result]:
+    def spread(self, trial: Callable[..., Trial], num: int, **fixed: Any) -> list[Trial]:
         """The results of `trial(bench, number, **fixed)` for numbers below `num`, made `jobs` at a time."""
         numbers = [number for number in range(num) if self.only_trial in (None, number)]
+        return self.map(partial(_guarded, trial, self, **fixed), numbers)
+
+    def map(self, function: Callable[[int], Result], numbers: Sequence[int]) -> list[Result]:
+        """The same in any number of forked processes, with a word about where the suite is."""
         results = []
         with get_context("fork").Pool(self.jobs) as pool:
-            for result in pool.imap(partial(trial, self, **fixed), numbers):
+            for result in pool.imap(function, numbers):
                 results.append(result)
-                note(f"{trial.__name__} {len(results)}/{len(numbers)}")
+                note(f"{len(results)}/{len(numbers)}")
         return results
 
     def let_it_end(self, run: TinyRun, trial: Trial, compare: Comparison = everything) -> Trial:
@@ -71,8 +75,16 @@ class Bench:
         trial.bytes_lost = run.kept.bytes_lost(run)
         trial.problems += in_child(problems, run, self.unbroken, compare)
         if not trial.problems:
-            shutil.rmtree(run.folder)
+            run.remove()
         return trial
+
+
+def _guarded(trial: Callable[..., Trial], bench: Bench, number: int, **fixed: Any) -> Trial:
+    """A fault of the suite itself is shown with the others and does not end it."""
+    try:
+        return trial(bench, number, **fixed)
+    except Exception:
+        return Trial(f"{trial.__name__} {number}", how=["the suite failed"], problems=[traceback.format_exc()])
 
 
 def ended(run: TinyRun, process: "Forked | Popen[Any]") -> int:

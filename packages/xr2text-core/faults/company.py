@@ -35,6 +35,10 @@ def second_trainer(bench: Bench, number: int) -> Trial:
     rest(first, instant)
     while run.state() not in ("training", "validating", "saving") and rest(first, 0.01):
         pass
+    if first.poll() is not None:
+        trial.injected = 0  # it ended before
+        ended(run, first)
+        return bench.let_it_end(run, trial)
     first.send_signal(signal.SIGSTOP)
     before = contents(run.folder)
     way = WAYS[number % len(WAYS)] if run.files.latest.exists() else ()

@@ -174,7 +174,7 @@ def all_damaged(bench: Bench, number: int) -> Trial:
         return paths
 
     run, trial = _started(bench, f"all-damaged-{number}", every)
-    said = run.output.read_text()
+    said = run.said()
     if run.starts[-1].code != 2:
         trial.problems.append(f"exit code {run.starts[-1].code} instead of 2: {run.last_words()}")
     trial.problems += [f"{path.name} is not named" for path in paths if str(path) not in said]
@@ -182,5 +182,5 @@ def all_damaged(bench: Bench, number: int) -> Trial:
     if len(list(run.files.checkpoints.glob("*.pt"))) != len(paths) or len(run.rows()) < 2:
         trial.problems.append("files of the run were changed")
     if not trial.problems:
-        shutil.rmtree(run.folder)
+        run.remove()
     return trial

@@ -1,9 +1,10 @@
 """A disk that is full for a while, or until somebody makes room: the run goes on, or waits on disk to be started again."""
 
+import shutil
 from pathlib import Path
 
 from bench import Bench, Trial, ended, outcome_of
-from judge import rows_and_final_model, unreadable_now
+from judge import rows_and_final_model, tracebacks, unreadable_now
 from linux import can_mount, mount_tmpfs
 from processes import in_child, rest, seeded
 from table import Outcome
@@ -44,7 +45,10 @@ class Ballast:
 
 
 def full(bench: Bench, number: int, ends_by_itself: bool) -> Trial:
-    return in_child(_full, bench, f"full-{number}" if ends_by_itself else f"full-until-room-{number}", ends_by_itself)  # type: ignore[no-any-return]
+    """In a process of its own, which takes its mounts with it."""
+    name = f"{'full' if ends_by_itself else 'full-until-room'}-{number}"
+    trial: Trial = in_child(_full, bench, name, ends_by_itself)
+    return trial
 
 
 def _full(bench: Bench, name: str, ends_by_itself: bool) -> Trial:
@@ -67,11 +71,15 @@ def _full(bench: Bench, name: str, ends_by_itself: bool) -> Trial:
     failed = [event for event in run.events() if event["kind"].endswith("_failed")]
     trial.how.append(f"exit code {code}, {len(failed)} failures on record")
     trial.problems += [f"an event does not say why: {event}" for event in failed if "No space left" not in str(event)]
-    return bench.let_it_end(run, trial, rows_and_final_model)
+    run.go_on_to_the_end()  # also where the run ended while nothing could be written
+    bench.let_it_end(run, trial, rows_and_final_model)
+    if trial.problems:
+        shutil.copytree(run.folder, bench.folder / f"{name}-left")
+    return trial
 
 
 def refusal(run: TinyRun, code: int) -> list[str]:
     """A run may end for want of room, with one sentence that names a file and never with a traceback."""
-    if code in (0, 1, 2) and "Traceback" not in run.output.read_text(errors="replace"):
+    if code in (0, 1, 2) and "Traceback" not in run.said():
         return []
-    return [f"exit code {code}: {run.last_words()}"]
+    return [f"exit code {code}: {(tracebacks(run) or [run.last_words()])[-1]}"]

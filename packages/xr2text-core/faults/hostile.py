@@ -137,8 +137,8 @@ def start_on_wrong(bench: Bench, number: int) -> Trial:
     trial.how.append(f"{key} {'is missing' if value is None else 'is a number'}")
     in_child(_spoil, run.files.latest, key, value)
     code = ended(run, run.start())
-    if code == 2 and "Traceback" not in run.output.read_text() and "latest.pt" in run.last_words():
-        shutil.rmtree(run.folder)
+    if code == 2 and "Traceback" not in run.said() and "latest.pt" in run.last_words():
+        run.remove()
         return trial
     return bench.let_it_end(run, trial)
 

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -58,12 +59,13 @@ def problems(run: TinyRun, unbroken: Fingerprint, compare: Comparison) -> list[s
         found.append(f"status.json says {run.state()}")
     if not any(run.files.figures.glob("*.png")):
         found.append("no figures")
-    return found + tracebacks(run)
+    return found + [f"traceback: {last}" for last in tracebacks(run)]
 
 
 def tracebacks(run: TinyRun) -> list[str]:
-    text = run.output.read_text(errors="replace") if run.output.exists() else ""
-    return [f"traceback: {text.rstrip().splitlines()[-1]}"] if "Traceback (most recent call last)" in text else []
+    """The last lines of the tracebacks on the terminal, each once."""
+    pattern = r"^Traceback \(most recent call last\):\n(?:[ \n].*\n)*(.*)"
+    return list(dict.fromkeys(re.findall(pattern, run.said(), re.MULTILINE)))
 
 
 def digest(part: Any) -> str:

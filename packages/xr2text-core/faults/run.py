@@ -24,6 +24,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from linux import Shim, start_again_with_shim
@@ -71,7 +72,7 @@ def attack(options: argparse.Namespace, folder: Path) -> list:
     from bench import Bench, unbroken_run
 
     bench = Bench(folder, options.seed, options.jobs)
-    unbroken = bench.spread(unbroken_run, options.jobs)
+    unbroken = bench.map(partial(unbroken_run, bench), range(options.jobs))
     first = unbroken[0][1]
     if differ := {name for _, marks in unbroken for name in {**marks, **first} if marks.get(name) != first.get(name)}:
         raise SystemExit(f"unbroken runs differ from each other in {', '.join(sorted(differ))}: nothing can be compared")

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -49,8 +50,11 @@ class TinyRun:
 
     @property
     def output(self) -> Path:
-        """What all starts wrote to the terminal."""
-        return self.folder / "terminal.txt"
+        """What all starts wrote to the terminal; beside the folder, which may be a disk that is full."""
+        return self.folder.with_name(f"{self.folder.name}.txt")
+
+    def said(self) -> str:
+        return self.output.read_text(errors="replace") if self.output.exists() else ""
 
     def start(self, before: Callable[[], None] | None = None) -> Forked:
         """Start the trainer by fork; `before` runs in the child ahead of it."""
@@ -78,8 +82,11 @@ class TinyRun:
         return self.ended(process, wait(process, PATIENCE_S)).code
 
     def last_words(self) -> str:
-        text = self.output.read_text(errors="replace").rstrip() if self.output.exists() else ""
-        return text.splitlines()[-1] if text else "nothing"
+        return (self.said().rstrip().splitlines() or ["nothing"])[-1]
+
+    def remove(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.output.unlink(missing_ok=True)
 
     def events(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in whole_lines(self.files.events) if is_json(line)]
@@ -109,8 +116,8 @@ class TinyRun:
             if start.announced and following.announced > start.announced and start.update_times:
                 first = begun[start.announced - 1]
                 lost = first + len(start.update_times) - begun[start.announced]
-                times = start.update_times[-lost - 1 :] if lost else (0.0,)
-                repeated.append((lost, times[-1] - times[0]))
+                times = start.update_times[-lost - 1 :]
+                repeated.append((max(0, lost), times[-1] - times[0] if lost > 0 else 0.0))
         return repeated
 
 
