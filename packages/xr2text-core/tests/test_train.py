@@ -18,6 +18,7 @@ import xr2text_core.training.recorder
 import xr2text_core.training.writer
 from xr2text_core.data.phantom import draw_image
 from xr2text_core.data.study import DatasetError
+from xr2text_core.machine.watch import MachineWatch
 from xr2text_core.run.checkpoint import load_checkpoint
 from xr2text_core.run.history import HEADER, TIME_COLUMNS
 from xr2text_core.train import EXIT_UNUSABLE, RunError, Trainer, main
@@ -296,6 +297,34 @@ def test_a_run_that_cannot_start_says_failed_in_its_status(tmp_path: Path) -> No
     with pytest.raises(DatasetError):
         trainer(tmp_path, "--data", "manifest", "--root", str(tmp_path), "--preset", "phantom")
     assert json.loads((tmp_path / "data/statistics/status.json").read_text())["state"] == "failed"
+
+
+class Heating(MachineWatch):
+    """A GPU that is at 95 degrees after the third step, then cools down; nothing of it depends on time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.readings = [70.0, 70.0, 95.0, 95.0, 88.0, 79.0]
+        self.interval_s = 0.0
+
+    temperature_c = property(lambda self: self.readings.pop(0) if len(self.readings) > 1 else self.readings[0])
+
+    def take_hottest_c(self) -> float:
+        return 95.0
+
+
+def test_a_hot_gpu_pauses_the_training_after_saving_and_changes_nothing(
+    unbroken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Trainer, "_watch_machine", lambda self: Heating())
+    assert trainer(tmp_path).fit() == 0
+    events = [json.loads(line) for line in (tmp_path / "data/statistics/events.jsonl").read_text().splitlines()]
+    kinds = [event["kind"] for event in events]
+    assert kinds.index("paused") < kinds.index("cooled") and kinds.count("paused") == 1
+    assert events[kinds.index("paused")]["step"] == events[kinds.index("cooled")]["step"] == 3
+    with (tmp_path / "data/statistics/training_history.csv").open() as file:
+        assert {row["gpu_max_c"] for row in csv.DictReader(file)} == {"95"}
+    assert_same_end(tmp_path, unbroken)
 
 
 def test_named_runs_lie_beside_each_other(tmp_path: Path) -> None:
