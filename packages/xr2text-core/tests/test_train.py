@@ -19,7 +19,7 @@ import xr2text_core.training.writer
 from xr2text_core.data.phantom import draw_image
 from xr2text_core.data.study import DatasetError
 from xr2text_core.machine.watch import MachineWatch
-from xr2text_core.run.checkpoint import load_checkpoint
+from xr2text_core.run.checkpoint import load_checkpoint, save_checkpoint
 from xr2text_core.run.history import HEADER, TIME_COLUMNS
 from xr2text_core.train import EXIT_UNUSABLE, RunError, Trainer, main
 from xr2text_core.training.arguments import parse_arguments, settings_of
@@ -178,6 +178,27 @@ def test_a_damaged_latest_checkpoint_is_named_and_an_older_one_taken(unbroken: P
     assert "latest.pt" in (tmp_path / "data/statistics/events.jsonl").read_text()
     assert again.fit() == 0
     assert_same_end(tmp_path, unbroken)
+
+
+def test_a_damaged_best_model_is_named_and_the_next_epoch_replaces_it(tmp_path: Path) -> None:
+    assert trainer(tmp_path, "--epochs", "1").fit() == 0
+    best = tmp_path / "checkpoints/best_model.pt"
+    best.write_bytes(best.read_bytes()[:-1])
+    again = trainer(tmp_path, "--epochs", "2")
+    assert again.progress.best_epoch == 0
+    assert "best_model.pt: is cut short" in (tmp_path / "data/statistics/events.jsonl").read_text()
+    assert again.fit() == 0
+    assert load_checkpoint(best)["progress"]["best_epoch"] == 2
+
+
+def test_a_checkpoint_of_another_model_is_one_clear_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert trainer(tmp_path, "--epochs", "1").fit() == 0
+    contents = load_checkpoint(tmp_path / "checkpoints/latest.pt")
+    del contents["model"]["encoder.norm.weight"]
+    save_checkpoint(tmp_path / "other.pt", contents)
+    flags = [*TINY, "--epochs", "2", "--out", str(tmp_path), "--resume", str(tmp_path / "other.pt")]
+    assert main(parse_arguments(flags)) == EXIT_UNUSABLE
+    assert "other.pt: does not fit" in capsys.readouterr().out
 
 
 def test_any_checkpoint_can_be_resumed_and_newer_rows_are_cut(unbroken: Path, tmp_path: Path) -> None:
