@@ -11,7 +11,7 @@ SCRIPTS = Path(__file__).parents[4] / "scripts"
 PREFLIGHT, TRAIN = ["-m", "xr2text_core.preflight"], ["-m", "xr2text_core.train", "--supervise"]
 needs_sh = pytest.mark.skipif(os.name == "nt", reason="the script for Windows is the other one")
 
-# A python that notes its name and arguments, one a line, and ends preflight and training with codes of the test's choice.
+# A python that notes its name and arguments, one a line, and ends with the codes that the test chose.
 STUB = """#!/bin/sh
 printf '%s\\n' "${0##*/bin/}" "$@" end >> "$CALLS"
 case "$2" in *preflight) exit "$PREFLIGHT_CODE";; *) exit "$TRAIN_CODE";; esac

@@ -236,7 +236,7 @@ HANGS_AT_FIRST = """
 if start == 1:
     sys.exit(0)
 {on_sigterm}
-for step in range(40):
+for step in range(20):
     report(epoch=1, step=step)
     time.sleep(0.05)
 time.sleep(600)
