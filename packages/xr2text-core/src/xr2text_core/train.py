@@ -7,11 +7,15 @@ The same command again continues where the last one stopped.
 """
 
 import os
+import sys
 
 from xr2text_core.training.arguments import parse_arguments, settings_of
+from xr2text_core.training.supervised import train_supervised
 
 if __name__ == "__main__":
     OPTIONS = parse_arguments()  # before the heavy imports, so that --help and a mistyped flag are answered at once
+    if OPTIONS.supervise:  # nor does the parent of the trainer need them
+        sys.exit(train_supervised(sys.argv[1:], settings_of(OPTIONS)))
     # Threads of OpenMP that wait for each other in a busy loop are ten times slower beside another busy program.
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
@@ -19,7 +23,6 @@ import argparse
 import gc
 import json
 import logging
-import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
