@@ -27,6 +27,8 @@ WARNINGS = frozenset(
         "checkpoint_damaged",
         "collapsed",
         "failed",
+        "restarted",
+        "gave_up",
         "hot",
         "paused",
         "power_unplugged",
