@@ -6,7 +6,8 @@ python -m xr2text_core.evaluate [--checkpoint checkpoints/best_model.pt] [--spli
 import argparse
 import csv
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ from xr2text_core.metrics.protocols import (
 )
 
 if TYPE_CHECKING:
-    from xr2text_core.data.batches import BatchMaker
+    from xr2text_core.data.batches import Batch, BatchMaker
     from xr2text_core.metrics.bootstrap import PairedDifference
     from xr2text_core.metrics.rows import Row, Yardstick
     from xr2text_core.metrics.scores import Scores
@@ -56,35 +57,53 @@ def evaluate(
 
     The model keeps its mode, training or not.
     """
-    import torch
-
     from xr2text_core.metrics.scores import score_reports
-    from xr2text_core.model.generation import write_reports
 
     studies = batches.studies
+    # Reports of about the same length share a batch, so that few wait for the longest.
     by_length = sorted(range(len(studies)), key=lambda index: len(studies.tokens[index]))
     loss_sum, num_tokens = 0.0, 0
     candidates = [""] * len(studies)
-    was_training = model.training
-    model.train(False)
     size = EVALUATION_BATCH[batches.device.type]
     starts = range(0, len(studies), size)
-    for start in tqdm(starts, "Generating reports", unit="batch", disable=None if progress else True, leave=False):
-        if stop():
-            return None
-        indices = by_length[start : start + size]
-        batch = batches.plain(indices)
-        with torch.inference_mode():
-            seen = model.get_encoder()(batch.images)
-            output = model(encoder_outputs=seen, labels=batch.tokens)
-        loss_sum += float(output.token_loss_sum)
-        num_tokens += batch.num_tokens
-        reports = write_reports(model, tokenizer, seen, max_tokens, num_beams)
-        for index, report in zip(indices, reports, strict=True):
-            candidates[index] = report
-    model.train(was_training)
+    with eval_mode(model):
+        for start in tqdm(starts, "Generating reports", unit="batch", disable=None if progress else True, leave=False):
+            if stop():
+                return None
+            indices = by_length[start : start + size]
+            batch = batches.plain(indices)
+            loss, reports = evaluate_batch(model, tokenizer, batch, max_tokens, num_beams)
+            loss_sum += loss
+            num_tokens += batch.num_tokens
+            for index, report in zip(indices, reports, strict=True):
+                candidates[index] = report
     scores = score_reports(candidates, studies.references, protocol)
     return Evaluation(loss_sum / max(1, num_tokens), candidates, studies.references, scores)
+
+
+def evaluate_batch(
+    model: "XR2TextModel", tokenizer: "ReportTokenizer", batch: "Batch", max_tokens: int, num_beams: int
+) -> tuple[float, list[str]]:
+    """Loss (summed over tokens) and generated reports of a batch that is seen once for both."""
+    import torch
+
+    from xr2text_core.model.generation import write_reports
+
+    with torch.inference_mode():
+        seen = model.get_encoder()(batch.images)
+        loss = float(model(encoder_outputs=seen, labels=batch.tokens).token_loss_sum)
+    return loss, write_reports(model, tokenizer, seen, max_tokens, num_beams)
+
+
+@contextmanager
+def eval_mode(model: "XR2TextModel") -> Iterator[None]:
+    """Eval mode for a while, whatever happens meanwhile."""
+    was_training = model.training
+    model.train(False)
+    try:
+        yield
+    finally:
+        model.train(was_training)
 
 
 def generate_reports(trained: "TrainedModel", batches: "BatchMaker", options: argparse.Namespace) -> Evaluation:
