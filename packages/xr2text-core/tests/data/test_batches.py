@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from xr2text_core.data.batches import IGNORED, Batch, BatchMaker, finding_targets, make_ready, padded
+from xr2text_core.data.batches import IGNORED, Batch, BatchMaker, finding_targets, padded
+from xr2text_core.data.ready import make_ready
 from xr2text_core.data.sources import read_dataset
 from xr2text_core.data.study import DatasetError, Study
 from xr2text_core.report.labeler import Mention, ReportLabels

@@ -1,4 +1,4 @@
-"""Studies made ready for the model, and the batch of one step."""
+"""The batch of one step."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,39 +11,12 @@ from torch import Tensor
 from xr2text_core.data.augment import augment, to_float
 from xr2text_core.data.cache import ImageCache
 from xr2text_core.data.randomness import draws
-from xr2text_core.data.study import Study
-from xr2text_core.report.labeler import ReportLabels, label_report
-from xr2text_core.report.tokenizer import ReportTokenizer
+from xr2text_core.data.ready import ReadyStudies
+from xr2text_core.report.labeler import ReportLabels
 from xr2text_core.report.vocabulary import FINDINGS, REGIONS
 
 IGNORED = -100  # label of padding
 UNCERTAIN = 0.5  # target of a finding that the report leaves open
-
-
-@dataclass(frozen=True)
-class ReadyStudies:
-    """Studies of one split with their reports as tokens and labels; images stay in the cache."""
-
-    study_ids: list[str]
-    images: list[str]  # the frontal image of each, as the cache names it
-    references: list[str]
-    labels: list[ReportLabels]
-    tokens: list[list[int]]
-
-    def __len__(self) -> int:
-        return len(self.study_ids)
-
-
-def make_ready(studies: Sequence[Study], section: str, tokenizer: ReportTokenizer, max_tokens: int) -> ReadyStudies:
-    """Take the section that is trained on, tokenize and label it."""
-    references = [study.report.section(section) for study in studies]
-    return ReadyStudies(
-        study_ids=[study.study_id for study in studies],
-        images=[study.images[0] for study in studies],
-        references=references,
-        labels=[label_report(reference) for reference in references],
-        tokens=tokenizer.encode(references, max_tokens) if references else [],
-    )
 
 
 @dataclass(frozen=True)
