@@ -21,6 +21,8 @@ def to_float(images: Tensor) -> Tensor:
 
 def augment(images: Tensor, draws: Tensor) -> Tensor:
     """uint8 (B, H, H) and draws (B, 8) in 0..1 -> float (B, 1, H, H), 0..1, moved and re-exposed a little."""
+    if not len(images):
+        return to_float(images)  # grid_sample takes no empty batch
     signed = draws.float() * 2 - 1
     moved = functional.grid_sample(
         to_float(images),

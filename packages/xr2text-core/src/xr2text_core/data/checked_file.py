@@ -5,6 +5,7 @@ The first 32 bytes are the SHA-256 of the file's name and the rest, so a file un
 
 import hashlib
 import logging
+from contextlib import suppress
 from pathlib import Path
 
 logger = logging.getLogger(__name__)
@@ -38,7 +39,8 @@ def save_checked(path: Path, payload: bytes) -> None:
             file.write(payload)
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
         logger.info("%s could not be written, so the next start takes longer: %s", path, error)
 
 

@@ -2,7 +2,7 @@
 
 Columns: image (path, relative to the CSV), report (or findings and impression), and optionally study_id, patient_id,
 view and split; others are ignored. Rows that share a study_id are one study of several images. A large table of which
-nothing had to be left out gets an index beside it (xr2text_index.bin); images that vanish are noticed by the image cache.
+nothing had to be left out gets an index beside it (xr2text_index.bin); the image cache notices images that vanish.
 """
 
 import os

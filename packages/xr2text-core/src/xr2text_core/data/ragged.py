@@ -39,7 +39,8 @@ class Ragged:
         return Ragged(self.flat, self.starts[rows], self.ends[rows])
 
     def __getitem__(self, row: int) -> list[int]:
-        return self.flat[self.starts[row] : self.ends[row]].tolist()
+        numbers: list[int] = self.flat[self.starts[row] : self.ends[row]].tolist()
+        return numbers
 
     def __iter__(self) -> Iterator[list[int]]:
         return (self[row] for row in range(len(self)))

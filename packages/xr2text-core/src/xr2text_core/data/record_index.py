@@ -34,10 +34,8 @@ def load_records(root: Path, stamps: list[list[Any]]) -> list[Record] | None:
     base = f"{root.absolute()}{os.sep}"
     join = os.path.join  # which keeps the absolute path of an image that lies elsewhere
     return [
-        Record(
-            study_id, tuple([(join(base, path), view) for path, view in images]), findings, impression, patient_id, split
-        )
-        for study_id, images, findings, impression, patient_id, split in content["records"]
+        Record(study_id, tuple([(join(base, path), view) for path, view in images]), *others)
+        for study_id, images, *others in content["records"]
     ]
 
 

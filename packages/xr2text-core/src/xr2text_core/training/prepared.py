@@ -6,7 +6,6 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from xr2text_core.data.cache import ImageCache, build_cache
@@ -31,12 +30,7 @@ class PreparedData:
     val: ReadyStudies
     cache: ImageCache
     tokenizer: ReportTokenizer
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """The same for the same studies in any order: a run resumes only on what it was trained on."""
-        study_ids = sorted([*self.train.study_ids, *self.val.study_ids])
-        return hashlib.sha256("\n".join(study_ids).encode()).hexdigest()
+    fingerprint: str
 
 
 def prepare_data(settings: Settings, tokenizer: ReportTokenizer | None) -> PreparedData:
@@ -48,6 +42,7 @@ def prepare_data(settings: Settings, tokenizer: ReportTokenizer | None) -> Prepa
 def _prepared(settings: Settings, tokenizer: ReportTokenizer | None) -> PreparedData:
     dataset = read_dataset(settings.data, settings.root, settings.num_studies, settings.seed)
     train, val = dataset.split("train"), dataset.split("val")[: settings.val_studies]
+    fingerprint = _fingerprint(train + val)
     folder, section = cache_folder(settings), settings.section
     cache = build_cache(folder, [study.images[0] for study in train + val], settings.image_size, settings.workers)
     for study in train + val:
@@ -72,7 +67,12 @@ def _prepared(settings: Settings, tokenizer: ReportTokenizer | None) -> Prepared
             num_cut, len(ready), settings.max_tokens,
         )  # fmt: skip
     val_ready = make_ready(val, section, tokenizer, settings.max_tokens)
-    return PreparedData(dataset, ready, val_ready, cache, tokenizer)
+    return PreparedData(dataset, ready, val_ready, cache, tokenizer, fingerprint)
+
+
+def _fingerprint(studies: list[Study]) -> str:
+    """The same for the same studies in any order, readable or not: a run resumes only on what it was trained on."""
+    return hashlib.sha256("\n".join(sorted(study.study_id for study in studies)).encode()).hexdigest()
 
 
 def _tokenizer(settings: Settings, reports: list[str]) -> ReportTokenizer:
