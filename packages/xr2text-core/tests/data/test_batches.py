@@ -1,14 +1,17 @@
 """Batches: whole studies in, tensors out; a study is the same whoever is beside it."""
 
+import zlib
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from PIL import Image
 
 from xr2text_core.data.batches import IGNORED, Batch, BatchMaker, finding_targets, padded
 from xr2text_core.data.cache import ImageCache, build_cache
+from xr2text_core.data.cache_files import RECORD, cache_key, create
 from xr2text_core.data.ready import make_ready
 from xr2text_core.data.sources import read_dataset
 from xr2text_core.data.study import DatasetError, Study
@@ -215,3 +218,31 @@ def test_an_image_that_came_back_is_trained_on_again(films: BatchMaker) -> None:
     assert len(films.plain([0])) == 0
     Path(films.studies.images[0]).write_bytes(content)
     assert len(films.plain([0])) == 1
+
+
+@pytest.mark.slow
+def test_resident_memory_does_not_grow_with_the_data_set(tmp_path: Path) -> None:
+    size, count = 48, 100_000  # 230 MB of pixels
+    names = [f"phantom:0/{number:06d}" for number in range(count)]
+    path = tmp_path / cache_key(names, size)
+    create(path, names, size)
+    rng, records = np.random.default_rng(0), np.zeros(count, dtype=RECORD)
+    with (path / "images.u8").open("wb") as file:
+        for row in range(count):
+            pixels = rng.bytes(size * size)
+            records[row]["crc"] = zlib.crc32(pixels)
+            file.write(pixels)
+    records.tofile(path / "rows.bin")
+    studies = [Study(name, (name,), ("PA",), Report("No pleural effusion."), name, "train") for name in names]
+    ready = make_ready(studies, "findings", ReportTokenizer.learn(["No pleural effusion."]), 16)
+    films = BatchMaker(ready, ImageCache(path, names, size, {}), torch.device("cpu"), seed=0)
+
+    def read(indices: range) -> int:
+        """The resident memory in MiB after reading these studies in batches."""
+        for start in indices[::100]:
+            assert len(films.plain(range(start, start + 100))) == 100
+        return psutil.Process().memory_info().rss >> 20
+
+    before = read(range(2000))
+    assert read(range(count)) - before < 40
+    assert films.take_lost() == []

@@ -11,6 +11,7 @@ from PIL import Image
 from xr2text_core.data import manifest
 from xr2text_core.data.phantom import draw_image
 from xr2text_core.report.labeler import label_report
+from xr2text_core.training.fingerprint import share_in_common
 from xr2text_core.training.prepared import PreparedData, cache_folder, paused_garbage_collection, prepare_data
 from xr2text_core.training.presets import PRESETS
 from xr2text_core.training.settings import Settings
@@ -90,6 +91,7 @@ def test_an_image_deleted_since_the_last_start_is_counted_named_and_left_out(
         reason = "image cannot be read (no such file)" if has_index else "image is missing"
         assert f"left out 1: {reason} (4.png)" in caplog.text
         assert [each for each in first.train.study_ids if each not in second.train.study_ids] == ["4.png"]
+        assert share_in_common(first.fingerprint, second.fingerprint) == (1 if has_index else 7 / 8)
         film.write_bytes(content)
 
 

@@ -1,7 +1,6 @@
 """From the name of a data set to studies that can be trained on: read, decoded once, tokenized, labelled."""
 
 import gc
-import hashlib
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from xr2text_core.data.sources import read_dataset
 from xr2text_core.data.study import Dataset, DatasetError, Study
 from xr2text_core.model.build import load_tokenizer
 from xr2text_core.report.tokenizer import ReportTokenizer
+from xr2text_core.training.fingerprint import fingerprint
 from xr2text_core.training.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ class PreparedData:
     val: ReadyStudies
     cache: ImageCache
     tokenizer: ReportTokenizer
-    fingerprint: str
+    fingerprint: str  # of all studies that the data set has for this run, readable or not
 
 
 def prepare_data(settings: Settings, tokenizer: ReportTokenizer | None) -> PreparedData:
@@ -42,7 +42,7 @@ def prepare_data(settings: Settings, tokenizer: ReportTokenizer | None) -> Prepa
 def _prepared(settings: Settings, tokenizer: ReportTokenizer | None) -> PreparedData:
     dataset = read_dataset(settings.data, settings.root, settings.num_studies, settings.seed)
     train, val = dataset.split("train"), dataset.split("val")[: settings.val_studies]
-    fingerprint = _fingerprint(train + val)
+    of_all = fingerprint(study.study_id for study in train + val)
     folder, section = cache_folder(settings), settings.section
     cache = build_cache(folder, [study.images[0] for study in train + val], settings.image_size, settings.workers)
     for study in train + val:
@@ -67,12 +67,7 @@ def _prepared(settings: Settings, tokenizer: ReportTokenizer | None) -> Prepared
             num_cut, len(ready), settings.max_tokens,
         )  # fmt: skip
     val_ready = make_ready(val, section, tokenizer, settings.max_tokens)
-    return PreparedData(dataset, ready, val_ready, cache, tokenizer, fingerprint)
-
-
-def _fingerprint(studies: list[Study]) -> str:
-    """The same for the same studies in any order, readable or not: a run resumes only on what it was trained on."""
-    return hashlib.sha256("\n".join(sorted(study.study_id for study in studies)).encode()).hexdigest()
+    return PreparedData(dataset, ready, val_ready, cache, tokenizer, of_all)
 
 
 def _tokenizer(settings: Settings, reports: list[str]) -> ReportTokenizer:
