@@ -75,7 +75,7 @@ def evaluate(
     if len(written) < len(parts):
         return None
     reports = {index: report for part in written for index, report in part.reports.items()}
-    candidates = [reports[index] for index in range(len(studies))]
+    candidates = [reports.get(index, "") for index in range(len(studies))]  # a study whose image was lost gets none
     loss = sum(part.loss_sum for part in written) / max(1, sum(part.num_tokens for part in written))
     return Evaluation(loss, candidates, studies.references, score_reports(candidates, studies.references, protocol))
 
@@ -112,6 +112,8 @@ def write_all(
                 return None
             indices = waiting.popleft()
             batch = batches.plain(indices)
+            if not len(batch):  # every image of it was lost
+                continue
             result = if_it_fits(partial(evaluate_batch, model, tokenizer, batch, max_tokens, num_beams))
             if result is None:
                 if len(indices) == 1:
@@ -122,7 +124,7 @@ def write_all(
             loss_sum, reports = result
             written.loss_sum += loss_sum
             written.num_tokens += batch.num_tokens
-            written.reports.update(zip(indices, reports, strict=True))
+            written.reports.update(zip(batch.studies, reports, strict=True))
             bar.update(len(indices))
     return written
 

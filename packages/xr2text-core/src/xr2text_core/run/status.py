@@ -27,6 +27,7 @@ WARNINGS = frozenset(
         "checkpoint_damaged",
         "collapsed",
         "failed",
+        "image_lost",
         "restarted",
         "gave_up",
         "hot",
