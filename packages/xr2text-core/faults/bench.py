@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from judge import Comparison, Fingerprint, everything, fingerprint, problems
 from processes import Forked, in_child, wait
 from table import Outcome
-from tiny import PATIENCE_S, TinyRun
+from tiny import PATIENCE_S, Repeated, TinyRun
 
 Result = TypeVar("Result")
 
@@ -26,7 +26,7 @@ class Trial:
     name: str
     injected: int = 1
     how: list[str] = field(default_factory=list)
-    repeated: list[tuple[int, float]] = field(default_factory=list)  # steps done again after each start, their seconds
+    repeated: list[Repeated] = field(default_factory=list)
     bytes_lost: int = 0
     problems: list[str] = field(default_factory=list)
 
@@ -96,7 +96,7 @@ def outcome_of(fault: str, trials: Iterable[Trial], remark: str = "") -> Outcome
     """The row of the table for all trials of one fault."""
     outcome = Outcome(fault, remark=remark)
     for trial in trials:
-        steps = sum(steps for steps, _ in trial.repeated)
+        steps = sum(each.steps for each in trial.repeated)
         outcome.add(trial.injected, trial.problems, str(trial), steps, trial.bytes_lost)
     return outcome
 

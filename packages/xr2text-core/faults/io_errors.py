@@ -1,44 +1,42 @@
-"""A disk that fails: write, fsync or rename gives EIO, or writes half, at the n-th call. SQLite's way of testing."""
+"""A disk that fails, and kills between two file operations: something happens at the n-th call, SQLite's way of testing."""
 
-import errno
+from functools import partial
 
 from bench import Bench, Trial, ended, outcome_of
-from judge import rows_and_final_model
 from full_disk import refusal
+from judge import everything, rows_and_final_model
 from linux import Shim
 from processes import seeded
 from table import Outcome
 
-PLACES = ("/checkpoints/", "/data/statistics/")
+PLACES = {"checkpoints": "/checkpoints", "data/statistics": "/data/statistics"}
+MODES = {"e": "EIO", "s": "half a write", "k": "kill -9 before fsync or rename"}
 
 
 def run(bench: Bench, count: int) -> list[Outcome]:
-    """`count` runs for each place and way of failing: at each of the first calls, the others at random ones."""
+    """`count` runs for each place and each way of failing, twice as many for kills."""
     if not Shim.is_loaded():
         return [Outcome("input/output error (EIO)", remark="skipped: needs Linux and a C compiler, for shim.c")]
-    rows = []
-    for place in PLACES:
-        total = calls_of_a_run(bench, place)
-        for is_short, what in ((False, "EIO"), (True, "half a write")):
-            trials = bench.spread(failing, count, place=place, is_short=is_short, total=total)
-            rows.append(outcome_of(f"{what} in {place.strip('/')}", trials, f"at one of about {total} calls"))
-    return rows
+    return [_row(bench, mode, place, count * (2 if mode == "k" else 1)) for mode in MODES for place in PLACES]
 
 
-def calls_of_a_run(bench: Bench, place: str) -> int:
-    """How many calls there are that could fail."""
+def _row(bench: Bench, mode: str, place: str, count: int) -> Outcome:
     run, shim = bench.run("calls"), Shim()
-    ended(run, run.start(lambda: shim.fail_calls(place, errno.EIO, 0, 0)))
-    return shim.calls.value
+    ended(run, run.start(lambda: shim.fail_calls(PLACES[place], mode, 0)))
+    total = shim.calls.value
+    trials = bench.spread(failing, count, place=place, mode=mode, total=total)
+    return outcome_of(f"{MODES[mode]} in {place}", trials, f"at one of {total} calls")
 
 
-def failing(bench: Bench, number: int, place: str, is_short: bool, total: int) -> Trial:
-    """One call fails; the run goes on or ends in one sentence, and is whole in the end."""
-    name = f"{'short' if is_short else 'eio'}-{place.strip('/').replace('/', '-')}-{number}"
+def failing(bench: Bench, number: int, place: str, mode: str, total: int) -> Trial:
+    """One call goes wrong, an early or any one; the run goes on or ends in one sentence, and is whole in the end."""
+    name = f"{MODES[mode]}-{place}-{number}".replace(" ", "-").replace("/", "-")
     trial, run, shim = Trial(name), bench.run(name), Shim()
     call = number // 2 + 1 if number % 2 else seeded(bench.seed, name).randint(1, total)
-    code = ended(run, run.start(lambda: shim.fail_calls(place, errno.EIO, call, call, is_short)))
+    code = ended(run, run.start(partial(shim.fail_calls, PLACES[place], mode, call)))
     trial.how += [f"call {call}", f"exit code {code}"]
     trial.injected = int(shim.calls.value >= call)
-    trial.problems += refusal(run, code)
-    return bench.let_it_end(run, trial, rows_and_final_model)
+    if mode != "k":
+        trial.problems += refusal(run, code)
+        run.go_on_to_the_end()  # also where the run ended while something could not be written
+    return bench.let_it_end(run, trial, everything if mode == "k" else rows_and_final_model)

@@ -6,10 +6,11 @@ from collections import Counter
 from bench import Bench, Trial, ended, outcome_of
 from processes import rest, seeded
 from table import Outcome
-from tiny import AUTOSAVE_S, TinyRun
+from tiny import AUTOSAVE_S, Repeated, TinyRun
 
 TRIES = 20  # a start may end before its kill; then another instant is drawn
 KILLED = -9
+NONE = Repeated(0, 0.0, 0.0)
 IMPORTS_S = 5.0  # of the real command, about
 
 
@@ -24,11 +25,10 @@ def run(bench: Bench, kills: int, real_kills: int) -> list[Outcome]:
 
 def summary(trials: list[Trial]) -> str:
     ends = sum(not trial.problems for trial in trials)
-    repeated = [each for trial in trials for each in trial.repeated]
-    steps, seconds = (max((each[column] for each in repeated), default=0) for column in (0, 1))
+    most = max((each for trial in trials for each in trial.repeated), key=lambda each: each.seconds, default=NONE)
     during = Counter(word.rsplit(" ", 1)[-1] for trial in trials for word in trial.how)
     return (
-        f"{len(trials)} runs, {ends} exact ends; at most {steps} steps ({seconds:.2f} s; autosave {AUTOSAVE_S} s) again; "
+        f"{len(trials)} runs, {ends} exact ends; at most {most.steps} steps of {most.seconds:.2f} s again (autosave {AUTOSAVE_S} s); "
         f"while {', '.join(f'{state} {count}' for state, count in during.most_common())}"
     )
 
@@ -56,9 +56,15 @@ def killed(bench: Bench, number: int, is_real: bool = False) -> Trial:
         if trial.injected == wanted:
             break
     bench.let_it_end(run, trial)
+    trial.problems += [f"{each} is more than an autosave interval" for each in trial.repeated if is_too_much(each)]
     if trial.bytes_lost:
         trial.problems.append(f"{trial.bytes_lost} bytes of events or history are gone")
     return trial
+
+
+def is_too_much(again: Repeated) -> bool:
+    """More than one interval, the update under way, and the copy and the write under way (an update each, at most)."""
+    return again.seconds > AUTOSAVE_S + 3 * again.longest_gap_s
 
 
 def half_written(run: TinyRun) -> list[str]:

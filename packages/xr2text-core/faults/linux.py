@@ -56,16 +56,16 @@ class Shim:
 
     def __init__(self) -> None:
         self.library = ctypes.CDLL(str(self.path))
+        self.library.fail_calls.argtypes = [ctypes.c_char_p, ctypes.c_char, ctypes.c_long, ctypes.c_void_p]
         self.calls = ctypes.c_long.from_buffer(mmap.mmap(-1, 8))  # shared with the children
 
     @classmethod
     def is_loaded(cls) -> bool:
         return cls.path.name == "shim.so"
 
-    def fail_calls(self, part: str, error: int, first: int, last: int, is_short: bool = False) -> None:
-        self.library.fail_calls(
-            part.encode(), error, ctypes.c_long(first), ctypes.c_long(last), is_short, ctypes.byref(self.calls)
-        )
+    def fail_calls(self, part: str, mode: str, chosen: int) -> None:
+        """See shim.c; chosen 0 only counts."""
+        self.library.fail_calls(part.encode(), mode.encode(), ctypes.c_long(chosen), ctypes.byref(self.calls))
 
     def jump_clock(self, jumps: list[tuple[float, float]]) -> None:
         """[(after seconds, wrong by seconds)]"""

@@ -1,11 +1,13 @@
 /* Loaded ahead of libc (LD_PRELOAD): file calls that fail and a wall clock that jumps, only after being armed.
 
-   fail_calls:  the calls number first..last on paths that contain `part` fail with `error`; is_short: a write stores
-                only half of its bytes instead. Calls are counted in *calls, which may lie in shared memory.
+   fail_calls:  call number `chosen` of write, fsync and rename on paths that contain `part` goes wrong. Mode 'e': it fails
+                with EIO. Mode 's': a write stores half of its bytes. Mode 'k': the process is killed before the call,
+                and only fsync and rename count. Calls are counted in *calls, which may lie in shared memory.
    jump_clock:  `seconds` after now the wall clock is wrong by `offset`; the last jump that has come holds. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/time.h>
@@ -15,51 +17,49 @@
 
 #define MOST_JUMPS 16
 static char failing_part[256];
-static int failing_error, failing_short;
-static long failing_first, failing_last;
-static long *failing_calls;
+static char failing_mode;
+static long failing_chosen, *failing_calls;
 static double jump_after[MOST_JUMPS], jump_offset[MOST_JUMPS], jump_start;
 static int num_jumps;
 
 static void *real(const char *name) { return dlsym(RTLD_NEXT, name); }
 
-void fail_calls(const char *part, int error, long first, long last, int is_short, long *calls) {
+void fail_calls(const char *part, char mode, long chosen, long *calls) {
     snprintf(failing_part, sizeof failing_part, "%s", part);
-    failing_error = error, failing_short = is_short, failing_first = first, failing_last = last;
-    failing_calls = calls;
+    failing_mode = mode, failing_chosen = chosen, failing_calls = calls;
 }
 
 /* 0: goes through; 1: fails; 2: is cut short. */
-static int verdict(const char *path, int may_be_short) {
-    if (!failing_calls || !strstr(path, failing_part)) return 0;
-    long number = __atomic_add_fetch(failing_calls, 1, __ATOMIC_SEQ_CST);
-    if (number < failing_first || number > failing_last) return 0;
-    if (failing_short) return may_be_short ? 2 : 0;
-    errno = failing_error;
+static int verdict(const char *path, int is_write) {
+    if (!failing_calls || !strstr(path, failing_part) || (failing_mode == 'k' && is_write)) return 0;
+    if (__atomic_add_fetch(failing_calls, 1, __ATOMIC_SEQ_CST) != failing_chosen) return 0;
+    if (failing_mode == 'k') kill(getpid(), SIGKILL);
+    if (failing_mode == 's') return is_write ? 2 : 0;
+    errno = EIO;
     return 1;
 }
 
-static int verdict_on(int descriptor, int may_be_short) {
+static int verdict_on(int descriptor, int is_write) {
     if (!failing_calls) return 0;
     char link[64], path[4096];
     snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
     ssize_t length = readlink(link, path, sizeof path - 1);
     if (length < 0) return 0;
     path[length] = 0;
-    return verdict(path, may_be_short);
+    return verdict(path, is_write);
 }
 
 ssize_t write(int descriptor, const void *data, size_t size) {
     static ssize_t (*next)(int, const void *, size_t);
     if (!next) next = real("write");
-    int found = verdict_on(descriptor, size > 1);
+    int found = verdict_on(descriptor, 1);
     return found == 1 ? -1 : next(descriptor, data, found == 2 ? size / 2 : size);
 }
 
 ssize_t pwrite(int descriptor, const void *data, size_t size, off_t offset) {
     static ssize_t (*next)(int, const void *, size_t, off_t);
     if (!next) next = real("pwrite");
-    int found = verdict_on(descriptor, size > 1);
+    int found = verdict_on(descriptor, 1);
     return found == 1 ? -1 : next(descriptor, data, found == 2 ? size / 2 : size, offset);
 }
 
@@ -70,7 +70,7 @@ ssize_t pwrite64(int descriptor, const void *data, size_t size, off_t offset) {
 ssize_t writev(int descriptor, const struct iovec *parts, int count) {
     static ssize_t (*next)(int, const struct iovec *, int);
     if (!next) next = real("writev");
-    return verdict_on(descriptor, 0) ? -1 : next(descriptor, parts, count);
+    return verdict_on(descriptor, 1) == 1 ? -1 : next(descriptor, parts, count);
 }
 
 int fsync(int descriptor) {

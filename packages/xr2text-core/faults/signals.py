@@ -9,7 +9,6 @@ from tiny import TinyRun
 
 STARTS = 3
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-BEFORE_TRAINING = ("none yet", "starting", "caching")  # no handler yet: the signal ends the process as it ends any other
 
 
 def run(bench: Bench, count: int) -> list[Outcome]:
@@ -29,11 +28,12 @@ def stopped_once(bench: Bench, number: int) -> Trial:
     state = run.state()
     process.send_signal(which)
     code = ended(run, process)
+    is_saved = "interrupted" in run.kinds()
     trial.how.append(f"{which.name} at {instant:.3f} s while {state}: exit code {code}")
     trial.injected = int(code != 0)
     trial.problems += wrong_code(code, {which})
     bench.let_it_end(run, trial)
-    if "interrupted" in trial.how and sum(steps for steps, _ in trial.repeated):
+    if is_saved and any(each.steps for each in trial.repeated):
         trial.problems.append("steps were done again although the trainer could save")
     return trial
 

@@ -6,6 +6,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from subprocess import Popen
 from typing import Any
@@ -33,6 +34,15 @@ class Start:
     announced: int  # how many starts had announced themselves in events.jsonl by then
     update_times: tuple[float, ...]
     state: str  # in status.json at the end
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """Updates that a start has to do again: how many, how long they took, and the longest time between two in that run."""
+
+    steps: int
+    seconds: float
+    longest_gap_s: float
 
 
 @dataclass
@@ -102,22 +112,23 @@ class TinyRun:
         try:
             return str(json.loads(self.files.status.read_text())["state"])
         except (OSError, ValueError, KeyError):
-            return "none yet"
+            return "importing"  # or whatever comes before the first status
 
     def rows(self) -> list[dict[str, str]]:
         """The history without what depends on the clock."""
         lines = whole_lines(self.files.history)
         return [{key: row[key] or "" for key in row if key not in TIME_COLUMNS} for row in csv.DictReader(lines)]
 
-    def updates_repeated(self) -> list[tuple[int, float]]:
-        """For each start that was followed by another: how many updates were done again, and seconds of them."""
+    def updates_repeated(self) -> list[Repeated]:
+        """For each start that was followed by another: the updates that were done again."""
         begun, repeated = self.announcements(), []
-        for start, following in zip(self.starts, self.starts[1:], strict=False):
+        for start, following in pairwise(self.starts):
             if start.announced and following.announced > start.announced and start.update_times:
                 first = begun[start.announced - 1]
-                lost = first + len(start.update_times) - begun[start.announced]
-                times = start.update_times[-lost - 1 :]
-                repeated.append((max(0, lost), times[-1] - times[0] if lost > 0 else 0.0))
+                lost = max(0, first + len(start.update_times) - begun[start.announced])
+                times = start.update_times
+                longest_s = max((after - before for before, after in pairwise(times)), default=0.0)
+                repeated.append(Repeated(lost, times[-1] - times[-lost - 1 :][0], longest_s))
         return repeated
 
 
