@@ -124,7 +124,7 @@ def _rescaled(stored: Stored, dataset: "Dataset") -> Floats:
 def _windowed(values: Floats, dataset: "Dataset") -> Floats | None:
     """Brightness, 0..1, by the first table or window of the file [C.11.2]; None where there is none that is sound."""
     if tables := dataset.get("VOILUTSequence"):
-        brightest = 2 ** tables[0].LUTDescriptor[2] - 1
+        brightest = float(2 ** tables[0].LUTDescriptor[2] - 1)
         return (_looked_up(values, tables[0], dataset) / brightest).clip(0, 1)
     centre, width = _first(dataset, "WindowCenter"), _first(dataset, "WindowWidth")
     function = dataset.get("VOILUTFunction") or "LINEAR"
