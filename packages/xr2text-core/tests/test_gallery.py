@@ -32,10 +32,11 @@ if TYPE_CHECKING:
     from chromium import Page
 
 HOSTILE = '</script><script>document.title = "hacked"</script><img src=x onerror="document.title=1"> <!-- {{data}} &lt;'
+ALSO_HOSTILE = HOSTILE.replace("title", "cookie")  # unlike the other, so that both are marked
 PAIRS = [  # reference, candidate, and the finding that both state, only the reference states, only the candidate states
     ("The lungs are clear.", "The lungs are clear.", "", "", ""),
     ("There is cardiomegaly. There is edema.", "There is cardiomegaly.", "cardiomegaly", "edema", ""),
-    (f"Left pleural effusion. {HOSTILE}", f"A pneumothorax. {HOSTILE}", "", "pleural effusion", "pneumothorax"),
+    (f"Left pleural effusion. {HOSTILE}", f"A pneumothorax. {ALSO_HOSTILE}", "", "pleural effusion", "pneumothorax"),
 ]
 
 
@@ -285,7 +286,8 @@ def test_the_page_runs_without_errors_and_asks_for_nothing(shown: "Page") -> Non
     assert [address for address in shown.requests if not address.startswith("data:")][1:] == []  # the first is the page
     assert titles(shown) == [FIRST, SECOND, THIRD]
     assert "hacked" not in shown.run("document.title")
-    assert shown.run("document.querySelectorAll('.study')[2].querySelector('.candidate').textContent") == PAIRS[2][1]
+    said = "['.reference', '.candidate'].map((kind) => document.querySelectorAll(kind)[2].textContent)"
+    assert shown.run(said) == list(PAIRS[2][:2])
     assert shown.run("[...document.images].every((image) => image.naturalWidth === 64 && image.alt)") is True
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
+from xr2text_core.data.cache import build_cache
 from xr2text_core.data.images import ImageError, read_image
 
 pydicom = pytest.importorskip("pydicom")
@@ -267,6 +268,16 @@ def test_without_pydicom_the_error_says_what_to_install(tmp_path: Path, monkeypa
     monkeypatch.setitem(sys.modules, "pydicom", None)
     with pytest.raises(ImageError, match=r'a\.dcm: .*pip install -e "packages/xr2text-core\[dicom\]"'):
         read_image(str(path), SIDE)
+
+
+def test_an_image_is_tried_again_once_the_package_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = str(save(film(RAMP), tmp_path / "a.dcm"))
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "pydicom", None)
+        assert "pip install" in build_cache(tmp_path / "cache", [name], SIDE, workers=1).unreadable[name]
+    cache = build_cache(tmp_path / "cache", [name], SIDE, workers=1)
+    assert cache.unreadable == {}
+    assert_is_the_ramp(cache.read(name)[50].astype(int))
 
 
 def test_a_video_is_no_radiograph(tmp_path: Path) -> None:

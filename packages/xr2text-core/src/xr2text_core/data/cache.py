@@ -32,7 +32,7 @@ from xr2text_core.data.cache_files import (
     is_intact,
     replace_json,
 )
-from xr2text_core.data.images import PHANTOM, ImageError, Pixels, read_image
+from xr2text_core.data.images import INSTALL, PHANTOM, ImageError, Pixels, read_image
 from xr2text_core.data.row_file import RowFile
 from xr2text_core.data.study import DatasetError
 
@@ -195,11 +195,12 @@ def _decode_rows(
 
 
 def _known_reasons(path: Path) -> dict[str, str]:
+    """Why images cannot be read, but for those that a package was missing for: it may have been installed since."""
     try:
-        reasons = json.loads((path / "unreadable.json").read_text("utf-8"))
-    except (OSError, ValueError):
+        reasons = dict(json.loads((path / "unreadable.json").read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
         return {}  # their rows are tried again
-    return reasons if isinstance(reasons, dict) else {}
+    return {name: reason for name, reason in reasons.items() if INSTALL not in reason}
 
 
 def _stamp(name: str) -> tuple[int, int]:

@@ -20,7 +20,7 @@ INTERPOLATION = "bicubic"  # antialiased: Pillow widens the filter by the scale 
 CODE_VERSION = 1  # raise it when the pixels change, so that older caches are built anew
 PHANTOM = "phantom:"
 DICOM_MARK = b"DICM"  # behind 128 bytes that mean nothing
-INSTALL = "pip install"  # in a reason: what is missing is not of the file, so caches try such files again
+INSTALL = "pip install"  # in the message of an ImageError: a package is missing, and caches try such a file again
 REDUCING_GAP = 3.0  # shrink by whole numbers first, to 3 x the wanted size: faster, and no difference is seen
 
 Pixels = npt.NDArray[np.uint8]
