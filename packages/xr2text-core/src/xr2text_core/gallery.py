@@ -75,8 +75,7 @@ def about(trained: "TrainedModel", scored: "Scored", options: argparse.Namespace
     settings = trained.settings
     num_shown, num_all = len(scored.batches.studies), len(scored.dataset.split(options.split))
     return [
-        ("checkpoint", options.checkpoint.name),
-        ("run", settings.run or "without a name"),
+        ("checkpoint", f"{options.checkpoint.name} of run {settings.run}" if settings.run else options.checkpoint.name),
         ("data", f"{settings.data}, {options.split} split, {num_shown} of {num_all} studies"),
         ("section", settings.section),
         ("decoding", f"beam {options.beams}" if options.beams > 1 else "greedy"),

@@ -19,6 +19,13 @@ def test_a_sentence_of_both_is_not_marked_wherever_it_stands() -> None:
     assert marked("Heart is normal. Lungs are clear.", "Lungs are clear. Heart is normal.") == ([], [])
 
 
+def test_a_word_is_held_against_the_sentence_that_is_most_alike() -> None:
+    ours, theirs = marked(
+        "There is a large right effusion.", "The right lung is clear. There is a small left effusion."
+    )
+    assert (ours, theirs) == (["large right"], ["The right lung is clear.", "small left"])
+
+
 def test_a_sentence_said_twice_is_marked_where_the_other_says_it_once() -> None:
     assert marked("No fracture. No fracture.", "No fracture.") == (["No fracture."], [])
 

@@ -1,63 +1,69 @@
 """Which words of two reports differ, so that they can be marked side by side.
 
-A sentence that stands in both is the same wherever it stands; in what is left, words are matched in their order.
+Each sentence is held against the one of the other report that is most like it, wherever that stands.
 """
 
 import re
-from collections import Counter
+from dataclasses import dataclass
 from difflib import SequenceMatcher
-from itertools import groupby
+from itertools import groupby, product
 
 Run = tuple[str, bool]  # a stretch of text, and whether the other report lacks it
+
+ALIKE = 0.5  # share of words in common, 0..1, from which on two sentences are held against each other
 LONE_WORD = 4  # letters: a shorter word that matches alone ("is", "no", "the") says nothing and only breaks up a mark
 
 _SENTENCE = re.compile(r"[^.!?]+[.!?]*\s*|[.!?]+\s*")
-_WORD = re.compile(r"\s*\S+\s*")
+_WORD = re.compile(r"\s*\S+\s*|\s+")
+
+
+@dataclass
+class _Sentence:
+    """Words with the space around them, what of each is compared, and whether the other report lacks it."""
+
+    words: list[str]
+    keys: list[str]
+    differs: list[bool]
 
 
 def differences(first: str, second: str) -> tuple[list[Run], list[Run]]:
     """The runs of both texts; joined they are the texts again. Case and punctuation make no difference."""
     ours, theirs = _sentences(first), _sentences(second)
-    in_both = Counter(map(_key, ours)) & Counter(map(_key, theirs))
-    our_words, their_words = _words(ours, in_both), _words(theirs, in_both)
-    our_rest = [index for index, (_, differs) in enumerate(our_words) if differs]
-    their_rest = [index for index, (_, differs) in enumerate(their_words) if differs]
-    matcher = SequenceMatcher(
-        None,
-        [_key(our_words[index][0]) for index in our_rest],
-        [_key(their_words[index][0]) for index in their_rest],
-        autojunk=False,
-    )
-    for our_start, their_start, length in matcher.get_matching_blocks():
-        if length == 1 and len(_key(our_words[our_rest[our_start]][0])) < LONE_WORD:
-            continue
-        for words, indices in ((our_words, our_rest[our_start:]), (their_words, their_rest[their_start:])):
-            for index in indices[:length]:
-                words[index] = words[index][0], False
-    return _runs(our_words), _runs(their_words)
-
-
-def _sentences(text: str) -> list[str]:
-    return _SENTENCE.findall(text)
-
-
-def _words(sentences: list[str], in_both: Counter[str]) -> list[Run]:
-    """The words with the space around them; those of sentences that stand in both texts differ in nothing."""
-    left = in_both.copy()
-    words: list[Run] = []
-    for sentence in sentences:
-        is_shared = left[_key(sentence)] > 0
-        left[_key(sentence)] -= is_shared
-        words += [(word, not is_shared) for word in _WORD.findall(sentence) or [sentence]]
-    return words
-
-
-def _key(text: str) -> str:
-    """What is compared: lower case, letters and digits only, one space between words."""
-    return " ".join(re.findall(r"\w+", text.lower()))
-
-
-def _runs(words: list[Run]) -> list[Run]:
-    return [
-        ("".join(word for word, _ in group), differs) for differs, group in groupby(words, key=lambda word: word[1])
+    pairs = [
+        (-likeness, abs(one - other), one, other)  # the most alike first, of these the nearest
+        for (one, our), (other, their) in product(enumerate(ours), enumerate(theirs))
+        if (likeness := _matcher(our, their).ratio()) >= ALIKE
     ]
+    our_rest, their_rest = set(range(len(ours))), set(range(len(theirs)))
+    for _, _, one, other in sorted(pairs):
+        if one in our_rest and other in their_rest:
+            _unmark_common_words(ours[one], theirs[other])
+            our_rest.remove(one)
+            their_rest.remove(other)
+    return _runs(ours), _runs(theirs)
+
+
+def _sentences(text: str) -> list[_Sentence]:
+    sentences = []
+    for sentence in _SENTENCE.findall(text):
+        words = _WORD.findall(sentence)
+        keys = ["".join(re.findall(r"\w", word.lower())) for word in words]
+        sentences.append(_Sentence(words, keys, [key != "" for key in keys]))
+    return sentences
+
+
+def _matcher(one: _Sentence, other: _Sentence) -> SequenceMatcher[str]:
+    return SequenceMatcher(None, one.keys, other.keys, autojunk=False)
+
+
+def _unmark_common_words(one: _Sentence, other: _Sentence) -> None:
+    for start, other_start, length in _matcher(one, other).get_matching_blocks():
+        letters = "".join(one.keys[start : start + length])
+        if length > 1 or len(letters) >= LONE_WORD or one.keys == other.keys:
+            one.differs[start : start + length] = [False] * length
+            other.differs[other_start : other_start + length] = [False] * length
+
+
+def _runs(sentences: list[_Sentence]) -> list[Run]:
+    words = [run for sentence in sentences for run in zip(sentence.words, sentence.differs, strict=True)]
+    return [("".join(word for word, _ in group), differs) for differs, group in groupby(words, key=lambda run: run[1])]
