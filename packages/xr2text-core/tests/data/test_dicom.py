@@ -14,6 +14,8 @@ from PIL import Image, features
 
 from xr2text_core.data.cache import build_cache
 from xr2text_core.data.images import ImageError, read_image
+from xr2text_core.data.reading import image_files
+from xr2text_core.generate import images_under
 
 pydicom = pytest.importorskip("pydicom")
 
@@ -292,6 +294,13 @@ def test_a_file_without_pixels_is_named(tmp_path: Path) -> None:
     dataset.save_as(tmp_path / "a.dcm", enforce_file_format=True)
     with pytest.raises(ImageError, match="holds no picture"):
         read_image(str(tmp_path / "a.dcm"), SIDE)
+
+
+def test_readers_and_generate_find_dicom_files_by_their_endings(tmp_path: Path) -> None:
+    for name in ("a.dcm", "B.DICOM", "c.png", "notes.txt"):
+        (tmp_path / name).write_bytes(b"")
+    assert set(image_files(tmp_path)) == {"a.dcm", "B.DICOM", "c.png"}
+    assert {path.name for path in images_under([tmp_path])} == {"a.dcm", "B.DICOM", "c.png"}
 
 
 @pytest.mark.parametrize("name", ["IM000001", "1.2.840.113619.2"])
