@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 EXTRA = f'{INSTALL} -e "packages/xr2text-core[dicom]" (or: {INSTALL} pydicom pylibjpeg pylibjpeg-openjpeg)'
-UNUSED = "gdcm"  # on one damaged file in a hundred it ends the whole process (3.2.6, bytes changed at random)
+UNUSED = "gdcm"  # on one damaged file in 10 to 100 it ends the whole process (docs/decisions/0007-dicom-decoders.md)
 
 Stored = npt.NDArray[np.integer]
 Floats = npt.NDArray[np.float64]
