@@ -3,18 +3,20 @@
 from dataclasses import asdict, fields
 from pathlib import Path
 
-from xr2text_core.run.checkpoint import load_checkpoint, save_checkpoint
+from xr2text_core.run.checkpoint import PARTS, load_checkpoint, save_checkpoint
 from xr2text_core.training.progress import EpochSums, Progress
+
+EMPTY = {name: kind() for name, kind in PARTS.items()}
 
 
 def somewhere() -> Progress:
     """Every field differs from its default."""
-    sums = EpochSums(123.5, 40, 6.5, 5, 160, 1, 2, 33.25)
-    return Progress(3, 6, 86, "single_region", 0.25, 2, 1, 4, 8, 2.5, sums)
+    sums = EpochSums(123.5, 40, 6.5, 5, 160, 1, 2, 33.25, 4.5)
+    return Progress(3, 6, 86, "single_region", 0.25, 2, 1, 4, 8, 2.5, sums, [{"epoch": "1", "val_loss": "2.5"}])
 
 
 def test_every_field_survives_a_checkpoint(tmp_path: Path) -> None:
-    save_checkpoint(tmp_path / "latest.pt", {"progress": somewhere().to_dict()})
+    save_checkpoint(tmp_path / "latest.pt", EMPTY | {"progress": somewhere().to_dict()})
     assert Progress.from_dict(load_checkpoint(tmp_path / "latest.pt")["progress"]) == somewhere()
     defaults = asdict(Progress())
     assert all(getattr(somewhere(), field.name) != defaults[field.name] for field in fields(Progress))

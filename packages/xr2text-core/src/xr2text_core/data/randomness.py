@@ -24,9 +24,10 @@ def epoch_order(study_ids: Sequence[str], indices: Sequence[int], seed: int, epo
     return [index for _, _, index in sorted(zip(first.tolist(), ids, indices, strict=True))]
 
 
-def step_seed(seed: int, step: int) -> int:
-    """The seed of dropout in one step, 0..2**63."""
-    return int.from_bytes(hashlib.blake2b(f"{seed}/{step}".encode(), digest_size=8).digest(), "little") >> 1
+def step_seed(seed: int, step: int, rank: int = 0) -> int:
+    """The seed of dropout in one step of one process, 0..2**63."""
+    name = f"{seed}/{step}" + (f"/{rank}" if rank else "")
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little") >> 1
 
 
 def _digest(seed: int, epoch: int, study_id: str) -> bytes:

@@ -27,6 +27,14 @@ WARNINGS = frozenset(
         "checkpoint_damaged",
         "collapsed",
         "failed",
+        "image_lost",
+        "restarted",
+        "gave_up",
+        "hot",
+        "paused",
+        "power_unplugged",
+        "battery_low",
+        "clock_jumped",
     }
 )
 log = logging.getLogger(__name__)
@@ -84,7 +92,7 @@ class Status:
         losses = [loss for loss in self.recent_losses if math.isfinite(loss)]
         contents = {**fields, "recent_losses": losses, "updated_at": now()}
         try:
-            replace_text(self.path, json.dumps(contents, indent=1) + "\n")
+            replace_text(self.path, json.dumps(contents, indent=1) + "\n", durably=False)
             self._failed = False
         except OSError as error:
             if not self._failed:
