@@ -57,6 +57,27 @@ def tests(session: nox.Session, package: str) -> None:
 
 
 @nox.session
+def faults(session: nox.Session) -> None:
+    """Attack a tiny training some hundreds of times, and damage a thousand checkpoints; prints one table."""
+    python(session, "pip", "--version", silent=True)
+    session.run(sys.executable, "packages/xr2text-core/faults/run.py", *session.posargs, external=True)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Time everything against peers; `-- --quick` takes less than five minutes on a quiet machine."""
+    python(session, "pip", "install", "--quiet", "--constraint", "constraints.txt", "simplejpeg")
+    session.run(sys.executable, "packages/xr2text-core/benchmarks/run.py", *session.posargs, external=True)
+
+
+@nox.session
+def gpu(session: nox.Session) -> None:
+    """What needs a CUDA device: memory, FP16 and BF16, out of memory for real. Skips with a word where there is none."""
+    with session.chdir("packages/xr2text-core"):
+        python(session, "pytest", "-m", "gpu", "-rs", *session.posargs)
+
+
+@nox.session
 def contract(session: nox.Session) -> None:
     """Train a tiny run and read it with the monitor: the two packages agree on the files of a run."""
     folder = session.create_tmp()
