@@ -119,8 +119,9 @@ def build_cache(
     """Decode what is not yet in the cache and open it.
 
     `folder` holds one sub-folder per set of names and size; `names` are those of `read_image`, in any order; `workers`
-    are decoding threads, 0 for one per CPU up to 8. Call it in one process at a time, then in the others.
-    `is_alive` is called now and then while it decodes. Images that cannot be read are in `.unreadable`. Raises DatasetError when the disk is too small or not writable.
+    are decoding threads, 0 for one per CPU up to 8; `is_alive` is called now and then while it decodes.
+    Call it in one process at a time, then in the others. Images that cannot be read are in `.unreadable`.
+    Raises DatasetError when the disk is too small or not writable.
     """
     names = sorted(set(names))
     path = folder / cache_key(names, size)
