@@ -92,6 +92,9 @@ class Trainer:
     def fit(self) -> int:
         """Train to the end, or until asked to stop; return the exit code. The loop of this project, whole."""
         if self.is_finished() and self.folder.final.exists():
+            self.recorder.agree(self.progress)  # what could not be written at the end
+            if self.processes.is_first and not any(self.folder.figures.glob("*.png")):
+                self._draw()
             log.info("This run is finished: %s. --fresh moves it aside and starts a new one.", self._best())
             return EXIT_FINISHED
         progress, recorder = self.progress, self.recorder
@@ -450,14 +453,17 @@ class Trainer:
     def _finish(self) -> None:
         if not self.processes.is_first:
             return
-        try:
-            draw_figures(self.folder.history, self.folder.figures)
-        except Exception as error:  # whatever it is: the run is complete without its pictures
-            log.warning("The figures could not be drawn (%s); python -m xr2text_core.figures draws them later.", error)
+        self._draw()
         self._save(self.folder.final)
         if self.folder.final not in self._note(self.writer.wait()):
             raise RunError(f"{self.folder.final} could not be written; make room and start the same command again")
         self.recorder.finished(self.progress)
+
+    def _draw(self) -> None:
+        try:
+            draw_figures(self.folder.history, self.folder.figures)
+        except Exception as error:  # whatever it is: the run is complete without its pictures
+            log.warning("The figures could not be drawn (%s); python -m xr2text_core.figures draws them later.", error)
 
     # -- small answers
 
