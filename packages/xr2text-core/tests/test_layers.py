@@ -10,14 +10,15 @@ import pytest
 import xr2text_core
 
 ROOT = Path(xr2text_core.__file__).parent
-PARTS = ("report", "run", "data", "metrics", "model", "training")
+PARTS = ("report", "run", "data", "metrics", "model", "machine", "training")
 MAY_IMPORT = {
     "report": set(),
     "run": set(),
     "data": {"report"},
     "metrics": {"report"},
     "model": {"report"},
-    "training": {"report", "run", "data", "metrics", "model"},
+    "machine": {"run"},
+    "training": {"report", "run", "data", "metrics", "model", "machine"},
 }
 COMMANDS_MAY_CALL = {"train": {"evaluate", "figures", "preflight"}, "evaluate": {"generate"}}
 MODULES = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
@@ -25,7 +26,7 @@ NEEDS_TORCH = {"run/checkpoint.py", "data/augment.py", "data/batches.py"}
 WITHOUT_TORCH = [
     str(path)
     for path in MODULES
-    if path.parts[0] in ("report", "metrics", "run", "data") and path.as_posix() not in NEEDS_TORCH
+    if path.parts[0] in ("report", "metrics", "run", "data", "machine") and path.as_posix() not in NEEDS_TORCH
 ]
 
 
@@ -65,7 +66,7 @@ def test_packages_are_empty_but_for_the_version() -> None:
             assert (ROOT / path).read_text(encoding="utf-8") == "", path
 
 
-def test_text_scores_readers_and_run_files_import_no_torch() -> None:
+def test_text_scores_readers_run_files_and_machine_import_no_torch() -> None:
     modules = [f"xr2text_core.{name.removesuffix('.py').replace('/', '.')}" for name in WITHOUT_TORCH]
     modules += ["xr2text_core.training.arguments", "xr2text_core.training.curriculum", "xr2text_core.training.plan"]
     program = (

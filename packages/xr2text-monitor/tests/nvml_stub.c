@@ -1,8 +1,10 @@
 /* A libnvidia-ml.so.1 that plays GPUs from a script, so that tests pass through the real pynvml and ctypes.
 
    The script is the file named by NVML_STUB_SCRIPT, read anew at every question. A line is "DEVICE KEY VALUE"; a value
-   "!15" makes that question fail with NVML error 15. "all init !9" is for the library itself, "all devices 2" the count.
-   What the script does not name is not supported (error 3). Built with -DOLD_DRIVER, newer symbols are missing. */
+   "!15" makes that question fail with NVML error 15. "all init !9" is for the library itself, "all devices 2" the
+   count, "all name_4242 python" the name of process 4242. "pid" and "drawing" are a process that computes and one that
+   draws: its number and, where known, its MiB. What the script does not name is not supported (error 3). Built with
+   -DOLD_DRIVER, newer symbols are missing. The tests of both packages build it. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +16,12 @@ typedef struct { unsigned int version; unsigned long long total, reserved, free,
 typedef struct { unsigned int version, sensor; int temperature; } TemperatureV;
 typedef struct { unsigned int pid; unsigned long long memory; unsigned int gpu_instance, compute_instance; } Process;
 
-enum { SUCCESS = 0, NOT_SUPPORTED = 3, INSUFFICIENT_SIZE = 7 };
+typedef struct { unsigned int version; int margin; } Margin;
+typedef union { double real; int integer; unsigned long long wide; } Value;
+typedef struct { unsigned int id, scope; long long at, latency; int type, result; Value value; } Field;
+
+enum { SUCCESS = 0, NOT_SUPPORTED = 3, NOT_FOUND = 6, INSUFFICIENT_SIZE = 7 };
+enum { SLOWDOWN = 1, SLOWDOWN_TLIMIT = 194 };
 
 /* The text of a value, or an error: the one in the script, or "not supported" when it is not named. */
 static int ask(const char *device, const char *key, char *text, size_t size) {
@@ -66,10 +73,27 @@ int nvmlInitWithFlags(unsigned int flags) { (void)flags; return init(); }
 int nvmlShutdown(void) { return SUCCESS; }
 const char *nvmlErrorString(int code) { (void)code; return "an error from the stub"; }
 
-/* For other monitors, which want to know the driver (benchmarks/measure.py --peer). */
-int nvmlSystemGetDriverVersion(char *text, unsigned int size) { snprintf(text, size, "570.0"); return SUCCESS; }
-int nvmlSystemGetCudaDriverVersion(int *version) { *version = 12080; return SUCCESS; }
-int nvmlSystemGetCudaDriverVersion_v2(int *version) { *version = 12080; return SUCCESS; }
+/* Known without a script, for other monitors, which want to know the driver (benchmarks/measure.py --peer). */
+int nvmlSystemGetDriverVersion(char *text, unsigned int size) {
+    int result = ask("all", "driver", text, size);
+    if (result == NOT_SUPPORTED) snprintf(text, size, "570.0");
+    return result == NOT_SUPPORTED ? SUCCESS : result;
+}
+
+int nvmlSystemGetCudaDriverVersion_v2(int *version) {
+    long long found = 12080;
+    int result = number("all", "cuda", &found);
+    *version = (int)found;
+    return result == NOT_SUPPORTED ? SUCCESS : result;
+}
+
+int nvmlSystemGetCudaDriverVersion(int *version) { return nvmlSystemGetCudaDriverVersion_v2(version); }
+
+int nvmlSystemGetProcessName(unsigned int pid, char *text, unsigned int size) {
+    char key[32];
+    snprintf(key, sizeof key, "name_%u", pid);
+    return ask("all", key, text, size);
+}
 
 int nvmlDeviceGetCount_v2(unsigned int *count) {
     long long found = 0;
@@ -83,6 +107,23 @@ int nvmlDeviceGetHandleByIndex_v2(unsigned int index, void **handle) {
     *handle = (void *)(size_t)(index + 1);
     int result = number_of(*handle, "handle", &ignored);
     return result == NOT_SUPPORTED ? SUCCESS : result;
+}
+
+int nvmlDeviceGetIndex(void *handle, unsigned int *index) {
+    *index = (unsigned int)(size_t)handle - 1;
+    return SUCCESS;
+}
+
+int nvmlDeviceGetHandleByUUID(const char *uuid, void **handle) {
+    unsigned int count = 0, index;
+    char device[16], text[128];
+    nvmlDeviceGetCount_v2(&count);
+    for (index = 0; index < count; index++) {
+        snprintf(device, sizeof device, "%u", index);
+        if (ask(device, "uuid", text, sizeof text) == SUCCESS && !strcmp(text, uuid))
+            return nvmlDeviceGetHandleByIndex_v2(index, handle);
+    }
+    return NOT_FOUND;
 }
 
 int nvmlDeviceGetName(void *handle, char *text, unsigned int size) { return text_of(handle, "name", text, size); }
@@ -112,6 +153,10 @@ int nvmlDeviceGetTemperature(void *handle, int sensor, unsigned int *value) {
     return number_of(handle, "celsius", value);
 }
 
+int nvmlDeviceGetTemperatureThreshold(void *handle, int kind, unsigned int *value) {
+    return kind == SLOWDOWN ? number_of(handle, "slowdown_c", value) : NOT_SUPPORTED;
+}
+
 /* Version 1 counts the driver's own reserve as used. */
 int nvmlDeviceGetMemoryInfo(void *handle, Memory *info) {
     unsigned int used = 0, total = 0, reserved = 0;
@@ -130,6 +175,24 @@ int nvmlDeviceGetTemperatureV(void *handle, TemperatureV *reading) {
     int result = number_of(handle, "celsius", &value);
     reading->temperature = (int)value;
     return result;
+}
+
+int nvmlDeviceGetMarginTemperature(void *handle, Margin *reading) {
+    unsigned int value = 0;
+    int result = number_of(handle, "margin_c", &value);
+    reading->margin = (int)value;
+    return result;
+}
+
+int nvmlDeviceGetFieldValues(void *handle, int count, Field *fields) {
+    int i;
+    for (i = 0; i < count; i++) {
+        unsigned int value = 0;
+        fields[i].result = NOT_SUPPORTED;
+        if (fields[i].id == SLOWDOWN_TLIMIT) fields[i].result = number_of(handle, "slowdown_tlimit_c", &value);
+        fields[i].value.integer = (int)value;
+    }
+    return SUCCESS;
 }
 
 int nvmlDeviceGetMemoryInfo_v2(void *handle, MemoryV2 *info) {
@@ -156,12 +219,23 @@ int nvmlDeviceGetCurrentClocksThrottleReasons(void *handle, unsigned long long *
     return result;
 }
 
-int nvmlDeviceGetComputeRunningProcesses_v3(void *handle, unsigned int *count, Process *processes) {
+static int process_of(void *handle, const char *key, unsigned int *count, Process *processes) {
+    char text[128];
     unsigned int pid = 0, room = *count;
-    int result = number_of(handle, "pid", &pid);
+    unsigned long long mib = 0;
+    int values, result = text_of(handle, key, text, sizeof text);
     *count = result == SUCCESS ? 1 : 0;
     if (result != SUCCESS) return result;
     if (room < 1) return INSUFFICIENT_SIZE;
-    processes[0] = (Process){pid, ~0ULL, ~0U, ~0U};
+    values = sscanf(text, "%u %llu", &pid, &mib);
+    processes[0] = (Process){pid, values == 2 ? mib << 20 : ~0ULL, ~0U, ~0U};
     return SUCCESS;
+}
+
+int nvmlDeviceGetComputeRunningProcesses_v3(void *handle, unsigned int *count, Process *processes) {
+    return process_of(handle, "pid", count, processes);
+}
+
+int nvmlDeviceGetGraphicsRunningProcesses_v3(void *handle, unsigned int *count, Process *processes) {
+    return process_of(handle, "drawing", count, processes);
 }

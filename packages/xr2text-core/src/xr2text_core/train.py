@@ -36,6 +36,7 @@ from xr2text_core.data.batches import BatchMaker
 from xr2text_core.data.study import DatasetError
 from xr2text_core.evaluate import Evaluation, evaluate
 from xr2text_core.figures import draw_figures
+from xr2text_core.machine.keep_awake import keep_awake
 from xr2text_core.metrics.protocols import describe
 from xr2text_core.model.build import WeightsError, build_model
 from xr2text_core.report.tokenizer import ReportTokenizer
@@ -46,7 +47,6 @@ from xr2text_core.run.history import EpochRow, append_row, cut_after, write_best
 from xr2text_core.run.status import Events, Status, now, running_trainer
 from xr2text_core.training.console import set_up_console
 from xr2text_core.training.curriculum import stage_of
-from xr2text_core.training.keep_awake import keep_awake
 from xr2text_core.training.optimizer import build_optimizer, decoder_rate, rate_factor, set_rate
 from xr2text_core.training.plan import Plan
 from xr2text_core.training.prepared import prepare_data
