@@ -18,7 +18,7 @@ FIELDS = frozenset((
 WORDS = frozenset((
     "starting", "caching", "training", "validating", "saving", "cooling", "stopping", "finished", "interrupted",
     "failed", "started", "resumed", "restarted", "gave_up", "stage_changed", "new_best", "checkpoint_saved",
-    "checkpoint_failed", "checkpoint_damaged", "history_failed", "out_of_memory", "skipped_step", "hot", "paused",
+    "checkpoint_failed", "checkpoint_damaged", "history_failed", "out_of_memory", "skipped_step", "hot", "paused", "cooled",
     "collapsed", "power_unplugged", "power_plugged", "battery_low", "clock_jumped", "normal_cases", "single_region",
     "multi_region", "complex_cases", "all_cases", "phantom", "manifest", "iu-xray", "mimic-cxr", "findings",
     "impression", "both", "laptop", "workstation", "yes", "none", "fp16", "bf16", "fp32", "bleu_4+rouge_l",

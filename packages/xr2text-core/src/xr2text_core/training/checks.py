@@ -48,8 +48,10 @@ def check_run(settings: Settings, resume: Path | None, fresh: bool) -> Check:
     if resume:
         found = f"continues from {resume}" if resume.is_file() else f"--resume {resume}: no such file"
         return Check("run", "pass" if resume.is_file() else "fail", found)
-    if not continues(settings, resume, fresh):
+    if not folder.latest.exists():
         return Check("run", "pass", f"a new one in {folder.checkpoints}")
+    if fresh:
+        return Check("run", "pass", f"a new one; what lies in {folder.checkpoints} is moved aside")
     last = _settings_of_last_start(folder)
     differ = differences(last, settings) if last else {}
     if wrong := [f"{name}: {differ[name]}" for name in DEFINE_THE_RUN if name in differ]:
