@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from xr2text_core.figures import FIGURES, draw_figures, main
-from xr2text_core.run.history import HEADER, EpochRow, append_row
+from xr2text_core.run.history import HEADER, EpochRow, cells_of, write_rows
 
 ROW = EpochRow(
     epoch=1, stage="normal_cases", step=40, train_loss=2.5, val_loss=2.0, bleu_1=0.3, bleu_2=0.2, bleu_3=0.15,
@@ -20,8 +20,9 @@ ROW = EpochRow(
 @pytest.fixture
 def history(tmp_path: Path) -> Path:
     path = tmp_path / "training_history.csv"
-    for epoch, stage in enumerate(["normal_cases", "normal_cases", "single_region", "complex_cases"], 1):
-        append_row(path, replace(ROW, epoch=epoch, stage=stage, train_loss=3 / epoch, is_best=int(epoch == 3)))
+    stages = enumerate(["normal_cases", "normal_cases", "single_region", "complex_cases"], 1)
+    rows = [replace(ROW, epoch=epoch, stage=stage, train_loss=3 / epoch) for epoch, stage in stages]
+    write_rows(path, [cells_of(replace(row, is_best=int(row.epoch == 3))) for row in rows])
     return path
 
 
@@ -45,7 +46,7 @@ def test_one_epoch_with_hardly_anything_measured_is_drawn_too(tmp_path: Path) ->
     row = replace(
         ROW, train_loss=None, val_loss=None, bleu_1=None, bleu_4=None, rouge_l=None, clinical_f1=None, is_best=0
     )
-    append_row(tmp_path / "training_history.csv", row)
+    write_rows(tmp_path / "training_history.csv", [cells_of(row)])
     assert len(draw_figures(tmp_path / "training_history.csv", tmp_path)) == len(FIGURES)
 
 

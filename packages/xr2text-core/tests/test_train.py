@@ -14,11 +14,12 @@ import pytest
 import torch
 from PIL import Image
 
-import xr2text_core.train
+import xr2text_core.training.recorder
+import xr2text_core.training.writer
 from xr2text_core.data.phantom import draw_image
 from xr2text_core.data.study import DatasetError
 from xr2text_core.run.checkpoint import load_checkpoint
-from xr2text_core.run.history import HEADER, TIME_COLUMNS, EpochRow
+from xr2text_core.run.history import HEADER, TIME_COLUMNS
 from xr2text_core.train import EXIT_UNUSABLE, RunError, Trainer, main
 from xr2text_core.training.arguments import parse_arguments, settings_of
 
@@ -57,7 +58,7 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_run_leaves_the_checkpoints_of_the_guide(unbroken: Path) -> None:
     names = {path.name for path in (unbroken / "checkpoints").iterdir()}
-    assert names == {"best_model.pt", "checkpoint_epoch_5.pt", "final_model.pt", "latest.pt"}
+    assert names == {"best_model.pt", "checkpoint_epoch_5.pt", "final_model.pt", "latest.pt", "run.lock"}
 
 
 def test_the_history_has_one_row_an_epoch_under_the_fixed_header(unbroken: Path) -> None:
@@ -225,20 +226,21 @@ def test_new_rates_and_steps_are_used_when_a_run_goes_on(tmp_path: Path) -> None
     first = trainer(tmp_path)
     first.progress.sums.num_studies, first.progress.step_in_epoch = 16, 1
     first._save(first.folder.latest)
+    first.writer.wait()
     again = trainer(tmp_path, "--decoder-rate", "0.5", "--accumulation", "1")
     assert {group["peak"] for group in again.optimizer.param_groups if group["part"] == "decoder"} == {0.5}
     assert again.progress.step_in_epoch == 2
 
 
 def test_a_best_model_that_could_not_be_written_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    save = xr2text_core.train.save_checkpoint
+    save = xr2text_core.training.writer.save_checkpoint
 
     def full(path: Path, contents: dict[str, Any]) -> None:
         if path.name == "best_model.pt" and contents["progress"]["epoch"] == 2:
             raise OSError(28, "No space left on device")
         save(path, contents)
 
-    monkeypatch.setattr(xr2text_core.train, "save_checkpoint", full)
+    monkeypatch.setattr(xr2text_core.training.writer, "save_checkpoint", full)
     assert trainer(tmp_path, "--epochs", "2").fit() == 0
     assert load_checkpoint(tmp_path / "checkpoints/best_model.pt")["progress"]["best_epoch"] == 2
     assert "No space left" in (tmp_path / "data/statistics/events.jsonl").read_text()
@@ -247,14 +249,14 @@ def test_a_best_model_that_could_not_be_written_does_not_count(tmp_path: Path, m
 def test_a_history_that_cannot_be_written_follows_with_the_next_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    append, refusals = xr2text_core.train.append_row, ["epoch 1"]
+    write, refusals = xr2text_core.training.recorder.write_rows, ["epoch 1"]
 
-    def held_open_at_first(path: Path, row: EpochRow) -> None:
+    def held_open_at_first(path: Path, rows: list[dict[str, str]]) -> None:
         if refusals:
             raise PermissionError(13, f"somebody holds the file open in {refusals.pop()}")
-        append(path, row)
+        write(path, rows)
 
-    monkeypatch.setattr(xr2text_core.train, "append_row", held_open_at_first)
+    monkeypatch.setattr(xr2text_core.training.recorder, "write_rows", held_open_at_first)
     assert trainer(tmp_path, "--epochs", "2").fit() == 0
     assert [row["epoch"] for row in history(tmp_path)] == ["1", "2"]
 
@@ -275,18 +277,18 @@ def test_another_data_set_does_not_continue_this_run(unbroken: Path) -> None:
 
 
 def test_a_second_trainer_in_the_same_folder_is_refused(tmp_path: Path) -> None:
-    script = "import sys, time; from pathlib import Path; from xr2text_core.run.status import Status; "
-    script += "Status(Path(sys.argv[1]), '', Path('.')).update(state='training'); "
-    script += "print('here', flush=True); time.sleep(60)"
-    (tmp_path / "data/statistics").mkdir(parents=True)
-    status = tmp_path / "data/statistics/status.json"
-    with subprocess.Popen([sys.executable, "-c", script, str(status)], stdout=subprocess.PIPE) as other:
+    script = "import sys; from pathlib import Path; from xr2text_core.run.folder import RunFolder; "
+    script += "from xr2text_core.run.lock import lock_run; from xr2text_core.run.status import Status; "
+    script += "folder = RunFolder.under(Path(sys.argv[1])); lock = lock_run(folder); "
+    script += "Status(folder.status, '', folder.checkpoints).update(state='training'); print(flush=True); input()"
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         other.stdout.readline()
         with pytest.raises(RunError, match=rf"process {other.pid} is training.*--run NAME"):
             trainer(tmp_path)
         other.kill()
-    trainer(tmp_path)  # its status still says training, but the process is gone
+    trainer(tmp_path)  # its status still says training and its lock file is there, but the process is gone
 
 
 def test_a_run_that_cannot_start_says_failed_in_its_status(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ python -m xr2text_core.evaluate [--checkpoint checkpoints/best_model.pt] [--spli
 import argparse
 import csv
 import sys
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from xr2text_core.model.xr2text import XR2TextModel
     from xr2text_core.report.tokenizer import ReportTokenizer
     from xr2text_core.training.comparison import Scored
+    from xr2text_core.training.processes import Processes
     from xr2text_core.training.trained import TrainedModel
 
 EVALUATION_BATCH = {"cpu": 64, "cuda": 16}  # reports at once: the logits of a long batch are what fills a small card
@@ -51,40 +53,86 @@ def evaluate(
     num_beams: int = 1,
     progress: bool = False,
     stop: Callable[[], bool] = lambda: False,
+    processes: "Processes | None" = None,
 ) -> Evaluation | None:
     """Loss, generated reports and scores over all studies of `batches`; None when `stop` said so.
 
-    The model keeps its mode, training or not.
+    Several processes share the work and get the same result. The model keeps its mode, training or not.
     """
-    import torch
-
     from xr2text_core.metrics.scores import score_reports
-    from xr2text_core.model.generation import write_reports
+    from xr2text_core.training.processes import ALONE
 
-    studies = batches.studies
+    studies, processes = batches.studies, processes or ALONE
     by_length = sorted(range(len(studies)), key=lambda index: len(studies.tokens[index]))
-    loss_sum, num_tokens = 0.0, 0
-    candidates = [""] * len(studies)
+    size = EVALUATION_BATCH[batches.device.type]
+    mine = processes.share([by_length[start : start + size] for start in range(0, len(by_length), size)])
     was_training = model.training
     model.train(False)
-    size = EVALUATION_BATCH[batches.device.type]
-    starts = range(0, len(studies), size)
-    for start in tqdm(starts, "Generating reports", unit="batch", disable=None if progress else True, leave=False):
-        if stop():
-            return None
-        indices = by_length[start : start + size]
+    try:
+        parts = processes.gather(write_all(model, tokenizer, batches, mine, max_tokens, num_beams, progress, stop))
+    finally:
+        model.train(was_training)
+    written = [part for part in parts if part is not None]
+    if len(written) < len(parts):
+        return None
+    reports = {index: report for part in written for index, report in part.reports.items()}
+    candidates = [reports[index] for index in range(len(studies))]
+    loss = sum(part.loss_sum for part in written) / max(1, sum(part.num_tokens for part in written))
+    return Evaluation(loss, candidates, studies.references, score_reports(candidates, studies.references, protocol))
+
+
+@dataclass
+class WrittenReports:
+    """What one process wrote: reports by the index of their study, and the summed loss (nats) of the references."""
+
+    reports: dict[int, str]
+    loss_sum: float = 0.0
+    num_tokens: int = 0
+
+
+def write_all(
+    model: "XR2TextModel",
+    tokenizer: "ReportTokenizer",
+    batches: "BatchMaker",
+    groups: Sequence[Sequence[int]],
+    max_tokens: int,
+    num_beams: int,
+    progress: bool,
+    stop: Callable[[], bool],
+) -> WrittenReports | None:
+    """Loss and reports of groups of studies; a group that does not fit into the memory is written in halves."""
+    import torch
+
+    from xr2text_core.model.generation import write_reports
+    from xr2text_core.training.step import ADVICE, OutOfMemory, if_it_fits
+
+    @torch.inference_mode()
+    def write(indices: Sequence[int]) -> tuple[float, int, list[str]]:
         batch = batches.plain(indices)
-        with torch.inference_mode():
-            seen = model.get_encoder()(batch.images)
-            output = model(encoder_outputs=seen, labels=batch.tokens)
-        loss_sum += float(output.token_loss_sum)
-        num_tokens += batch.num_tokens
-        reports = write_reports(model, tokenizer, seen, max_tokens, num_beams)
-        for index, report in zip(indices, reports, strict=True):
-            candidates[index] = report
-    model.train(was_training)
-    scores = score_reports(candidates, studies.references, protocol)
-    return Evaluation(loss_sum / max(1, num_tokens), candidates, studies.references, scores)
+        seen = model.get_encoder()(batch.images)
+        loss_sum = float(model(encoder_outputs=seen, labels=batch.tokens).token_loss_sum)
+        return loss_sum, batch.num_tokens, write_reports(model, tokenizer, seen, max_tokens, num_beams)
+
+    written, waiting = WrittenReports({}), deque(groups)
+    total, is_silent = sum(map(len, groups)), None if progress else True
+    with tqdm(total=total, desc="Generating reports", unit="report", disable=is_silent, leave=False) as bar:
+        while waiting:
+            if stop():
+                return None
+            indices = waiting.popleft()
+            result = if_it_fits(lambda indices=indices: write(indices))  # type: ignore[misc]
+            if result is None:
+                if len(indices) == 1:
+                    raise OutOfMemory(f"out of memory while one report is written: {ADVICE}")
+                torch.cuda.empty_cache()
+                waiting.extendleft([indices[len(indices) // 2 :], indices[: len(indices) // 2]])
+                continue
+            loss_sum, num_tokens, reports = result
+            written.loss_sum += loss_sum
+            written.num_tokens += num_tokens
+            written.reports.update(zip(indices, reports, strict=True))
+            bar.update(len(indices))
+    return written
 
 
 def generate_reports(trained: "TrainedModel", batches: "BatchMaker", options: argparse.Namespace) -> Evaluation:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from xr2text_core.run.history import HEADER, EpochRow, append_row, cut_after, read_rows, write_best
+from xr2text_core.run.history import HEADER, EpochRow, cells_of, read_rows, rows_up_to, write_best, write_rows
 
 ROW = EpochRow(
     epoch=1, stage="normal_cases", step=40, train_loss=2.5, val_loss=2.0, bleu_1=0.3, bleu_2=0.2, bleu_3=0.15,
@@ -16,12 +16,16 @@ ROW = EpochRow(
 )  # fmt: skip
 
 
+def rows(*epochs: int) -> list[dict[str, str]]:
+    return [cells_of(replace(ROW, epoch=epoch)) for epoch in epochs]
+
+
 @pytest.fixture
 def history(tmp_path: Path) -> Path:
-    """Five epochs."""
+    """Five epochs, written one after the other."""
     path = tmp_path / "training_history.csv"
     for epoch in range(1, 6):
-        append_row(path, replace(ROW, epoch=epoch))
+        write_rows(path, rows(*range(1, epoch + 1)))
     return path
 
 
@@ -54,57 +58,57 @@ def test_half_a_row_is_not_a_row_at_whichever_byte_it_was_torn(history: Path) ->
         assert epochs(history) == ["1", "2", "3", "4"]
 
 
-def test_a_row_after_half_a_row_is_read_and_the_half_is_not(history: Path) -> None:
-    history.write_bytes(history.read_bytes() + b"6,norm")
-    append_row(history, replace(ROW, epoch=6))
-    assert epochs(history) == ["1", "2", "3", "4", "5", "6"]
+def test_a_row_is_appended_and_what_stood_before_is_not_touched(history: Path) -> None:
+    inode, before = history.stat().st_ino, history.read_bytes()
+    write_rows(history, rows(1, 2, 3, 4, 5, 6))
+    assert history.stat().st_ino == inode
+    assert history.read_bytes().startswith(before) and epochs(history)[-1] == "6"
 
 
-def test_cutting_removes_the_rows_that_are_newer_than_the_weights(history: Path) -> None:
-    assert cut_after(history, 3) == 2
-    assert epochs(history) == ["1", "2", "3"]
-    assert cut_after(history, 3) == 0
-
-
-def test_cutting_keeps_one_row_for_each_epoch_the_newest(history: Path) -> None:
-    append_row(history, replace(ROW, epoch=2, val_loss=1.0))
-    assert cut_after(history, 5) == 1
-    assert epochs(history) == ["1", "2", "3", "4", "5"]
-    assert read_rows(history)[1]["val_loss"] == "1"
-
-
-def test_cutting_repairs_a_torn_file(history: Path) -> None:
-    whole = history.read_bytes()
-    history.write_bytes(whole + b"6,normal_ca")
-    cut_after(history, 5)
-    assert history.read_bytes() == whole
-
-
-@pytest.mark.parametrize("contents", [b"", b"epoch,sta", b"something,else\n1,2\n", b"\x00" * 100, b"\xff\xfe\n"])
-def test_cutting_gives_a_file_without_a_usable_header_a_new_one(tmp_path: Path, contents: bytes) -> None:
-    path = tmp_path / "training_history.csv"
+@pytest.mark.parametrize(
+    "contents",
+    [
+        b"", b"epoch,sta", b"something,else\n1,2\n", b"\x00" * 100, b"\xff\xfe\n", b"epoch,val_loss\n1,2.0\n",
+        (",".join(HEADER) + "\n1,norm").encode(), (",".join(HEADER) + "\n9,a\n").encode(),
+    ],
+)  # fmt: skip
+def test_whatever_lies_there_becomes_the_rows_that_the_checkpoint_knows(
+    tmp_path: Path, history: Path, contents: bytes
+) -> None:
+    path = tmp_path / "damaged.csv"
     path.write_bytes(contents)
-    cut_after(path, 0)
-    assert path.read_text().splitlines() == [",".join(HEADER)]
+    write_rows(path, rows(1, 2, 3, 4, 5))
+    assert path.read_bytes() == history.read_bytes()
 
 
-def test_cutting_a_history_of_an_older_version_adds_its_missing_columns(tmp_path: Path) -> None:
+def test_rows_newer_than_the_weights_go(history: Path) -> None:
+    write_rows(history, rows(1, 2, 3))
+    assert epochs(history) == ["1", "2", "3"]
+
+
+def test_a_deleted_history_comes_back_whole_in_a_deleted_folder(history: Path, tmp_path: Path) -> None:
+    path = tmp_path / "gone" / "training_history.csv"
+    write_rows(path, rows(1, 2, 3, 4, 5))
+    assert path.read_bytes() == history.read_bytes()
+
+
+def test_rows_of_a_file_are_taken_where_a_checkpoint_keeps_none(history: Path) -> None:
+    history.write_bytes(history.read_bytes() + history.read_bytes().splitlines(keepends=True)[2] + b"6,norm")
+    assert [row["epoch"] for row in rows_up_to(history, 4)] == ["1", "2", "3", "4"]
+    assert rows_up_to(history.with_name("none.csv"), 4) == []
+
+
+def test_columns_that_an_older_version_did_not_know_are_empty(tmp_path: Path) -> None:
     path = tmp_path / "training_history.csv"
     path.write_text("epoch,val_loss\n1,2.0\n")
-    cut_after(path, 1)
-    append_row(path, replace(ROW, epoch=2))
-    assert [row["val_loss"] for row in read_rows(path)] == ["2.0", "2"]
+    write_rows(path, [*rows_up_to(path, 1), *rows(2)])
+    assert [(row["val_loss"], row["stage"]) for row in read_rows(path)] == [("2.0", ""), ("2", "normal_cases")]
 
 
-def test_no_history_is_no_rows_and_nothing_to_cut(tmp_path: Path) -> None:
-    path = tmp_path / "training_history.csv"
-    assert read_rows(path) == []
-    assert cut_after(path, 3) == 0
-    assert not path.exists()
-
-
-def test_best_results_holds_the_newest_best_row_alone(tmp_path: Path) -> None:
+def test_best_results_holds_the_best_row_alone_and_goes_with_it(tmp_path: Path) -> None:
     path = tmp_path / "best_results.csv"
-    write_best(path, ROW)
-    write_best(path, replace(ROW, epoch=4))
+    write_best(path, rows(1, 2, 3, 4), 2)
+    write_best(path, rows(1, 2, 3, 4), 4)
     assert epochs(path) == ["4"]
+    write_best(path, rows(1, 2, 3, 4), 0)
+    assert not path.exists()

@@ -86,7 +86,8 @@ def test_a_loss_that_is_not_finite_leaves_the_status_valid_json(status: Status, 
 def test_a_status_that_cannot_be_written_never_raises_and_is_logged_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    status = Status(tmp_path / "missing" / "status.json", "", tmp_path)
+    (tmp_path / "file").write_text("where a folder should be")
+    status = Status(tmp_path / "file" / "status.json", "", tmp_path)
     for state in ("starting", "training", "validating"):
         status.update(state=state)
     assert len(caplog.records) == 1

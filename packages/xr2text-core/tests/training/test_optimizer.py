@@ -1,11 +1,21 @@
 """Every parameter has its learning rate, and the rate is a function of the step."""
 
+from copy import deepcopy
 from itertools import pairwise
 
 import pytest
 import torch
 
-from xr2text_core.training.optimizer import FLOOR, build_optimizer, decoder_rate, part_of, rate_factor, set_rate
+from xr2text_core.training.optimizer import (
+    FLOOR,
+    build_optimizer,
+    decoder_rate,
+    forget_moved,
+    make_state,
+    part_of,
+    rate_factor,
+    set_rate,
+)
 from xr2text_core.training.settings import Settings
 
 SETTINGS = Settings(encoder_rate=1e-5, decoder_rate=2e-5, new_rate=3e-5, weight_decay=0.05)
@@ -86,3 +96,36 @@ def test_setting_the_rate_scales_every_group_from_its_peak(optimizer: torch.opti
     assert {group["part"]: group["lr"] for group in optimizer.param_groups} == pytest.approx(
         {"encoder": 0.5e-5, "decoder": 1e-5, "new": 1.5e-5}
     )
+
+
+def test_a_state_made_beforehand_is_the_one_that_the_first_update_makes(tiny_model: torch.nn.Module) -> None:
+    copies = [tiny_model, deepcopy(tiny_model)]
+    optimizers = [build_optimizer(model, SETTINGS, torch.device("cpu")) for model in copies]
+    make_state(optimizers[0])
+    for model, optimizer in zip(copies, optimizers, strict=True):
+        sum(parameter.square().sum() for parameter in model.parameters()).backward()
+        optimizer.step()
+    ours, theirs = (optimizer.state_dict()["state"] for optimizer in optimizers)
+    assert ours.keys() == theirs.keys()
+    for index, state in theirs.items():
+        assert all(torch.equal(ours[index][name], tensor) for name, tensor in state.items())
+
+
+def test_a_state_that_is_there_is_kept(optimizer: torch.optim.Optimizer) -> None:
+    make_state(optimizer)
+    parameter = optimizer.param_groups[0]["params"][0]
+    optimizer.state[parameter]["step"] += 7
+    make_state(optimizer)
+    assert float(optimizer.state[parameter]["step"]) == 7
+
+
+def test_parameters_that_an_unfinished_update_moved_lose_their_gradients(
+    tiny_model: torch.nn.Module, optimizer: torch.optim.Optimizer
+) -> None:
+    make_state(optimizer)
+    sum(parameter.sum() for parameter in tiny_model.parameters()).backward()
+    moved = optimizer.param_groups[0]["params"]
+    for parameter in moved:
+        optimizer.state[parameter]["step"] += 1
+    forget_moved(optimizer)
+    assert all((parameter.grad is None) == any(parameter is m for m in moved) for parameter in tiny_model.parameters())

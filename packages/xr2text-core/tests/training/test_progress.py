@@ -9,8 +9,8 @@ from xr2text_core.training.progress import EpochSums, Progress
 
 def somewhere() -> Progress:
     """Every field differs from its default."""
-    sums = EpochSums(123.5, 40, 6.5, 5, 160, 1, 2, 33.25)
-    return Progress(3, 6, 86, "single_region", 0.25, 2, 1, 4, 8, 2.5, sums)
+    sums = EpochSums(123.5, 40, 6.5, 5, 160, 1, 2, 33.25, 4.5)
+    return Progress(3, 6, 86, "single_region", 0.25, 2, 1, 4, 8, 2.5, sums, [{"epoch": "1", "val_loss": "2.5"}])
 
 
 def test_every_field_survives_a_checkpoint(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from accelerate import Accelerator
 
 from xr2text_core.data.batches import Batch, BatchMaker
 from xr2text_core.model.xr2text import XR2TextModel
-from xr2text_core.training.step import OutOfMemory, Stepper, StepResult
+from xr2text_core.training.optimizer import make_state
+from xr2text_core.training.step import OutOfMemory, Stepper, StepResult, is_out_of_memory
 
 Weights = dict[str, torch.Tensor]
 
@@ -139,6 +140,85 @@ def test_a_device_that_does_not_hold_one_study_is_an_error_with_advice(tiny_mode
     with pytest.raises(OutOfMemory, match="--image-size"):
         step(small, batch, micro_batch=4)
     assert small.sizes == [4, 2, 1]
+
+
+class GivesOut(torch.optim.AdamW):
+    """Moves the first groups of parameters, then finds no memory for the rest, `times` times."""
+
+    times = 1
+
+    def step(self, closure: Any = None) -> None:
+        if not self.times:
+            return super().step(closure)
+        self.times -= 1
+        groups, self.param_groups = self.param_groups, self.param_groups[:1]
+        super().step(closure)
+        self.param_groups = groups
+        raise torch.OutOfMemoryError("CUDA out of memory (made up)")
+
+
+def adam_step(model: XR2TextModel, batch: Batch, kind: type[torch.optim.AdamW]) -> Weights:
+    accelerator = Accelerator(cpu=True)
+    halves = [{"params": list(model.encoder.parameters())}, {"params": list(model.decoder.parameters())}]
+    optimizer = accelerator.prepare(kind(halves, lr=0.1, fused=True))
+    make_state(optimizer)
+    Stepper(accelerator, model, optimizer, finding_weight=1.0, seed=0).take_step(batch, 7, 3)
+    return model.state_dict()
+
+
+def test_an_update_that_breaks_off_half_way_is_finished_and_moves_no_weight_twice(
+    tiny_model: XR2TextModel, batch: Batch
+) -> None:
+    expected = adam_step(deepcopy(tiny_model), batch, torch.optim.AdamW)
+    found = adam_step(tiny_model, batch, GivesOut)
+    assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
+
+
+def test_an_optimizer_that_never_finds_memory_is_an_error_with_advice(
+    tiny_model: XR2TextModel, batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(GivesOut, "times", 2)
+    with pytest.raises(OutOfMemory, match=r"in the optimizer.*--image-size"):
+        adam_step(tiny_model, batch, GivesOut)
+
+
+def test_a_scaler_begins_the_repeated_step_anew(tiny_model: XR2TextModel, batch: Batch) -> None:
+    """Memory runs out after the gradients were unscaled once: unscaling them again must be allowed."""
+    model = without_dropout(tiny_model)
+    accelerator = Accelerator(cpu=True)
+    accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    accelerator.native_amp = True
+    optimizer = accelerator.prepare(torch.optim.SGD(model.parameters(), lr=0.1))
+    clip, failures = accelerator.clip_grad_norm_, [1]
+
+    def clip_and_fail(*arguments: Any) -> Any:
+        norm = clip(*arguments)
+        if failures:
+            raise torch.OutOfMemoryError(f"made up {failures.pop()}")
+        return norm
+
+    accelerator.clip_grad_norm_ = clip_and_fail  # type: ignore[method-assign]
+    result = Stepper(accelerator, model, optimizer, finding_weight=1.0, seed=0).take_step(batch, 4, 3)
+    assert (result.oom_retries, result.micro_batch, result.was_skipped) == (1, 2, False)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"), True),
+        (
+            RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+            True,
+        ),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True),
+        (MemoryError(), True),
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), False),
+        (RuntimeError("CUDA error: unspecified launch failure"), False),
+        (ValueError("not enough memory"), False),
+    ],
+)
+def test_a_broken_gpu_is_not_taken_for_a_full_one(error: Exception, expected: bool) -> None:
+    assert is_out_of_memory(error) is expected
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

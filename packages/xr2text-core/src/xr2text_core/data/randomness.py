@@ -23,6 +23,7 @@ def epoch_order(study_ids: Sequence[str], indices: Sequence[int], seed: int, epo
     return sorted(indices, key=lambda index: (draws(seed, epoch, study_ids[index])[0], study_ids[index]))
 
 
-def step_seed(seed: int, step: int) -> int:
-    """The seed of dropout in one step, 0..2**63."""
-    return int.from_bytes(hashlib.blake2b(f"{seed}/{step}".encode(), digest_size=8).digest(), "little") >> 1
+def step_seed(seed: int, step: int, rank: int = 0) -> int:
+    """The seed of dropout in one step of one process, 0..2**63."""
+    name = f"{seed}/{step}" + (f"/{rank}" if rank else "")
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little") >> 1

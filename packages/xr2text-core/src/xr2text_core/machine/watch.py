@@ -59,7 +59,7 @@ class MachineWatch:
         interval_s: float = 2.0,
     ) -> None:
         self._read_temperature, self._read_power, self._wall, self._awake = temperature, power, wall, awake
-        self._interval_s = interval_s
+        self.interval_s = interval_s
         self._thread = threading.Thread(target=self._run, name="machine watch", daemon=True)
         self._stop = threading.Event()
         self._lock = threading.Lock()  # held for assignments only, never while a driver is asked
@@ -87,14 +87,11 @@ class MachineWatch:
         latest = self._temperature
         return latest[0] if latest and self._awake() - latest[1] <= STALE_S else None
 
-    @property
-    def hottest_c(self) -> float | None:
-        """The highest reading since `reset_hottest`."""
-        return self._hottest_c
-
-    def reset_hottest(self) -> None:
+    def take_hottest_c(self) -> float | None:
+        """The highest reading since the last call."""
         with self._lock:
-            self._hottest_c = None
+            hottest, self._hottest_c = self._hottest_c, None
+        return hottest
 
     def must_cool(self, pause_temp: float) -> bool:
         """Whether training should pause. Unknown is not hot: cards protect themselves."""
@@ -116,7 +113,7 @@ class MachineWatch:
 
     def _run(self) -> None:
         self.poll()
-        while not self._stop.wait(self._interval_s):
+        while not self._stop.wait(self.interval_s):
             self.poll()
 
     def poll(self) -> None:

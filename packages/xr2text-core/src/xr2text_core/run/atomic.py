@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,29 +11,38 @@ REPLACE_TRIES = 6  # Windows refuses to replace a file that somebody has open; r
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Open a temporary neighbour of `path` that replaces it on success; on any error it goes and `path` stays."""
+def replacing(path: Path, durably: bool = True) -> Iterator[BinaryIO]:
+    """Open a temporary neighbour of `path` that replaces it on success; on any error it goes and `path` stays.
+
+    A folder that somebody deleted is made again. Not `durably`: whole at any time, but a power cut may bring back an
+    older one; for files that are written every second, because an fsync waits behind a checkpoint on its way to disk.
+    """
     temporary = path.with_name(f"{path.name}.tmp")
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with temporary.open("wb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if durably:
+                os.fsync(file.fileno())
         _patiently(lambda: temporary.replace(path))
-        sync_folder(path.parent)
+        if durably:
+            sync_folder(path.parent)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise
 
 
-def replace_text(path: Path, text: str) -> None:
+def replace_text(path: Path, text: str, durably: bool = True) -> None:
     """Replace the contents of a UTF-8 text file in one step."""
-    with replacing(path) as file:
+    with replacing(path, durably) as file:
         file.write(text.encode())
 
 
 def append_line(path: Path, line: str) -> None:
     """Append one line durably, in a single write. A torn last line of an earlier crash is ended first."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o644)
     try:
         data = f"{line}\n".encode()

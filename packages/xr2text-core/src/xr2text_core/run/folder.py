@@ -64,6 +64,10 @@ class RunFolder:
         return self.checkpoints / "latest.pt"
 
     @property
+    def lock(self) -> Path:
+        return self.checkpoints / "run.lock"
+
+    @property
     def best(self) -> Path:
         return self.checkpoints / "best_model.pt"
 

@@ -1,12 +1,14 @@
-"""training_history.csv: one row an epoch, appended durably; a resume cuts rows newer than the weights it loads."""
+"""training_history.csv: one row an epoch, appended durably. Checkpoints keep the rows too and mend the file."""
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from xr2text_core.run.atomic import append_line, replace_text
+
+Cells = dict[str, str]  # column name -> text
 
 
 @dataclass(frozen=True)
@@ -46,14 +48,26 @@ HEADER = tuple(field.name for field in fields(EpochRow))
 TIME_COLUMNS = ("studies_per_s", "train_s", "validation_s", "epoch_s", "gpu_peak_mib", "gpu_max_c", "finished_at")
 
 
-def append_row(path: Path, row: EpochRow) -> None:
-    """Append one epoch; writes the header first where the file is new."""
-    if not path.exists() or path.stat().st_size == 0:
-        replace_text(path, _line(HEADER) + "\n")
-    append_line(path, _line([_cell(value) for value in asdict(row).values()]))
+def cells_of(row: EpochRow) -> Cells:
+    """A row as the text that stands in the file: what a checkpoint keeps of it."""
+    return {name: _cell(value) for name, value in asdict(row).items()}
 
 
-def read_rows(path: Path) -> list[dict[str, str]]:
+def write_rows(path: Path, rows: Sequence[Cells]) -> None:
+    """Make the file hold the header and exactly these rows: the last one is appended where only that is missing.
+
+    Anything else that is found there (half a line, newer rows, another header, nothing) is replaced in one step.
+    """
+    lines = [_line(HEADER), *(_line([row.get(name, "") for name in HEADER]) for row in rows)]
+    expected = "".join(f"{line}\n" for line in lines).encode()
+    found = path.read_bytes() if path.exists() else b""
+    if found and found + f"{lines[-1]}\n".encode() == expected:
+        append_line(path, lines[-1])
+    elif found != expected:
+        replace_text(path, expected.decode())
+
+
+def read_rows(path: Path) -> list[Cells]:
     """The whole rows of a history as text cells; half a line at the end, or a line of another width, is not a row."""
     if not path.exists():
         return []
@@ -66,20 +80,19 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     return [dict(zip(header, line, strict=True)) for line in lines[1:] if len(line) == len(header)]
 
 
-def cut_after(path: Path, epoch: int) -> int:
-    """Keep the rows up to and including `epoch` (the newest of each), drop half lines; return how many rows went."""
-    rows = read_rows(path)
-    kept = {int(row["epoch"]): row for row in rows if row.get("epoch", "").isdigit() and int(row["epoch"]) <= epoch}
-    lines = [_line(HEADER), *(_line([row.get(name, "") for name in HEADER]) for _, row in sorted(kept.items()))]
-    text = "".join(f"{line}\n" for line in lines)
-    if path.exists() and path.read_text(encoding="utf-8", errors="replace") != text:
-        replace_text(path, text)
-    return len(rows) - len(kept)
+def rows_up_to(path: Path, epoch: int) -> list[Cells]:
+    """The rows of a file up to and including `epoch`, the newest of each: for checkpoints that keep no rows."""
+    rows = [row for row in read_rows(path) if row.get("epoch", "").isdigit()]
+    return [row for number, row in sorted({int(row["epoch"]): row for row in rows}.items()) if number <= epoch]
 
 
-def write_best(path: Path, row: EpochRow) -> None:
-    """Replace best_results.csv by one row."""
-    replace_text(path, f"{_line(HEADER)}\n{_line([_cell(value) for value in asdict(row).values()])}\n")
+def write_best(path: Path, rows: Sequence[Cells], epoch: int) -> None:
+    """Make best_results.csv hold the row of the best epoch alone; without one (epoch 0) the file goes."""
+    best = [row for row in rows if row.get("epoch") == str(epoch)]
+    if best:
+        write_rows(path, best)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _cell(value: float | int | str | None) -> str:

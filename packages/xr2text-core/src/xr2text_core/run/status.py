@@ -27,6 +27,11 @@ WARNINGS = frozenset(
         "checkpoint_damaged",
         "collapsed",
         "failed",
+        "hot",
+        "paused",
+        "power_unplugged",
+        "battery_low",
+        "clock_jumped",
     }
 )
 log = logging.getLogger(__name__)
@@ -84,7 +89,7 @@ class Status:
         losses = [loss for loss in self.recent_losses if math.isfinite(loss)]
         contents = {**fields, "recent_losses": losses, "updated_at": now()}
         try:
-            replace_text(self.path, json.dumps(contents, indent=1) + "\n")
+            replace_text(self.path, json.dumps(contents, indent=1) + "\n", durably=False)
             self._failed = False
         except OSError as error:
             if not self._failed:

@@ -60,6 +60,7 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     )
     files.add_argument("--checkpoint-every", type=_positive, metavar="N", help="epochs between kept checkpoints (5)")
     files.add_argument("--autosave-min", type=float, metavar="MIN", help="minutes between saves within an epoch (10)")
+    files.add_argument("--pause-temp", type=float, metavar="C", help="pause while the GPU is hotter, degrees C (90)")
     files.add_argument("--run", metavar="NAME", help="keep the files of this run in folders of this name")
     files.add_argument("--out", metavar="DIR", help="folder that holds checkpoints/ and data/ (here)")
     files.add_argument("--device", choices=("auto", "cpu"), help="auto takes the GPU where there is one")

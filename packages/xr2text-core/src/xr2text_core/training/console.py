@@ -13,10 +13,10 @@ class _AboveTheBar(logging.Handler):
             tqdm.write(self.format(record))
 
 
-def set_up_console(log_file: Path | None = None) -> None:
+def set_up_console(log_file: Path | None = None, level: int = logging.INFO) -> None:
     """Send the messages of this package to the terminal and to `log_file`; calling it again only changes the file."""
     package = logging.getLogger("xr2text_core")
-    package.setLevel(logging.INFO)
+    package.setLevel(level)
     package.propagate = False
     for handler in list(package.handlers):
         package.removeHandler(handler)

@@ -33,6 +33,30 @@ def build_optimizer(model: nn.Module, settings: Settings, device: torch.device) 
     )
 
 
+def make_state(optimizer: torch.optim.Optimizer) -> None:
+    """Make the moments of every parameter now, as the first update would: later updates then ask for no memory."""
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            if not optimizer.state[parameter]:
+                optimizer.state[parameter] = {
+                    "step": torch.zeros((), dtype=torch.float32, device=parameter.device if group["fused"] else "cpu"),
+                    "exp_avg": torch.zeros_like(parameter, memory_format=torch.preserve_format),
+                    "exp_avg_sq": torch.zeros_like(parameter, memory_format=torch.preserve_format),
+                }
+
+
+def forget_moved(optimizer: torch.optim.Optimizer) -> None:
+    """After an update that broke off: drop the gradients of the parameters that it had moved.
+
+    Each has a count of its updates; those that are one ahead of others have moved. Updating again finishes the rest.
+    """
+    updates = {p: float(state["step"]) for p, state in optimizer.state.items() if p.grad is not None}
+    fewest = min(updates.values(), default=0.0)
+    for parameter, count in updates.items():
+        if count > fewest:
+            parameter.grad = None
+
+
 def part_of(name: str) -> str:
     """Which learning rate a parameter follows, by its name."""
     if name.startswith("encoder.images."):

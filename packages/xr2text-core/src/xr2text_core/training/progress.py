@@ -16,6 +16,7 @@ class EpochSums:
     skipped_steps: int = 0
     oom_retries: int = 0
     train_s: float = 0.0
+    paused_s: float = 0.0  # to cool down
 
 
 @dataclass
@@ -33,6 +34,7 @@ class Progress:
     micro_batch: int = 0  # in force; 0 before the first step
     validation_s: float = 0.0  # the last validation took so long
     sums: EpochSums = field(default_factory=EpochSums)
+    rows: list[dict[str, str]] = field(default_factory=list)  # of the history so far: the file is a copy of these
 
     def end_epoch(self) -> None:
         self.epoch += 1

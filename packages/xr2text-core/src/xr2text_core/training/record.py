@@ -68,6 +68,7 @@ def epoch_row(
     micro_batch: int,
     accumulation: int,
     gpu_peak_mib: float | None,
+    gpu_max_c: float | None,
     is_best: bool,
 ) -> EpochRow:
     """The history row of the epoch that `progress` has just been through."""
@@ -91,9 +92,9 @@ def epoch_row(
         studies_per_s=sums.num_studies / sums.train_s,
         train_s=sums.train_s,
         validation_s=progress.validation_s,
-        epoch_s=sums.train_s + progress.validation_s,
+        epoch_s=sums.train_s + sums.paused_s + progress.validation_s,
         gpu_peak_mib=gpu_peak_mib,
-        gpu_max_c=None,
+        gpu_max_c=gpu_max_c,
         micro_batch=micro_batch,
         accumulation=accumulation,
         skipped_steps=sums.skipped_steps,

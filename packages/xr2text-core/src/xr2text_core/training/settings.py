@@ -41,6 +41,7 @@ class Settings:
     autosave_min: float = 10.0
     workers: int = 0
     device: str = "auto"
+    pause_temp: float = 90.0
     run: str = ""
     out: str = "."
 
@@ -53,7 +54,7 @@ class Settings:
 DEFINE_THE_MODEL = ("encoder", "decoder", "image_size", "max_tokens")
 DEFINE_THE_RUN = (*DEFINE_THE_MODEL, "data", "section", "num_studies", "seed", "curriculum", "replay", "select_by")
 # These may change from start to start without a word.
-FREE = frozenset({"root", "out", "run", "workers", "device", "autosave_min"})
+FREE = frozenset({"root", "out", "run", "workers", "device", "autosave_min", "pause_temp"})
 
 
 def differences(old: dict[str, Any], new: Settings) -> dict[str, str]:

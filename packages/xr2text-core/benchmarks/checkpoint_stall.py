@@ -1,0 +1,81 @@
+"""How long the loop waits for a checkpoint, against a plain `torch.save` of the same contents, in one process.
+
+    python benchmarks/checkpoint_stall.py [--quick] [--repeats 5] [--folder DIR]
+
+The contents are those of the laptop preset: ConvNeXt base and a BART base decoder (about 190 M parameters, random
+weights) with the moments of AdamW. `--quick` takes the phantom preset. Fails when the two files differ in a tensor.
+"""
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from xr2text_core.model.build import BART_BASE, build_model
+from xr2text_core.report.tokenizer import ReportTokenizer
+from xr2text_core.run.checkpoint import load_checkpoint
+from xr2text_core.training.optimizer import build_optimizer, make_state
+from xr2text_core.training.presets import PRESETS
+from xr2text_core.training.settings import Settings
+from xr2text_core.training.writer import CheckpointWriter
+
+TARGET = 0.05
+BART_VOCABULARY = 50_265
+
+
+def contents_of(preset: str) -> tuple[dict[str, Any], int]:
+    """What a checkpoint of this preset holds, and how many parameters the model has."""
+    settings = Settings(**PRESETS[preset])
+    tokenizer = ReportTokenizer.learn(["the lungs are clear"])
+    sizes = (settings.image_size, settings.max_tokens)
+    decoder = "phantom" if preset == "phantom" else "bart-base"
+    model = build_model(settings.encoder, decoder, False, *sizes, tokenizer)
+    if preset != "phantom":
+        assert model.config.bart["d_model"] == BART_BASE["d_model"]
+        model.resize_token_embeddings(BART_VOCABULARY)  # a pretrained decoder brings its own vocabulary
+    optimizer = build_optimizer(model, settings, torch.device("cpu"))
+    make_state(optimizer)
+    contents = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "progress": {"step": 0}}
+    return contents, sum(parameter.numel() for parameter in model.parameters())
+
+
+def seconds(action: Any) -> float:
+    started = time.perf_counter()
+    action()
+    return time.perf_counter() - started
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="phantom preset: seconds instead of minutes")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--folder", type=Path, help="where to write (default: a temporary folder)")
+    options = parser.parse_args()
+    contents, num_parameters = contents_of("phantom" if options.quick else "laptop")
+    writer = CheckpointWriter()
+    writer.reserve(contents)
+    plain, stall, whole = [], [], []
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        for _ in range(options.repeats):
+            plain.append(seconds(lambda: torch.save(contents, Path(folder) / "plain.pt")))
+            stall.append(seconds(lambda: writer.save(contents, [Path(folder) / "ours.pt"])))
+            whole.append(stall[-1] + seconds(writer.wait))
+        size = (Path(folder) / "ours.pt").stat().st_size
+        ours, theirs = load_checkpoint(Path(folder) / "ours.pt"), torch.load(Path(folder) / "plain.pt")
+        is_same = all(torch.equal(ours["model"][name], tensor) for name, tensor in theirs["model"].items())
+    waits, plainly, wholly = map(statistics.median, (stall, plain, whole))
+    print(f"{num_parameters / 1e6:.1f} M parameters, {size / 1e9:.2f} GB, medians of {options.repeats}")
+    print(f"plain torch.save, not fsynced, no checksum   {plainly:8.3f} s")
+    print(f"ours: fsynced, checksummed, beside the loop  {wholly:8.3f} s")
+    print(f"of which the loop waits                      {waits:8.3f} s = {waits / plainly:.1%} of the plain save "
+          f"(target {TARGET:.0%}), {waits / wholly:.1%} of ours")  # fmt: skip
+    return 0 if is_same else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,116 @@
+"""Several processes that train one model together, one a GPU, started by torchrun or accelerate launch.
+
+Each takes its share of every step; gradients are summed by hand, so that all keep the very same weights, and the first
+process alone writes files (docs/decisions/0005). A process alone needs no torch.distributed, which Windows often lacks.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, distributed, nn
+
+Item = TypeVar("Item")
+BUCKET = 16 * 2**20  # elements summed at once: 64 MiB in fp32
+TIMEOUT = timedelta(hours=12)  # one may decode a data set or cool down meanwhile; a dead one is noticed at once
+
+
+@dataclass(frozen=True)
+class Processes:
+    """Who we are among them; one alone by default. Every method but `share` is called by all of them or by none."""
+
+    rank: int = 0
+    count: int = 1
+
+    @classmethod
+    def join(cls, use_gpu: bool) -> "Processes":
+        """Meet the others that the launcher started, if it started several."""
+        count = int(os.environ.get("WORLD_SIZE", "1"))
+        if count == 1:
+            return cls()
+        if use_gpu:
+            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+        if not distributed.is_initialized():
+            store, rank, count = next(distributed.rendezvous("env://", timeout=TIMEOUT))
+            attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+            store = distributed.PrefixStore(attempt, store)  # torchrun keeps it: the addresses of the dead stand there
+            backend = "cpu:gloo,cuda:nccl" if use_gpu else "gloo"
+            distributed.init_process_group(backend, store=store, rank=rank, world_size=count, timeout=TIMEOUT)
+        return cls(distributed.get_rank(), count)
+
+    def leave(self) -> None:
+        if self.count > 1:
+            distributed.destroy_process_group()
+
+    @property
+    def is_first(self) -> bool:
+        return self.rank == 0
+
+    def share(self, items: Sequence[Item]) -> Sequence[Item]:
+        """Every `count`-th item: of studies sorted by length each process gets as many long ones as the others."""
+        return items[self.rank :: self.count]
+
+    def any(self, flag: bool) -> bool:
+        """Whether it is so for one of them."""
+        return self.most(int(flag)) > 0
+
+    def most(self, number: int) -> int:
+        """The largest of their numbers."""
+        if self.count == 1:
+            return number
+        largest = torch.tensor(number)
+        distributed.all_reduce(largest, distributed.ReduceOp.MAX)
+        return int(largest)
+
+    def sum(self, tensor: Tensor) -> Tensor:
+        """The sum of their tensors, in place."""
+        if self.count > 1:
+            distributed.all_reduce(tensor)
+        return tensor
+
+    def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Give all of them the sum of their gradients, in pieces; a process whose share was empty adds zeros."""
+        if self.count == 1:
+            return
+        for bucket in _buckets([parameter for parameter in parameters if parameter.requires_grad]):
+            for parameter in bucket:
+                if parameter.grad is None:
+                    parameter.grad = torch.zeros_like(parameter)
+            gradients = [parameter.grad for parameter in bucket if parameter.grad is not None]
+            flat = self.sum(torch.cat([gradient.reshape(-1) for gradient in gradients]))
+            for gradient, piece in zip(gradients, torch.split(flat, [each.numel() for each in gradients]), strict=True):
+                gradient.copy_(piece.view(gradient.shape))
+
+    def gather(self, value: Any) -> list[Any]:
+        """What each of them has, in the order of their ranks."""
+        if self.count == 1:
+            return [value]
+        values: list[Any] = [None] * self.count
+        distributed.all_gather_object(values, value)
+        return values
+
+    @contextmanager
+    def first_goes_first(self) -> Iterator[None]:
+        """The first process goes through the block alone, then the others: it makes the files that they read."""
+        if not self.is_first:
+            distributed.barrier()
+        yield
+        if self.is_first and self.count > 1:
+            distributed.barrier()
+
+
+ALONE = Processes()
+
+
+def _buckets(parameters: list[nn.Parameter]) -> Iterator[list[nn.Parameter]]:
+    bucket: list[nn.Parameter] = []
+    for parameter in parameters:
+        if bucket and sum(each.numel() for each in [*bucket, parameter]) > BUCKET:
+            yield bucket
+            bucket = []
+        bucket.append(parameter)
+    yield bucket

@@ -1,0 +1,256 @@
+"""What a run says of itself, on the console and in the files that others read: status, events, history, results."""
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+from filelock import FileLock
+
+from xr2text_core.machine.watch import COOL_BY_C
+from xr2text_core.run.atomic import replace_text
+from xr2text_core.run.folder import RunFolder
+from xr2text_core.run.history import EpochRow, cells_of, write_best, write_rows
+from xr2text_core.run.lock import lock_run, locked
+from xr2text_core.run.status import Events, Status, now
+from xr2text_core.training.console import set_up_console
+from xr2text_core.training.plan import Plan
+from xr2text_core.training.progress import Progress
+from xr2text_core.training.settings import Settings
+from xr2text_core.training.step import StepResult
+
+SCORE_NAMES = {"bleu_4+rouge_l": "BLEU-4 + ROUGE-L", "clinical_f1": "rule-label F1"}
+log = logging.getLogger("xr2text_core.train")
+
+
+def open_run(folder: RunFolder, settings: Settings, fresh: bool, is_first: bool) -> "Recorder":
+    """Take the folders of a run for this process, and move what lies there aside if it is to start `fresh`.
+
+    Of several processes only the first one speaks, and for all.
+    """
+    if not is_first:
+        set_up_console(level=logging.WARNING)
+        return cast(Recorder, Silence())
+    lock = lock_run(folder)
+    aside = folder.move_aside() if fresh else None
+    folder.create()
+    set_up_console(folder.log)
+    if aside:
+        log.info("The files of the last run were moved to %s and its neighbour below data/statistics.", aside)
+    return Recorder(folder, settings, lock)
+
+
+class Silence:
+    """Takes every call of a Recorder and does nothing."""
+
+    def __getattr__(self, name: str) -> Any:
+        return self
+
+    def __call__(self, *arguments: Any, **fields: Any) -> Any:
+        return self
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+
+class Recorder:
+    """Nothing it does ends a training: what cannot be written is said, and follows with the next write."""
+
+    def __init__(self, folder: RunFolder, settings: Settings, lock: FileLock) -> None:
+        self.folder = folder
+        self.lock = lock  # held as long as we live, or until the training is over
+        self.settings = settings
+        self.status = Status(folder.status, settings.run, folder.checkpoints)
+        self.events = Events(folder.events)
+
+    def announce(self, description: dict[str, Any], progress: Progress, resumed_from: Path | None) -> None:
+        """Write run.json, and say that the training begins or goes on."""
+        where = {"epoch": progress.epoch, "step": progress.step}
+        if resumed_from is None:
+            self.events.add("started", f"Training {self.settings.epochs} epochs", **where)
+        else:
+            done = f"epoch {progress.epoch}, step {progress.step_in_epoch + 1}"
+            name = resumed_from.name
+            self.events.add("resumed", f"Resuming from {name} at {done}", checkpoint=name, **where)
+        try:
+            replace_text(self.folder.run_json, json.dumps(description, indent=1) + "\n")
+        except OSError as error:
+            log.warning("run.json cannot be written, training goes on: %s", error)
+
+    def stage(self, progress: Progress, plan: Plan, device: str) -> None:
+        """An epoch begins."""
+        stage, epochs = plan.stage(progress.epoch), self.settings.epochs
+        if progress.stage and stage != progress.stage:
+            self.events.add(
+                "stage_changed", f"Curriculum stage changed: {progress.stage} -> {stage}",
+                epoch=progress.epoch, **{"from": progress.stage, "to": stage},
+            )  # fmt: skip
+        self.status.update(
+            state="training",
+            epoch=progress.epoch,
+            epochs=epochs,
+            stage=stage,
+            step=progress.step_in_epoch,
+            steps_in_epoch=plan.num_steps(progress.epoch),
+            total_step=progress.step,
+            device=device,
+            select_by=self.settings.select_by,
+            best_score=progress.best_score if progress.best_epoch else None,
+            best_epoch=progress.best_epoch or None,
+            message=f"training epoch {progress.epoch} of {epochs}",
+        )
+
+    def step(
+        self, result: StepResult, progress: Progress, accumulation: int, learning_rate: float, eta_s: float
+    ) -> None:
+        """A step was taken."""
+        where = {"epoch": progress.epoch, "step": progress.step}
+        if result.oom_retries:
+            self.events.add(
+                "out_of_memory",
+                f"Out of memory: {result.micro_batch} studies at once from now on; the step was repeated",
+                **where, micro_batch=result.micro_batch, accumulation=accumulation,
+            )  # fmt: skip
+        if result.was_skipped:
+            self.events.add("skipped_step", "A step was skipped: loss or gradients are not finite", **where)
+        loss = result.token_loss / result.num_tokens
+        self.status.recent_losses.append(loss)
+        self.status.update(
+            step=progress.step_in_epoch,
+            total_step=progress.step,
+            loss=loss,
+            learning_rate=learning_rate,
+            studies_per_s=progress.sums.num_studies / progress.sums.train_s,
+            eta_s=eta_s,
+            micro_batch=result.micro_batch,
+            accumulation=accumulation,
+        )
+
+    def paused(self, progress: Progress, temperature_c: float | None, pause_temp: float) -> None:
+        message = f"Too hot: paused until the GPU is {COOL_BY_C:.0f} degrees below {pause_temp:.0f} °C (position saved)"
+        where = {"epoch": progress.epoch, "step": progress.step}
+        self.events.add("paused", message, temperature_c=temperature_c, **where)
+        self.status.update(state="cooling", message=message)
+
+    def cooling(self, temperature_c: float | None) -> None:
+        """A sign of life while the trainer waits."""
+        reading = "unknown" if temperature_c is None else f"{temperature_c:.0f} °C"
+        self.status.update(message=f"cooling down, GPU at {reading}")
+
+    def cooled(self, progress: Progress, temperature_c: float | None) -> None:
+        message = f"Cool again: training goes on with epoch {progress.epoch}"
+        self.events.add("cooled", message, temperature_c=temperature_c, epoch=progress.epoch, step=progress.step)
+        self.status.update(state="training", message=f"training epoch {progress.epoch} of {self.settings.epochs}")
+
+    def row(self, row: EpochRow, progress: Progress) -> None:
+        """Append the row of an epoch; where the file cannot be written, it follows whole with the next epoch."""
+        progress.rows.append(cells_of(row))
+        self._write_history(progress)
+
+    def epoch(self, row: EpochRow, num_val: int) -> None:
+        """Say how an epoch went."""
+        log.info(
+            "Epoch %d/%d | Train: %.4f | Val: %.4f | BLEU-4: %.4f | ROUGE-L: %.4f | rule-label F1: %.3f | "
+            "distinct: %d/%d",
+            row.epoch, self.settings.epochs, row.train_loss or float("nan"), row.val_loss, row.bleu_4, row.rouge_l,
+            row.clinical_f1, row.distinct_reports, num_val,
+        )  # fmt: skip
+        if row.distinct_reports == 1 and num_val > 1:
+            self.events.add("collapsed", "Every study got the same report", epoch=row.epoch, distinct_reports=1)
+
+    def saved(self, path: Path, progress: Progress) -> None:
+        """A checkpoint is on disk. `progress` is what it contains: the loop may be further by now."""
+        self.status.update(last_checkpoint=path.name, last_checkpoint_at=now())
+        where = {"checkpoint": path.name, "epoch": progress.epoch, "step": progress.step}
+        if path == self.folder.best:
+            self.best_results(progress)
+            is_collapsed = progress.rows[-1]["distinct_reports"] == "1"
+            saved = "saved, although every study got the same report" if is_collapsed else "saved"
+            message = f"New best model! {self.score_name} = {progress.best_score:.4f} ({saved})"
+            self.events.add("new_best", message, epoch=progress.best_epoch, score=progress.best_score)
+        elif path == self.folder.final:
+            self.events.add("checkpoint_saved", f"Final checkpoint saved: {path.name}", **where)
+        elif path != self.folder.latest:
+            self.events.add("checkpoint_saved", f"Checkpoint saved: {path.name}", **where)
+
+    def save_failed(self, path: Path, error: OSError, progress: Progress) -> None:
+        message = (
+            f"{path.name} could not be written: {error}. What was there before is intact; the next save tries again"
+        )
+        where = {"epoch": progress.epoch, "step": progress.step}
+        self.events.add("checkpoint_failed", message, checkpoint=path.name, reason=str(error), **where)
+
+    def agree(self, progress: Progress) -> None:
+        """Before the loop: let history and results say what the weights know, neither more nor less."""
+        if progress.rows or self.folder.history.exists():
+            self._write_history(progress)
+        self.best_results(progress)
+
+    def _write_history(self, progress: Progress) -> None:
+        try:
+            write_rows(self.folder.history, progress.rows)
+        except OSError as error:
+            message = f"The history could not be written: {error}. The row follows with the next epoch"
+            self.events.add("history_failed", message, epoch=progress.epoch)
+
+    def best_results(self, progress: Progress) -> None:
+        try:
+            write_best(self.folder.best_results, progress.rows, progress.best_epoch)
+        except OSError as error:
+            log.warning("best_results.csv cannot be written, training goes on: %s", error)
+
+    def interrupted(self, signal_name: str, progress: Progress) -> None:
+        message = (
+            f"Stopped by {signal_name} in epoch {progress.epoch} after {progress.step_in_epoch} steps; "
+            "the same command continues from here"
+        )
+        self.events.add("interrupted", message, epoch=progress.epoch, step=progress.step)
+        self.status.update(state="interrupted", message=message, eta_s=None)
+
+    def finished(self, progress: Progress) -> None:
+        best = self.best(progress)
+        message = f"Training completed! Best: {best}"
+        self.events.add("finished", message, epoch=progress.epoch - 1, step=progress.step)
+        self.is_finished(progress)
+
+    def is_finished(self, progress: Progress) -> None:
+        """The status of a run that is over; also when it is only looked at again."""
+        self.status.update(
+            state="finished",
+            epoch=progress.epoch - 1,
+            epochs=self.settings.epochs,
+            stage=progress.stage,
+            total_step=progress.step,
+            select_by=self.settings.select_by,
+            best_score=progress.best_score,
+            best_epoch=progress.best_epoch,
+            eta_s=0.0,
+            message=f"finished; best: {self.best(progress)}",
+        )
+
+    @contextmanager
+    def holding_run(self, progress: Progress) -> Iterator[None]:
+        """Keep other trainers out until the end of the block, and put on record what ends it."""
+        with locked(self.folder), self.failures(progress):
+            yield
+
+    @contextmanager
+    def failures(self, progress: Progress) -> Iterator[None]:
+        """Whatever ends a run unexpectedly stands in the status and the events before it goes on its way."""
+        try:
+            yield
+        except Exception as error:
+            message = f"{type(error).__name__}: {error}"
+            self.events.add("failed", message, epoch=progress.epoch, step=progress.step)
+            self.status.update(state="failed", message=message, eta_s=None)
+            raise
+
+    def best(self, progress: Progress) -> str:
+        return f"{self.score_name} = {progress.best_score:.4f} in epoch {progress.best_epoch}"
+
+    @property
+    def score_name(self) -> str:
+        return SCORE_NAMES[self.settings.select_by]

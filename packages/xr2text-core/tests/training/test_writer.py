@@ -1,0 +1,116 @@
+"""What is saved is one moment of the run, although the run goes on while it is written."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from xr2text_core.run.checkpoint import load_checkpoint, save_checkpoint
+from xr2text_core.training import writer as module
+from xr2text_core.training.optimizer import make_state
+from xr2text_core.training.writer import CheckpointWriter
+
+
+def contents(model: torch.nn.Module, step: int = 1) -> dict[str, Any]:
+    optimizer = torch.optim.AdamW(model.parameters(), fused=True)
+    make_state(optimizer)
+    return {
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "progress": {"step": step, "rows": [{"epoch": "1"}]},
+        "config": "{}",
+        "scaler": {"scale": 65536.0, "growth": (1, 2)},
+    }
+
+
+def assert_equal(found: Any, expected: Any) -> None:
+    assert type(found) is type(expected) or (isinstance(found, dict) and isinstance(expected, dict))
+    if isinstance(expected, torch.Tensor):
+        assert torch.equal(found, expected) and found.dtype == expected.dtype
+        assert found.stride() == expected.stride()
+    elif isinstance(expected, dict):
+        assert list(found) == list(expected)
+        for key in expected:
+            assert_equal(found[key], expected[key])
+    elif isinstance(expected, (list, tuple)):
+        assert len(found) == len(expected)
+        for ours, theirs in zip(found, expected, strict=True):
+            assert_equal(ours, theirs)
+    else:
+        assert found == expected
+
+
+def test_what_is_written_beside_the_loop_is_what_a_plain_save_writes(
+    tiny_model: torch.nn.Module, tmp_path: Path
+) -> None:
+    what = contents(tiny_model)
+    save_checkpoint(tmp_path / "plain.pt", what)
+    writer = CheckpointWriter()
+    writer.save(what, [tmp_path / "beside.pt"])
+    (written,) = writer.wait()
+    assert (written.path, written.error) == (tmp_path / "beside.pt", None)
+    found = load_checkpoint(tmp_path / "beside.pt")
+    assert_equal(found, load_checkpoint(tmp_path / "plain.pt"))
+    tied = found["model"]["lm_head.weight"], found["model"]["decoder.embed_tokens.weight"]
+    assert tied[0].data_ptr() == tied[1].data_ptr()  # and take their place on disk once
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Nothing reaches the disk before this is set."""
+    may_write = threading.Event()
+
+    def save_later(path: Path, what: dict[str, Any]) -> None:
+        assert may_write.wait(60)
+        save_checkpoint(path, what)
+
+    monkeypatch.setattr(module, "save_checkpoint", save_later)
+    return may_write
+
+
+def test_weights_that_move_while_they_are_written_are_saved_as_they_were(
+    tiny_model: torch.nn.Module, tmp_path: Path, held: threading.Event
+) -> None:
+    before = {name: tensor.clone() for name, tensor in tiny_model.state_dict().items()}
+    writer = CheckpointWriter()
+    writer.save(contents(tiny_model), [tmp_path / "best_model.pt", tmp_path / "latest.pt"])
+    with torch.no_grad():
+        for parameter in tiny_model.parameters():
+            parameter.add_(1)
+    assert writer.written() == []
+    held.set()
+    assert [each.path.name for each in writer.wait()] == ["best_model.pt", "latest.pt"]
+    for name in ("best_model.pt", "latest.pt"):
+        assert_equal(load_checkpoint(tmp_path / name)["model"], before)
+
+
+def test_a_second_save_waits_and_says_what_became_of_the_first(tiny_model: torch.nn.Module, tmp_path: Path) -> None:
+    writer = CheckpointWriter()
+    assert writer.save(contents(tiny_model, step=1), [tmp_path / "latest.pt"]) == []
+    (first,) = writer.save(contents(tiny_model, step=2), [tmp_path / "latest.pt"])
+    assert first.contents["progress"]["step"] == 1
+    writer.wait()
+    assert load_checkpoint(tmp_path / "latest.pt")["progress"]["step"] == 2
+
+
+def test_a_file_that_cannot_be_written_is_reported_and_the_others_are_written(
+    tiny_model: torch.nn.Module, tmp_path: Path
+) -> None:
+    (tmp_path / "latest.pt.tmp").mkdir()
+    writer = CheckpointWriter()
+    writer.save(contents(tiny_model), [tmp_path / "latest.pt", tmp_path / "best_model.pt"])
+    failed, written = writer.wait()
+    assert isinstance(failed.error, OSError) and written.error is None
+    assert load_checkpoint(tmp_path / "best_model.pt")["progress"]["step"] == 1
+
+
+def test_memory_once_made_ready_serves_every_save(tiny_model: torch.nn.Module, tmp_path: Path) -> None:
+    writer = CheckpointWriter()
+    writer.reserve(contents(tiny_model))
+    places = {key: buffer.data_ptr() for key, buffer in writer._buffers.items()}
+    for step in (1, 2):
+        writer.save(contents(tiny_model, step), [tmp_path / "latest.pt"])
+    writer.wait()
+    assert {key: buffer.data_ptr() for key, buffer in writer._buffers.items()} == places
