@@ -90,11 +90,11 @@ def quick_checks(settings: Settings, resumes: bool = False, fresh: bool = False)
     """What takes no second: `train` runs it first. Neither the data set nor other runs are looked at."""
     from xr2text_core.model.build import WeightsError
     from xr2text_core.training.checks import check_disk_of, check_settings, check_weights
-    from xr2text_core.training.estimates import count_parameters, planned_config
+    from xr2text_core.training.estimates import checkpoint_bytes, planned_config
 
     checks = [check_settings(settings), *look_at_device(settings).checks, check_power(read_power())]
     with suppress(WeightsError):  # an encoder that nobody knows; the check of the weights says so
-        checks.append(check_disk_of(settings, count_parameters(planned_config(settings)), 0, fresh))
+        checks.append(check_disk_of(settings, checkpoint_bytes(planned_config(settings)), 0, fresh))
     return [*checks, check_weights(settings, resumes)]
 
 
@@ -121,7 +121,7 @@ def _look_ahead(findings: Findings, settings: Settings, device: Device, fresh: b
     """Add what needs the data set and the sizes of the model: data, disk, memory and time."""
     from xr2text_core.data.sources import read_dataset
     from xr2text_core.training import checks
-    from xr2text_core.training.estimates import count_parameters, estimate_memory, estimate_time, planned_config
+    from xr2text_core.training.estimates import checkpoint_bytes, estimate_memory, estimate_time, planned_config
     from xr2text_core.training.speed import draw_sample
 
     show("reading the data set")
@@ -130,9 +130,9 @@ def _look_ahead(findings: Findings, settings: Settings, device: Device, fresh: b
     num_images = checks.num_new_images(dataset, settings)
     config = planned_config(settings, len(sample.tokenizer))
     findings.checks.append(checks.check_data(dataset, settings))
-    findings.checks.append(checks.check_disk_of(settings, count_parameters(config), num_images, fresh))
+    findings.checks.append(checks.check_disk_of(settings, checkpoint_bytes(config), num_images, fresh))
     show("counting memory")
-    memory = findings.memory = estimate_memory(config, settings)
+    findings.memory = memory = estimate_memory(config, settings)
     if not device.is_gpu:  # there the trainer computes in fp32
         memory = estimate_memory(config, replace(settings, precision="fp32"))
     reason = _reason_not_to_measure(settings, device, memory)
@@ -140,14 +140,26 @@ def _look_ahead(findings: Findings, settings: Settings, device: Device, fresh: b
     if not isinstance(timing, Check):
         findings.speed, findings.time = timing, estimate_time(settings, sample, timing, num_images)
         timing = checks.check_time(findings.time, timing, settings)
+    findings.checks += [*_memory_checks(findings, settings, device, memory, config), timing]
+
+
+def _memory_checks(
+    findings: Findings, settings: Settings, device: Device, memory: "MemoryEstimate", config: "XR2TextConfig"
+) -> list[Check]:
+    """Of the computer, and of the GPU, for which `memory` is counted where one is used."""
+    from xr2text_core.training.checks import Card, check_gpu_memory, check_memory, without_card
+    from xr2text_core.training.estimates import HOST_ALLOWANCE, checkpoint_bytes, estimate_memory
+
+    needed = checkpoint_bytes(config) + (HOST_ALLOWANCE if device.is_gpu else memory.total)
+    checks = [check_memory(needed, _available_bytes())]
     if device.is_gpu:
         least = estimate_memory(config, replace(settings, micro_batch=1))
-        card = checks.Card(device.gpu.memory_bytes, device.others_bytes, is_windows=sys.platform == "win32")
+        card = Card(device.gpu.memory_bytes, device.others_bytes, is_windows=sys.platform == "win32")
         peak = findings.speed.peak_bytes if findings.speed else None
-        findings.checks.append(checks.check_gpu_memory(memory, least, card, peak))
-    else:
-        findings.checks.append(checks.check_ram(memory, findings.memory, _available_bytes()))
-    findings.checks.append(timing)
+        checks.append(check_gpu_memory(memory, least, card, peak))
+    elif settings.preset != "phantom":
+        checks.append(without_card(findings.memory or memory, settings.precision))
+    return checks
 
 
 def _reason_not_to_measure(settings: Settings, device: Device, memory: "MemoryEstimate") -> str:

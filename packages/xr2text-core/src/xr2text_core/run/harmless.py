@@ -16,14 +16,20 @@ FIELDS = frozenset((
     "hung_s", "restarts", "delay_s",
 ))  # fmt: skip
 WORDS = frozenset((
+    # states
     "starting", "caching", "training", "validating", "saving", "cooling", "stopping", "finished", "interrupted",
-    "failed", "started", "resumed", "restarted", "gave_up", "stage_changed", "new_best", "checkpoint_saved",
-    "checkpoint_failed", "checkpoint_damaged", "history_failed", "out_of_memory", "skipped_step", "hot", "paused", "cooled",
-    "collapsed", "power_unplugged", "power_plugged", "battery_low", "clock_jumped", "normal_cases", "single_region",
-    "multi_region", "complex_cases", "all_cases", "phantom", "manifest", "iu-xray", "mimic-cxr", "findings",
-    "impression", "both", "laptop", "workstation", "yes", "none", "fp16", "bf16", "fp32", "bleu_4+rouge_l",
-    "clinical_f1", "cpu", "auto", "SIGTERM", "SIGKILL", "SIGINT", "SIGHUP", "SIGSEGV", "SIGABRT", "SIGBUS",
-    "SIGFPE", "SIGILL",
+    "failed",
+    # kinds of events
+    "started", "resumed", "restarted", "gave_up", "stage_changed", "new_best", "checkpoint_saved",
+    "checkpoint_failed", "checkpoint_damaged", "history_failed", "out_of_memory", "skipped_step", "collapsed", "hot",
+    "paused", "cooled", "power_unplugged", "power_plugged", "battery_low", "clock_jumped",
+    # stages
+    "normal_cases", "single_region", "multi_region", "complex_cases", "all_cases",
+    # settings
+    "phantom", "manifest", "iu-xray", "mimic-cxr", "findings", "impression", "both", "laptop", "workstation", "yes",
+    "none", "fp16", "bf16", "fp32", "bleu_4+rouge_l", "clinical_f1", "cpu", "auto",
+    # signals
+    "SIGTERM", "SIGKILL", "SIGINT", "SIGHUP", "SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL",
 ))  # fmt: skip
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00")
 CHECKPOINT = re.compile(r"(best_model|final_model|latest|checkpoint_epoch_\d+)\.pt")

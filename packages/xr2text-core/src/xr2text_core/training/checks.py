@@ -14,7 +14,7 @@ from xr2text_core.model.weights import locate_decoder, locate_encoder
 from xr2text_core.run.folder import RunFolder
 from xr2text_core.run.status import running_trainer
 from xr2text_core.training.curriculum import STAGES
-from xr2text_core.training.estimates import ALLOWANCE, GIB, SAVED_BYTES, MemoryEstimate, TimeEstimate, planned_config
+from xr2text_core.training.estimates import ALLOWANCE, GIB, MemoryEstimate, TimeEstimate, planned_config
 from xr2text_core.training.prepared import cache_folder
 from xr2text_core.training.settings import DEFINE_THE_RUN, Settings, differences
 from xr2text_core.training.speed import Speed
@@ -84,10 +84,10 @@ def check_settings(settings: Settings) -> Check:
     return Check("settings", "warning" if advice else "pass", found, ". ".join(advice))
 
 
-def check_disk_of(settings: Settings, num_parameters: int, num_new_images: int, fresh: bool) -> Check:
-    """Room for all checkpoints that will be kept, one more while it is written, and the decoded images."""
+def check_disk_of(settings: Settings, checkpoint: int, num_new_images: int, fresh: bool) -> Check:
+    """Room for all checkpoints of so many bytes that are kept, one more while it is written, and decoded images."""
     folder = RunFolder.under(Path(settings.out), settings.run)
-    checkpoint, images = SAVED_BYTES * num_parameters, num_new_images * settings.image_size**2
+    images = num_new_images * settings.image_size**2
     num_kept = settings.epochs // settings.checkpoint_every + len((folder.best, folder.latest, folder.final))
     needed: float = (num_kept + 1) * checkpoint + images
     what_for = f"{num_kept} checkpoints of {size(checkpoint)}" + (f", images {size(images)}" if images else "")
@@ -172,15 +172,16 @@ def check_gpu_memory(estimate: MemoryEstimate, least: MemoryEstimate, card: Card
     return Check("GPU memory", "warning", found, ". ".join(filter(None, (close, halve, spill))))
 
 
-def check_ram(estimate: MemoryEstimate, on_gpu: MemoryEstimate, available_bytes: int) -> Check:
-    """The peak of a step where it is taken on the CPU, and what a GPU would have to have."""
-    found = (
-        f"{_gib(estimate.total)} at the peak (estimated), {_gib(available_bytes)} available; "
-        f"a GPU would need {_gib(on_gpu.total)}"
-    )
-    if estimate.total <= available_bytes:
+def without_card(estimate: MemoryEstimate, precision: str) -> Check:
+    return Check("GPU memory", "pass", f"{_gib(estimate.total)} at the peak on a GPU in {precision} (estimated)")
+
+
+def check_memory(needed_bytes: int, available_bytes: int) -> Check:
+    """The memory of the computer: a step taken there, and the copy from which checkpoints are written."""
+    found = f"{_gib(needed_bytes)} needed (estimated), {_gib(available_bytes)} available"
+    if needed_bytes <= available_bytes:
         return Check("memory", "pass", found)
-    return Check("memory", "warning", found, "Close other programs, or use a smaller --batch with more --accumulation")
+    return Check("memory", "warning", found, "Close other programs: a computer that swaps trains many times slower")
 
 
 def check_time(time: TimeEstimate, speed: Speed, settings: Settings) -> Check:

@@ -25,9 +25,10 @@ from xr2text_core.training.speed import Sample, Speed
 
 GIB = 2**30
 STATE_BYTES = 16  # a parameter in fp32: weight 4, gradient 4, two moments of AdamW 8
-SAVED_BYTES = 12  # of that, what a checkpoint holds
+CHECKPOINT_BYTES = 12  # of that, what a checkpoint holds
 LOGIT_BYTES = 6  # a logit at the loss, beside what is kept of it: 2 in 16 bits and 4 in fp32
 ALLOWANCE = round(0.6 * GIB)  # assumed: CUDA context, workspaces of cuDNN and cuBLAS, gaps between blocks
+HOST_ALLOWANCE = 3 * GIB  # assumed: Python, PyTorch and the libraries of CUDA, in the memory of the computer
 BART_VOCABULARY = 50265
 LEARNED_VOCABULARY = 4000  # tokens that are learned from reports, at most
 
@@ -50,6 +51,11 @@ def planned_config(settings: Settings, vocabulary: int = LEARNED_VOCABULARY) -> 
 def count_parameters(config: XR2TextConfig) -> int:
     with torch.device("meta"):
         return sum(parameter.numel() for parameter in XR2TextModel(config).parameters())
+
+
+def checkpoint_bytes(config: XR2TextConfig) -> int:
+    """A checkpoint, in a file and in the copy in memory from which it is written: weights and moments of AdamW."""
+    return CHECKPOINT_BYTES * count_parameters(config)
 
 
 @dataclass(frozen=True)
