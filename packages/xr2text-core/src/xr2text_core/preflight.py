@@ -82,7 +82,14 @@ def look_at_device(settings: Settings) -> Device:
         return Device(TorchGpu("", problem=why), None, [without_gpu(why, is_needed)])
     readings = read_gpus()
     gpu = ask_torch()
-    checks = gpu_checks(gpu, readings, driver_versions(), is_needed, os.getpid())
+    checks = gpu_checks(
+        gpu,
+        readings,
+        driver_versions(),
+        is_needed=is_needed,
+        wants_bf16=settings.precision == "bf16",
+        own_pid=os.getpid(),
+    )
     return Device(gpu, reading_of(readings, gpu), checks)
 
 

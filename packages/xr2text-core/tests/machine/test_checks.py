@@ -6,6 +6,7 @@ import pytest
 
 from xr2text_core.machine.checks import (
     GB,
+    Check,
     TorchGpu,
     ask_torch,
     check_disk,
@@ -40,9 +41,14 @@ CPU_ONLY = TorchGpu("", problem="Torch not compiled with CUDA enabled")
 DRIVER = DriverVersions("570.86.15", "12.8")
 
 
-def outcomes(gpu: TorchGpu, *readings: GpuReading, is_needed: bool = True) -> dict[str, str]:
+def look(gpu: TorchGpu, *readings: GpuReading, is_needed: bool = True, wants_bf16: bool = False) -> dict[str, Check]:
     driver = DRIVER if readings else None
-    return {check.name: check.outcome for check in gpu_checks(gpu, readings, driver, is_needed, own_pid=1)}
+    checks = gpu_checks(gpu, readings, driver, is_needed=is_needed, wants_bf16=wants_bf16, own_pid=1)
+    return {check.name: check for check in checks}
+
+
+def outcomes(gpu: TorchGpu, *readings: GpuReading, is_needed: bool = True) -> dict[str, str]:
+    return {name: check.outcome for name, check in look(gpu, *readings, is_needed=is_needed).items()}
 
 
 def test_a_healthy_laptop_passes_everything() -> None:
@@ -63,9 +69,14 @@ def test_a_gpu_that_pytorch_cannot_use_fails_where_it_is_needed_only(gpu: TorchG
 
 
 def test_the_advice_for_a_pytorch_without_cuda_is_to_install_another() -> None:
-    checks = {check.name: check for check in gpu_checks(CPU_ONLY, [LAPTOP], DRIVER, True, 1)}
+    checks = look(CPU_ONLY, LAPTOP)
     assert "Install PyTorch with CUDA" in checks["CUDA"].advice
     assert "driver" not in checks, "its CUDA version says nothing here"
+
+
+def test_bf16_on_a_card_without_it_is_a_warning() -> None:
+    assert look(WORKING, LAPTOP, wants_bf16=True)["CUDA"].advice == "Use --precision fp16"
+    assert look(replace(WORKING, has_bf16=True), LAPTOP, wants_bf16=True)["CUDA"].outcome == "pass"
 
 
 def test_a_gpu_that_tells_nothing_is_no_problem() -> None:

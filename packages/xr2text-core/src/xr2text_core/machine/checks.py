@@ -53,7 +53,7 @@ def ask_torch() -> TorchGpu:
         torch.cuda.init()  # type: ignore[no-untyped-call] # says why not, where is_available only says no
         ones = torch.ones(256, 256, device="cuda")
         answer = float((ones @ ones).sum())
-        facts = torch.cuda.get_device_properties(0)
+        facts = torch.cuda.get_device_properties(torch.cuda.current_device())
     except (RuntimeError, AssertionError) as error:  # the second from a PyTorch that is built for the CPU alone
         return TorchGpu(built_for, problem=str(error).split("\n")[0].split(". Please")[0])
     problem = "" if answer == 256**3 else f"a small kernel gave {answer:g} instead of {256**3}"
@@ -68,13 +68,19 @@ def reading_of(readings: Sequence[GpuReading], gpu: TorchGpu) -> GpuReading | No
 
 
 def gpu_checks(
-    gpu: TorchGpu, readings: Sequence[GpuReading], driver: DriverVersions | None, is_needed: bool, own_pid: int
+    gpu: TorchGpu,
+    readings: Sequence[GpuReading],
+    driver: DriverVersions | None,
+    *,
+    is_needed: bool,
+    wants_bf16: bool,
+    own_pid: int,
 ) -> list[Check]:
     """All that concerns the GPU; where there is none, that alone. Not `is_needed`: a CPU would do."""
     reading = reading_of(readings, gpu)
     if reading is None and gpu.problem:
         return [without_gpu(NO_GPU, is_needed)]
-    checks = [check_gpu(gpu, reading), check_cuda(gpu, is_needed)]
+    checks = [check_gpu(gpu, reading), check_cuda(gpu, is_needed, wants_bf16)]
     if driver and gpu.built_for:
         checks.append(check_driver(driver, gpu.built_for))
     if reading:
@@ -100,9 +106,12 @@ def check_gpu(gpu: TorchGpu, reading: GpuReading | None) -> Check:
     return Check("GPU", "pass", f"{name}, {total:.1f} GiB" if total else name)
 
 
-def check_cuda(gpu: TorchGpu, is_needed: bool) -> Check:
+def check_cuda(gpu: TorchGpu, is_needed: bool, wants_bf16: bool) -> Check:
     if not gpu.problem:
-        return Check("CUDA", "pass", "a small kernel gave the right answer")
+        found = "a small kernel gave the right answer"
+        if wants_bf16 and not gpu.has_bf16:
+            return Check("CUDA", "warning", f"{found}, but this GPU only emulates bf16", "Use --precision fp16")
+        return Check("CUDA", "pass", found)
     outcome: Literal["warning", "fail"] = "fail" if is_needed else "warning"
     if not gpu.built_for:
         advice = "Install PyTorch with CUDA (its home page names the command), or train on the CPU with --device cpu"
