@@ -18,7 +18,8 @@ import xr2text_core.training.recorder
 import xr2text_core.training.writer
 from xr2text_core.data.phantom import draw_image
 from xr2text_core.data.study import DatasetError
-from xr2text_core.run.checkpoint import load_checkpoint
+from xr2text_core.machine.watch import MachineWatch
+from xr2text_core.run.checkpoint import load_checkpoint, save_checkpoint
 from xr2text_core.run.history import HEADER, TIME_COLUMNS
 from xr2text_core.train import EXIT_UNUSABLE, RunError, Trainer, main
 from xr2text_core.training.arguments import parse_arguments, settings_of
@@ -179,6 +180,27 @@ def test_a_damaged_latest_checkpoint_is_named_and_an_older_one_taken(unbroken: P
     assert_same_end(tmp_path, unbroken)
 
 
+def test_a_damaged_best_model_is_named_and_the_next_epoch_replaces_it(tmp_path: Path) -> None:
+    assert trainer(tmp_path, "--epochs", "1").fit() == 0
+    best = tmp_path / "checkpoints/best_model.pt"
+    best.write_bytes(best.read_bytes()[:-1])
+    again = trainer(tmp_path, "--epochs", "2")
+    assert again.progress.best_epoch == 0
+    assert "best_model.pt: is cut short" in (tmp_path / "data/statistics/events.jsonl").read_text()
+    assert again.fit() == 0
+    assert load_checkpoint(best)["progress"]["best_epoch"] == 2
+
+
+def test_a_checkpoint_of_another_model_is_one_clear_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert trainer(tmp_path, "--epochs", "1").fit() == 0
+    contents = load_checkpoint(tmp_path / "checkpoints/latest.pt")
+    del contents["model"]["encoder.norm.weight"]
+    save_checkpoint(tmp_path / "other.pt", contents)
+    flags = [*TINY, "--epochs", "2", "--out", str(tmp_path), "--resume", str(tmp_path / "other.pt")]
+    assert main(parse_arguments(flags)) == EXIT_UNUSABLE
+    assert "other.pt: does not fit" in capsys.readouterr().out
+
+
 def test_any_checkpoint_can_be_resumed_and_newer_rows_are_cut(unbroken: Path, tmp_path: Path) -> None:
     assert trainer(tmp_path, "--checkpoint-every", "2").fit() == 0
     again = trainer(tmp_path, "--checkpoint-every", "2", resume=tmp_path / "checkpoints/checkpoint_epoch_2.pt")
@@ -296,6 +318,34 @@ def test_a_run_that_cannot_start_says_failed_in_its_status(tmp_path: Path) -> No
     with pytest.raises(DatasetError):
         trainer(tmp_path, "--data", "manifest", "--root", str(tmp_path), "--preset", "phantom")
     assert json.loads((tmp_path / "data/statistics/status.json").read_text())["state"] == "failed"
+
+
+class Heating(MachineWatch):
+    """A GPU that is at 95 degrees after the third step, then cools down; nothing of it depends on time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.readings = [70.0, 70.0, 95.0, 95.0, 88.0, 79.0]
+        self.interval_s = 0.0
+
+    temperature_c = property(lambda self: self.readings.pop(0) if len(self.readings) > 1 else self.readings[0])
+
+    def take_hottest_c(self) -> float:
+        return 95.0
+
+
+def test_a_hot_gpu_pauses_the_training_after_saving_and_changes_nothing(
+    unbroken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Trainer, "_watch_machine", lambda self: Heating())
+    assert trainer(tmp_path).fit() == 0
+    events = [json.loads(line) for line in (tmp_path / "data/statistics/events.jsonl").read_text().splitlines()]
+    kinds = [event["kind"] for event in events]
+    assert kinds.index("paused") < kinds.index("cooled") and kinds.count("paused") == 1
+    assert events[kinds.index("paused")]["step"] == events[kinds.index("cooled")]["step"] == 3
+    with (tmp_path / "data/statistics/training_history.csv").open() as file:
+        assert {row["gpu_max_c"] for row in csv.DictReader(file)} == {"95"}
+    assert_same_end(tmp_path, unbroken)
 
 
 def test_named_runs_lie_beside_each_other(tmp_path: Path) -> None:

@@ -7,11 +7,15 @@ The same command again continues where the last one stopped.
 """
 
 import os
+import sys
 
 from xr2text_core.training.arguments import parse_arguments, settings_of
+from xr2text_core.training.supervised import train_supervised
 
 if __name__ == "__main__":
     OPTIONS = parse_arguments()  # before the heavy imports, so that --help and a mistyped flag are answered at once
+    if OPTIONS.supervise:  # nor does the parent of the trainer need them
+        sys.exit(train_supervised(sys.argv[1:], settings_of(OPTIONS)))
     # Threads of OpenMP that wait for each other in a busy loop are ten times slower beside another busy program.
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
@@ -19,7 +23,6 @@ import argparse
 import gc
 import json
 import logging
-import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -40,7 +43,7 @@ from xr2text_core.machine.watch import MachineWatch
 from xr2text_core.metrics.protocols import describe
 from xr2text_core.model.build import WeightsError, build_model
 from xr2text_core.report.tokenizer import ReportTokenizer
-from xr2text_core.run.checkpoint import CheckpointError, load_checkpoint, newest_good
+from xr2text_core.run.checkpoint import CheckpointError, check, load_checkpoint, newest_good
 from xr2text_core.run.folder import RunError, RunFolder
 from xr2text_core.run.history import EpochRow, rows_up_to
 from xr2text_core.run.status import now
@@ -56,7 +59,7 @@ from xr2text_core.training.recorder import open_run
 from xr2text_core.training.settings import DEFINE_THE_MODEL, DEFINE_THE_RUN, Settings, differences
 from xr2text_core.training.step import OutOfMemory, Stepper, StepResult
 from xr2text_core.training.stop import StopRequest
-from xr2text_core.training.trained import TrainedModel, model_from, settings_from
+from xr2text_core.training.trained import TrainedModel, model_from, reading, settings_from
 from xr2text_core.training.writer import CheckpointWriter, Written
 
 EXIT_FINISHED, EXIT_UNUSABLE = 0, 2  # 1: a crash; after a signal 128 + its number, as shells report it
@@ -145,7 +148,10 @@ class Trainer:
         """Read the data, build the model and its optimizer, and restore the checkpoint that was found, if one was."""
         status = self.recorder.status
         status.update(state="caching", message="reading the data set and decoding its images once")
-        tokenizer = ReportTokenizer.from_json(found[1]["tokenizer"]) if found else None
+        tokenizer = None
+        if found:
+            with reading(found[0]):
+                tokenizer = ReportTokenizer.from_json(found[1]["tokenizer"])
         settings = self.settings
         with self.processes.first_goes_first():
             self.data = prepare_data(settings, tokenizer)
@@ -160,7 +166,8 @@ class Trainer:
         self.accelerator = Accelerator(mixed_precision=self._precision(), cpu=settings.device == "cpu")
         torch.manual_seed(settings.seed)
         if found:
-            model = model_from(found[1])
+            with reading(found[0]):
+                model = model_from(found[1])
         else:
             pretrained = settings.pretrained == "yes"
             sizes = (settings.image_size, settings.max_tokens)
@@ -176,7 +183,8 @@ class Trainer:
             self.accelerator, self.model, self.optimizer, settings.finding_weight, settings.seed, self.processes
         )
         if found:
-            self._restore(*found)
+            with reading(found[0]):
+                self._restore(*found)
         if self.is_finished():
             self.recorder.is_finished(self.progress)
         elif self.processes.is_first:
@@ -220,10 +228,20 @@ class Trainer:
         if settings_from(contents).effective_batch != self.settings.effective_batch:  # count the epoch in new steps
             self.progress.step_in_epoch = self.progress.sums.num_studies // self.settings.effective_batch
         self.micro_batch = min(self.settings.micro_batch, self.progress.micro_batch or self.settings.micro_batch)
-        if not self.folder.best.exists():
+        if not self._is_best_whole():
             self.progress.best_score, self.progress.best_epoch = NO_SCORE, 0  # the next epoch is the best there is
         self.saved_best = (self.progress.best_score, self.progress.best_epoch)
         self.resumed_from = path
+
+    def _is_best_whole(self) -> bool:
+        if not self.folder.best.exists():
+            return False
+        try:
+            check(self.folder.best)
+        except (CheckpointError, OSError) as error:
+            self.recorder.events.add("checkpoint_damaged", f"The next epoch replaces it: {error}", reason=str(error))
+            return False
+        return True
 
     def _precision(self) -> str:
         if self.settings.device != "cpu" and torch.cuda.is_available():
@@ -424,13 +442,15 @@ class Trainer:
         return stop.exit_code
 
     def _finish(self) -> None:
-        self._save(self.folder.final)
-        if self.folder.final not in self._note(self.writer.wait()) and self.processes.is_first:
-            raise RunError(f"{self.folder.final} could not be written; make room and start the same command again")
+        if not self.processes.is_first:
+            return
         try:
             draw_figures(self.folder.history, self.folder.figures)
         except Exception as error:  # whatever it is: the run is complete without its pictures
             log.warning("The figures could not be drawn (%s); python -m xr2text_core.figures draws them later.", error)
+        self._save(self.folder.final)
+        if self.folder.final not in self._note(self.writer.wait()):
+            raise RunError(f"{self.folder.final} could not be written; make room and start the same command again")
         self.recorder.finished(self.progress)
 
     # -- small answers

@@ -1,5 +1,6 @@
 """Files that others read are whole at every moment, and no temporary file stays."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,25 @@ def test_lines_are_utf_8_and_end_with_one_newline_on_every_system(tmp_path: Path
     append_line(path, "37 °C")
     append_line(path, "b")
     assert path.read_bytes() == "37 °C\nb\n".encode()
+
+
+@pytest.mark.parametrize("failure", ["half of it", "fsync"])
+def test_a_line_that_was_not_written_whole_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: str
+) -> None:
+    path, write = tmp_path / "history.csv", os.write
+    append_line(path, "epoch,val_loss")
+
+    def refuse(descriptor: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    if failure == "fsync":
+        monkeypatch.setattr(os, "fsync", refuse)
+    else:
+        monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[: len(data) // 2]))
+    with pytest.raises(OSError):
+        append_line(path, "1,2.5")
+    monkeypatch.undo()
+    assert path.read_text() == "epoch,val_loss\n"
+    append_line(path, "1,2.5")
+    assert path.read_text() == "epoch,val_loss\n1,2.5\n"

@@ -11,13 +11,16 @@ from typing import Any
 import pytest
 import torch
 
-from xr2text_core.run.checkpoint import TAIL, CheckpointError, load_checkpoint, newest_good, save_checkpoint
+from xr2text_core.run.checkpoint import PARTS, TAIL, CheckpointError, load_checkpoint, newest_good, save_checkpoint
+
+EMPTY = {name: kind() for name, kind in PARTS.items()}
 
 
 def at(epoch: int, step_in_epoch: int = 0, numbers: int = 16) -> dict[str, Any]:
     """The contents of a small checkpoint."""
     progress = {"epoch": epoch, "step_in_epoch": step_in_epoch, "best_score": 0.5, "finished": False}
-    return {"progress": progress, "model": {"weight": torch.arange(numbers)}, "config": "{}", "rates": [1e-4, 2e-4]}
+    parts = {"progress": progress, "model": {"weight": torch.arange(numbers)}, "config": "{}", "rates": [1e-4, 2e-4]}
+    return EMPTY | parts
 
 
 def save(folder: Path, name: str, epoch: int, step_in_epoch: int = 0) -> Path:
@@ -46,7 +49,7 @@ def test_an_optimizer_and_a_gradient_scaler_survive(tmp_path: Path, tiny_model: 
     optimizer = torch.optim.AdamW(tiny_model.parameters())
     sum(parameter.sum() for parameter in tiny_model.parameters()).backward()
     optimizer.step()
-    save_checkpoint(tmp_path / "latest.pt", {"optimizer": optimizer.state_dict(), "scaler": {"scale": 65536.0}})
+    save_checkpoint(tmp_path / "latest.pt", EMPTY | {"optimizer": optimizer.state_dict(), "scaler": {"scale": 65536.0}})
     contents = load_checkpoint(tmp_path / "latest.pt")
     assert contents["scaler"] == {"scale": 65536.0}
     for index, state in optimizer.state_dict()["state"].items():
@@ -104,7 +107,7 @@ class Dangerous:
 
 def test_a_file_that_would_run_code_is_refused_and_runs_nothing(tmp_path: Path) -> None:
     harm = tmp_path / "harm"
-    save_checkpoint(tmp_path / "latest.pt", {"model": Dangerous(harm)})
+    save_checkpoint(tmp_path / "latest.pt", EMPTY | {"model": Dangerous(harm)})
     with pytest.raises(CheckpointError, match="cannot be read"):
         load_checkpoint(tmp_path / "latest.pt")
     assert not harm.exists()
@@ -170,3 +173,11 @@ def test_a_full_disk_leaves_the_old_checkpoint_and_no_temporary_file(small_disk:
         save_checkpoint(path, at(4, numbers=100_000))
     assert load_checkpoint(path)["progress"]["epoch"] == 3
     assert list(small_disk.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_file_with_a_right_checksum_and_wrong_contents_is_refused(tmp_path: Path, part: str) -> None:
+    for wrong in ({key: value for key, value in at(1).items() if key != part}, at(1) | {part: 7}):
+        save_checkpoint(tmp_path / "latest.pt", wrong)
+        with pytest.raises(CheckpointError, match=rf"latest.pt: is no checkpoint of a training \({part} "):
+            load_checkpoint(tmp_path / "latest.pt")

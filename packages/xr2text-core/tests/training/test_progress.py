@@ -3,8 +3,10 @@
 from dataclasses import asdict, fields
 from pathlib import Path
 
-from xr2text_core.run.checkpoint import load_checkpoint, save_checkpoint
+from xr2text_core.run.checkpoint import PARTS, load_checkpoint, save_checkpoint
 from xr2text_core.training.progress import EpochSums, Progress
+
+EMPTY = {name: kind() for name, kind in PARTS.items()}
 
 
 def somewhere() -> Progress:
@@ -14,7 +16,7 @@ def somewhere() -> Progress:
 
 
 def test_every_field_survives_a_checkpoint(tmp_path: Path) -> None:
-    save_checkpoint(tmp_path / "latest.pt", {"progress": somewhere().to_dict()})
+    save_checkpoint(tmp_path / "latest.pt", EMPTY | {"progress": somewhere().to_dict()})
     assert Progress.from_dict(load_checkpoint(tmp_path / "latest.pt")["progress"]) == somewhere()
     defaults = asdict(Progress())
     assert all(getattr(somewhere(), field.name) != defaults[field.name] for field in fields(Progress))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from xr2text_core.run.checkpoint import load_checkpoint, save_checkpoint
+from xr2text_core.run.checkpoint import PARTS, load_checkpoint, save_checkpoint
 from xr2text_core.training import writer as module
 from xr2text_core.training.optimizer import make_state
 from xr2text_core.training.writer import CheckpointWriter
@@ -16,7 +16,7 @@ from xr2text_core.training.writer import CheckpointWriter
 def contents(model: torch.nn.Module, step: int = 1) -> dict[str, Any]:
     optimizer = torch.optim.AdamW(model.parameters(), fused=True)
     make_state(optimizer)
-    return {
+    return {name: kind() for name, kind in PARTS.items()} | {
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
         "progress": {"step": step, "rows": [{"epoch": "1"}]},

@@ -41,16 +41,24 @@ def replace_text(path: Path, text: str, durably: bool = True) -> None:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Append one line durably, in a single write. A torn last line of an earlier crash is ended first."""
+    """Append one line durably, in a single write. A torn last line of an earlier crash is ended first.
+
+    On an error (full or failing disk) nothing of the line stays: half a row would be read, and a whole one come twice.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o644)
     try:
         data = f"{line}\n".encode()
-        if not _ends_with_newline(descriptor):
+        size = os.lseek(descriptor, 0, os.SEEK_END)
+        if not _ends_with_newline(descriptor, size):
             data = b"\n" + data
-        if os.write(descriptor, data) != len(data):
-            raise OSError(f"{path}: the disk is full, the line was not written whole")
-        os.fsync(descriptor)
+        try:
+            if os.write(descriptor, data) != len(data):
+                raise OSError(f"{path}: the disk is full, the line was not written whole")
+            os.fsync(descriptor)
+        except OSError:
+            os.ftruncate(descriptor, size)
+            raise
     finally:
         os.close(descriptor)
 
@@ -66,8 +74,7 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _ends_with_newline(descriptor: int) -> bool:
-    size = os.lseek(descriptor, 0, os.SEEK_END)
+def _ends_with_newline(descriptor: int, size: int) -> bool:
     if size == 0:
         return True
     os.lseek(descriptor, size - 1, os.SEEK_SET)

@@ -14,6 +14,10 @@ import torch
 from xr2text_core.run.atomic import replacing
 
 FORMAT = 1
+PARTS = {  # what every checkpoint of a training holds
+    "settings": dict, "fingerprint": str, "config": str, "tokenizer": str, "progress": dict, "model": dict,
+    "optimizer": dict,
+}  # fmt: skip
 MARK = b"XR2TEXT1"
 TAIL = len(MARK) + hashlib.sha256().digest_size
 
@@ -55,7 +59,7 @@ def save_checkpoint(path: Path, contents: dict[str, Any]) -> None:
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
     """Read a checkpoint onto the CPU after checking it whole. Never runs code from the file."""
-    _check(path)
+    check(path)
     try:
         contents: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
@@ -63,6 +67,8 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     found = contents.get("format") if isinstance(contents, dict) else None
     if found != FORMAT:
         raise CheckpointError(f"{path}: format {found}, but this version reads format {FORMAT}")
+    if wrong := [name for name, kind in PARTS.items() if not isinstance(contents.get(name), kind)]:
+        raise CheckpointError(f"{path}: is no checkpoint of a training ({', '.join(wrong)} missing or of another kind)")
     return contents
 
 
@@ -96,11 +102,11 @@ def newest_good(first: Path, others: list[Path]) -> tuple[Path, dict[str, Any], 
 def _position(contents: dict[str, Any]) -> tuple[int, int]:
     """How far a checkpoint is: epoch under way, then steps done in it."""
     progress = contents["progress"]
-    return progress["epoch"], progress["step_in_epoch"]
+    return progress.get("epoch", 0), progress.get("step_in_epoch", 0)
 
 
-def _check(path: Path) -> None:
-    """Compare the checksum at the end of a file with its contents, reading it in pieces."""
+def check(path: Path) -> None:
+    """Compare the checksum at the end of a file with its contents, reading it in pieces; CheckpointError if damaged."""
     try:
         size = path.stat().st_size
     except FileNotFoundError:

@@ -65,7 +65,9 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     files.add_argument("--out", metavar="DIR", help="folder that holds checkpoints/ and data/ (here)")
     files.add_argument("--device", choices=("auto", "cpu"), help="auto takes the GPU where there is one")
     files.add_argument("--workers", type=int, metavar="N", help="threads that decode images once; 0 decides by itself")
-    start = parser.add_argument_group("where to start").add_mutually_exclusive_group()
+    how = parser.add_argument_group("how to start")
+    how.add_argument("--supervise", action="store_true", help="start again after a crash or a hang, from the last save")
+    start = how.add_mutually_exclusive_group()
     start.add_argument("--resume", type=Path, metavar="FILE", help="continue from this checkpoint, not from the latest")
     start.add_argument("--fresh", action="store_true", help="move the files of the last run aside and begin anew")
 

@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed, nn
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
 Item = TypeVar("Item")
 BUCKET = 16 * 2**20  # elements summed at once: 64 MiB in fp32
@@ -35,9 +37,9 @@ class Processes:
         if use_gpu:
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
         if not distributed.is_initialized():
-            store, rank, count = next(distributed.rendezvous("env://", timeout=TIMEOUT))
+            store, rank, count = next(rendezvous("env://", timeout=TIMEOUT))
             attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-            store = distributed.PrefixStore(attempt, store)  # torchrun keeps it: the addresses of the dead stand there
+            store = PrefixStore(attempt, store)  # torchrun keeps it: the addresses of the dead stand there
             backend = "cpu:gloo,cuda:nccl" if use_gpu else "gloo"
             distributed.init_process_group(backend, store=store, rank=rank, world_size=count, timeout=TIMEOUT)
         return cls(distributed.get_rank(), count)

@@ -43,9 +43,11 @@ class StopRequest:
         return 128 + self.number
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self.number and signal.Signals(number).name in AT_ONCE:
-            os._exit(128 + number)
-        self.number = self.number or number
+        if self.number:
+            if signal.Signals(number).name in AT_ONCE:
+                os._exit(128 + number)
+            return
+        self.number = number
         note = f"\n{self.name}: finishing this step, then saving and leaving. Ctrl-C now leaves without saving.\n"
         with suppress(OSError):  # after a SIGHUP there is no terminal to write to
             os.write(2, note.encode())  # not print: a signal may arrive in the middle of another write

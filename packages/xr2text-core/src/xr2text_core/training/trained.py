@@ -1,6 +1,8 @@
 """A checkpoint ready to be used: model, tokenizer and the settings it was trained with."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from xr2text_core.data.study import Dataset, DatasetError, Study
 from xr2text_core.model.config import XR2TextConfig
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
-from xr2text_core.run.checkpoint import load_checkpoint
+from xr2text_core.run.checkpoint import CheckpointError, load_checkpoint
 from xr2text_core.training.prepared import cache_folder, usable
 from xr2text_core.training.settings import Settings
 
@@ -33,8 +35,9 @@ class TrainedModel:
         """Read a checkpoint; raises CheckpointError where it is missing or damaged."""
         contents = load_checkpoint(path)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        model = model_from(contents).to(device).eval()  # type: ignore[arg-type]
-        return cls(model, ReportTokenizer.from_json(contents["tokenizer"]), settings_from(contents), device)
+        with reading(path):
+            model = model_from(contents).to(device).eval()  # type: ignore[arg-type]
+            return cls(model, ReportTokenizer.from_json(contents["tokenizer"]), settings_from(contents), device)
 
     def dataset(self, root: str = "") -> Dataset:
         """The data set it was trained on; `root` where it has moved since."""
@@ -53,6 +56,16 @@ class TrainedModel:
             )
         ready = make_ready(good, settings.section, self.tokenizer, settings.max_tokens)
         return BatchMaker(ready, cache, self.device, settings.seed)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Name the checkpoint whose contents, whole as they are, are not those of this version or this model."""
+    try:
+        yield
+    except Exception as error:  # tokenizers raise nothing narrower
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(f"{path}: does not fit this version or this model ({reason})") from error
 
 
 def model_from(contents: dict[str, Any]) -> XR2TextModel:

@@ -1,0 +1,23 @@
+"""`train --supervise`: the process that watches the trainer. Imports nothing heavy."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from xr2text_core.machine.supervise import EXIT_UNUSABLE, supervise
+from xr2text_core.run.folder import RunError, RunFolder
+from xr2text_core.training.console import set_up_console
+from xr2text_core.training.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+def train_supervised(flags: Sequence[str], settings: Settings) -> int:
+    """Train with these flags in a child process that is started again after a failure; return the exit code."""
+    set_up_console()
+    try:
+        folder = RunFolder.under(Path(settings.out), settings.run)
+    except RunError as error:
+        log.error("%s", error)
+        return EXIT_UNUSABLE
+    return supervise(flags, folder, set_up_console)
