@@ -30,8 +30,8 @@ def quiet_log() -> Iterator[None]:
 def phantoms(tmp_path_factory: pytest.TempPathFactory):
     """Twelve phantom studies, ready to be trained on: (ReadyStudies, ImageCache, ReportTokenizer)."""
     from xr2text_core.data import phantom
-    from xr2text_core.data.batches import make_ready
     from xr2text_core.data.cache import build_cache
+    from xr2text_core.data.ready import make_ready
     from xr2text_core.report.tokenizer import ReportTokenizer
 
     studies = phantom.read(num_train=12, num_val=0, num_test=0).split("train")

@@ -9,8 +9,11 @@ import pytest
 from PIL import Image
 
 from xr2text_core import evaluate, generate
+from xr2text_core.data.batches import BatchMaker
 from xr2text_core.data.phantom import draw_image
 from xr2text_core.data.study import DatasetError
+from xr2text_core.model.xr2text import XR2TextModel
+from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.report.vocabulary import FINDINGS
 from xr2text_core.run.checkpoint import load_checkpoint, save_checkpoint
 from xr2text_core.train import Trainer
@@ -112,6 +115,23 @@ def test_the_phantoms_own_writer_is_the_ceiling(run: Path) -> None:
     ceiling = next(row for row in rows if row["row"].startswith("ceiling"))
     assert float(ceiling["clinical_f1"]) > 0.99
     assert all(float(ceiling["bleu_4"]) > float(row["bleu_4"]) for row in rows if row is not ceiling)
+
+
+def test_the_model_keeps_its_mode_even_where_the_evaluation_ends_early(
+    tiny_model: XR2TextModel, batches: BatchMaker, tokenizer: ReportTokenizer
+) -> None:
+    def interrupt() -> bool:
+        raise KeyboardInterrupt
+
+    for is_training in (True, False):
+        tiny_model.train(is_training)
+        assert evaluate.evaluate(tiny_model, tokenizer, batches, 4, "clean-full")
+        assert tiny_model.training == is_training
+        assert evaluate.evaluate(tiny_model, tokenizer, batches, 4, "clean-full", stop=lambda: True) is None
+        assert tiny_model.training == is_training
+        with pytest.raises(KeyboardInterrupt):
+            evaluate.evaluate(tiny_model, tokenizer, batches, 4, "clean-full", stop=interrupt)
+        assert tiny_model.training == is_training
 
 
 def test_a_missing_checkpoint_is_one_clear_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,8 +7,10 @@ import argparse
 import csv
 import sys
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +22,7 @@ from xr2text_core.metrics.protocols import (
 )
 
 if TYPE_CHECKING:
-    from xr2text_core.data.batches import BatchMaker
+    from xr2text_core.data.batches import Batch, BatchMaker
     from xr2text_core.metrics.bootstrap import PairedDifference
     from xr2text_core.metrics.rows import Row, Yardstick
     from xr2text_core.metrics.scores import Scores
@@ -63,20 +65,17 @@ def evaluate(
     from xr2text_core.training.processes import ALONE
 
     studies, processes = batches.studies, processes or ALONE
+    # Reports of about the same length share a batch, so that few wait for the longest.
     by_length = sorted(range(len(studies)), key=lambda index: len(studies.tokens[index]))
     size = EVALUATION_BATCH[batches.device.type]
     mine = processes.share([by_length[start : start + size] for start in range(0, len(by_length), size)])
-    was_training = model.training
-    model.train(False)
-    try:
+    with eval_mode(model):
         parts = processes.gather(write_all(model, tokenizer, batches, mine, max_tokens, num_beams, progress, stop))
-    finally:
-        model.train(was_training)
     written = [part for part in parts if part is not None]
     if len(written) < len(parts):
         return None
     reports = {index: report for part in written for index, report in part.reports.items()}
-    candidates = [reports[index] for index in range(len(studies))]
+    candidates = [reports.get(index, "") for index in range(len(studies))]  # a study whose image was lost gets none
     loss = sum(part.loss_sum for part in written) / max(1, sum(part.num_tokens for part in written))
     return Evaluation(loss, candidates, studies.references, score_reports(candidates, studies.references, protocol))
 
@@ -103,15 +102,7 @@ def write_all(
     """Loss and reports of groups of studies; a group that does not fit into the memory is written in halves."""
     import torch
 
-    from xr2text_core.model.generation import write_reports
     from xr2text_core.training.step import ADVICE, OutOfMemory, if_it_fits
-
-    @torch.inference_mode()
-    def write(indices: Sequence[int]) -> tuple[float, int, list[str]]:
-        batch = batches.plain(indices)
-        seen = model.get_encoder()(batch.images)
-        loss_sum = float(model(encoder_outputs=seen, labels=batch.tokens).token_loss_sum)
-        return loss_sum, batch.num_tokens, write_reports(model, tokenizer, seen, max_tokens, num_beams)
 
     written, waiting = WrittenReports({}), deque(groups)
     total, is_silent = sum(map(len, groups)), None if progress else True
@@ -120,19 +111,47 @@ def write_all(
             if stop():
                 return None
             indices = waiting.popleft()
-            result = if_it_fits(lambda indices=indices: write(indices))  # type: ignore[misc]
+            batch = batches.plain(indices)
+            if not len(batch):  # every image of it was lost
+                continue
+            result = if_it_fits(partial(evaluate_batch, model, tokenizer, batch, max_tokens, num_beams))
             if result is None:
                 if len(indices) == 1:
                     raise OutOfMemory(f"out of memory while one report is written: {ADVICE}")
                 torch.cuda.empty_cache()
                 waiting.extendleft([indices[len(indices) // 2 :], indices[: len(indices) // 2]])
                 continue
-            loss_sum, num_tokens, reports = result
+            loss_sum, reports = result
             written.loss_sum += loss_sum
-            written.num_tokens += num_tokens
-            written.reports.update(zip(indices, reports, strict=True))
+            written.num_tokens += batch.num_tokens
+            written.reports.update(zip(batch.studies, reports, strict=True))
             bar.update(len(indices))
     return written
+
+
+def evaluate_batch(
+    model: "XR2TextModel", tokenizer: "ReportTokenizer", batch: "Batch", max_tokens: int, num_beams: int
+) -> tuple[float, list[str]]:
+    """Loss (summed over tokens) and generated reports of a batch that is seen once for both."""
+    import torch
+
+    from xr2text_core.model.generation import write_reports
+
+    with torch.inference_mode():
+        seen = model.get_encoder()(batch.images)
+        loss = float(model(encoder_outputs=seen, labels=batch.tokens).token_loss_sum)
+    return loss, write_reports(model, tokenizer, seen, max_tokens, num_beams)
+
+
+@contextmanager
+def eval_mode(model: "XR2TextModel") -> Iterator[None]:
+    """Eval mode for a while, whatever happens meanwhile."""
+    was_training = model.training
+    model.train(False)
+    try:
+        yield
+    finally:
+        model.train(was_training)
 
 
 def generate_reports(trained: "TrainedModel", batches: "BatchMaker", options: argparse.Namespace) -> Evaluation:

@@ -109,6 +109,7 @@ class Trainer:
                         self._count(result, len(studies), time.perf_counter() - started)
                         self._show(bar, result, len(studies))
                         self._note(self.writer.written())
+                        recorder.lost(self.batches.take_lost(), progress)
                         self._heed_machine(watch, stop)
                         if self._is_asked_to_stop(stop):
                             return self._leave(stop)
@@ -117,6 +118,7 @@ class Trainer:
                 evaluation = self._validate(stop)
                 if evaluation is None:
                     return self._leave(stop)
+                recorder.lost(self.val_batches.take_lost(), progress)
                 self._note(self.writer.wait())  # whether the last best model was saved decides what is better than it
                 row = self._row(evaluation, watch)
                 recorder.row(row, progress)  # the row first, then the weights: docs/run-files.md says why

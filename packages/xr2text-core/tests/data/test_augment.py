@@ -1,10 +1,21 @@
 """Augmentation moves and re-exposes a little, always the same way for the same draws, and never flips."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 
-from xr2text_core.data.augment import MAX_BRIGHTNESS, MAX_CONTRAST, augment, to_float
+from xr2text_core.data.augment import (
+    MAX_BRIGHTNESS,
+    MAX_CONTRAST,
+    MAX_ROTATION_DEG,
+    MAX_SCALE,
+    MAX_SHIFT,
+    _places,
+    augment,
+    to_float,
+)
 from xr2text_core.data.phantom import draw_image
 
 NEUTRAL = torch.full((1, 8), 0.5)
@@ -52,6 +63,20 @@ def test_the_same_draws_give_the_same_image_whatever_is_beside_it(image: torch.T
     for index in range(8):
         assert torch.equal(augment(image, draws[index : index + 1])[0], together[index])
     assert not torch.equal(together[0], together[1])
+
+
+def test_places_are_those_of_the_affine_grid_of_the_same_movement() -> None:
+    signed = random_draws(16).float() * 2 - 1
+    angle, factor = signed[:, 1] * math.radians(MAX_ROTATION_DEG), 1 + signed[:, 2] * MAX_SCALE
+    cosine, sine = angle.cos() * factor, angle.sin() * factor
+    right, below = (signed[:, 3:5] * 2 * MAX_SHIFT).T
+    movements = torch.stack([torch.stack([cosine, -sine, right], 1), torch.stack([sine, cosine, below], 1)], 1)
+    grid = torch.nn.functional.affine_grid(movements, [16, 1, 9, 9], align_corners=False)
+    assert torch.allclose(_places(signed, 9), grid, atol=1e-6)
+
+
+def test_an_empty_batch_stays_empty() -> None:
+    assert augment(torch.zeros(0, 16, 16, dtype=torch.uint8), torch.zeros(0, 8)).shape == (0, 1, 16, 16)
 
 
 def test_an_image_is_never_flipped_or_turned_over() -> None:

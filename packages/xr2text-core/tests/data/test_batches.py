@@ -1,11 +1,18 @@
 """Batches: whole studies in, tensors out; a study is the same whoever is beside it."""
 
+import zlib
 from pathlib import Path
 
+import numpy as np
+import psutil
 import pytest
 import torch
+from PIL import Image
 
-from xr2text_core.data.batches import IGNORED, Batch, BatchMaker, finding_targets, make_ready, padded
+from xr2text_core.data.batches import IGNORED, Batch, BatchMaker, finding_targets, padded
+from xr2text_core.data.cache import ImageCache, build_cache
+from xr2text_core.data.cache_files import RECORD, cache_key, create
+from xr2text_core.data.ready import make_ready
 from xr2text_core.data.sources import read_dataset
 from xr2text_core.data.study import DatasetError, Study
 from xr2text_core.report.labeler import Mention, ReportLabels
@@ -143,3 +150,99 @@ def test_phantoms_need_no_folder_and_the_other_sources_say_that_they_do(tmp_path
             read_dataset(name, "", 3, seed=1)
         with pytest.raises(DatasetError, match="no such file or folder"):
             read_dataset(name, str(tmp_path / "missing"), 3, seed=1)
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> BatchMaker:
+    """Batches of five studies whose images are files."""
+    rng = np.random.default_rng(0)
+    names = [str(tmp_path / f"{number}.png") for number in range(5)]
+    for name in names:
+        Image.fromarray(rng.integers(0, 255, (64, 64), dtype=np.uint8)).save(name)
+    reports = [Report("No pleural effusion." + " Clear." * number) for number in range(5)]
+    studies = [
+        Study(str(k), (name,), ("PA",), report, "p", "train")
+        for k, (name, report) in enumerate(zip(names, reports, strict=True))
+    ]
+    tokenizer = ReportTokenizer.learn([report.findings for report in reports])
+    ready = make_ready(studies, "findings", tokenizer, 48)
+    return BatchMaker(ready, build_cache(tmp_path / "cache", names, 64, workers=1), torch.device("cpu"), seed=0)
+
+
+def lose(films: BatchMaker, *indices: int) -> None:
+    """Damage the cached pixels of these studies and delete their files."""
+    for index in indices:
+        with (films.cache.path / "images.u8").open("r+b") as file:
+            file.seek(index * 64 * 64)
+            file.write(bytes(64))
+        Path(films.studies.images[index]).unlink()
+
+
+def test_an_image_that_vanished_is_served_from_the_cache(films: BatchMaker) -> None:
+    before = films.plain(range(5))
+    Path(films.studies.images[2]).unlink()
+    assert torch.equal(films.plain(range(5)).images, before.images)
+    assert films.take_lost() == []
+
+
+def test_a_batch_goes_without_lost_images_and_names_each_once(films: BatchMaker) -> None:
+    whole = films.training(range(5), epoch=1)
+    lose(films, 1, 3)
+    films = BatchMaker(films.studies, ImageCache(films.cache.path, films.studies.images, 64, {}), films.device, 0)
+    for _ in range(2):
+        batch = films.training(range(5), epoch=1)
+        kept = [place for place, study in enumerate(whole.studies) if study not in (1, 3)]
+        assert list(batch.studies) == [4, 2, 0] == [whole.studies[place] for place in kept]
+        assert torch.equal(batch.images, whole.images[kept])
+        assert torch.equal(batch.tokens, whole.tokens[kept])
+        assert torch.equal(batch.finding_labels, whole.finding_labels[kept])
+    assert films.take_lost() == ["3.png", "1.png"]
+    assert list(films.plain([0, 1, 2]).studies) == [0, 2]
+    assert films.take_lost() == []
+
+
+def test_a_batch_whose_images_are_all_lost_is_empty_and_no_error(films: BatchMaker) -> None:
+    lose(films, 0, 1)
+    for batch in (films.training([0, 1], epoch=1), films.plain([0, 1])):
+        assert (len(batch), batch.num_tokens, list(batch.parts(4))) == (0, 0, [])
+        assert batch.images.shape == (0, 1, 64, 64)
+
+
+def test_parts_know_their_studies(films: BatchMaker) -> None:
+    assert [list(part.studies) for part in films.plain([4, 0, 2]).parts(2)] == [[4, 0], [2]]
+
+
+def test_an_image_that_came_back_is_trained_on_again(films: BatchMaker) -> None:
+    content = Path(films.studies.images[0]).read_bytes()
+    lose(films, 0)
+    assert len(films.plain([0])) == 0
+    Path(films.studies.images[0]).write_bytes(content)
+    assert len(films.plain([0])) == 1
+
+
+@pytest.mark.slow
+def test_resident_memory_does_not_grow_with_the_data_set(tmp_path: Path) -> None:
+    size, count = 48, 100_000  # 230 MB of pixels
+    names = [f"phantom:0/{number:06d}" for number in range(count)]
+    path = tmp_path / cache_key(names, size)
+    create(path, names, size)
+    rng, records = np.random.default_rng(0), np.zeros(count, dtype=RECORD)
+    with (path / "images.u8").open("wb") as file:
+        for row in range(count):
+            pixels = rng.bytes(size * size)
+            records[row]["crc"] = zlib.crc32(pixels)
+            file.write(pixels)
+    records.tofile(path / "rows.bin")
+    studies = [Study(name, (name,), ("PA",), Report("No pleural effusion."), name, "train") for name in names]
+    ready = make_ready(studies, "findings", ReportTokenizer.learn(["No pleural effusion."]), 16)
+    films = BatchMaker(ready, ImageCache(path, names, size, {}), torch.device("cpu"), seed=0)
+
+    def read(indices: range) -> int:
+        """The resident memory in MiB after reading these studies in batches."""
+        for start in indices[::100]:
+            assert len(films.plain(range(start, start + 100))) == 100
+        return psutil.Process().memory_info().rss >> 20
+
+    before = read(range(2000))
+    assert read(range(count)) - before < 40
+    assert films.take_lost() == []

@@ -173,3 +173,94 @@ def test_a_cache_travels_to_a_worker_process(tmp_path: Path) -> None:
     names = write_images(tmp_path)
     cache = pickle.loads(pickle.dumps(build_cache(tmp_path / "cache", names, SIZE)))
     assert (cache.images(names) == expected(names)).all()
+
+
+def test_a_data_set_that_grew_or_shrank_by_an_image_is_not_decoded_again(tmp_path: Path, decoded: list[str]) -> None:
+    names = write_images(tmp_path)
+    build_cache(tmp_path / "cache", names[:5], SIZE)
+    decoded.clear()
+    grown = build_cache(tmp_path / "cache", names, SIZE)
+    assert decoded == [names[5]]
+    shrunk = build_cache(tmp_path / "cache", names[1:], SIZE)
+    assert decoded == [names[5]]
+    assert (grown.images(names) == expected(names)).all()
+    assert (shrunk.images(names[1:]) == expected(names[1:])).all()
+
+
+def test_damaged_or_stale_pixels_of_another_cache_are_not_taken_over(tmp_path: Path, decoded: list[str]) -> None:
+    names = write_images(tmp_path)
+    older = build_cache(tmp_path / "cache", names[:5], SIZE)
+    with (older.path / "images.u8").open("r+b") as file:
+        file.write(b"\x01\x02\x03\x04")
+    Image.fromarray(np.full((30, 30), 77, np.uint8)).save(names[1])
+    decoded.clear()
+    cache = build_cache(tmp_path / "cache", names, SIZE)
+    assert sorted(decoded) == [names[0], names[1], names[5]]
+    assert (cache.images(names) == expected(names)).all()
+
+
+def test_a_drive_that_was_not_mounted_for_one_start_costs_nothing_at_the_next(
+    tmp_path: Path, decoded: list[str]
+) -> None:
+    (tmp_path / "drive").mkdir()
+    names = write_images(tmp_path / "drive")
+    build_cache(tmp_path / "cache", names, SIZE)
+    (tmp_path / "drive").rename(tmp_path / "elsewhere")
+    assert set(build_cache(tmp_path / "cache", names, SIZE).unreadable) == set(names)
+    (tmp_path / "elsewhere").rename(tmp_path / "drive")
+    decoded.clear()
+    cache = build_cache(tmp_path / "cache", names, SIZE)
+    assert (cache.unreadable, decoded) == ({}, [])
+    assert (cache.images(names) == expected(names)).all()
+
+
+def test_images_deleted_or_truncated_since_the_last_start_are_named_and_the_rest_is_served(
+    tmp_path: Path, decoded: list[str]
+) -> None:
+    names = write_images(tmp_path)
+    build_cache(tmp_path / "cache", names, SIZE)
+    Path(names[0]).unlink()
+    Path(names[3]).write_bytes(Path(names[3]).read_bytes()[:60])
+    decoded.clear()
+    for _ in range(2):
+        cache = build_cache(tmp_path / "cache", names, SIZE)
+        assert set(cache.unreadable) == {names[0], names[3]}
+        assert set(decoded) <= {names[0], names[3]}
+        assert (cache.read(names[1]) == expected([names[1]])[0]).all()
+
+
+def test_a_cache_file_cut_under_its_reader_is_repaired_and_shows_no_black_images(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = write_images(tmp_path, 12)
+    cache = build_cache(tmp_path / "cache", names, SIZE)
+    assert (cache.images(names) == expected(names)).all()
+    with (cache.path / "images.u8").open("r+b") as file:
+        file.truncate(3 * SIZE * SIZE + 5)
+    last = sorted(names)[-1]
+    assert (cache.read(last) == expected([last])[0]).all()  # written back, it leaves a gap of zeros before it
+    assert (cache.images(names) == expected(names)).all()
+    assert caplog.text.count("damaged") == cache_module.MOST_WARNINGS
+    caplog.clear()
+    assert (build_cache(tmp_path / "cache", names, SIZE).images(names) == expected(names)).all()
+    assert "damaged" not in caplog.text
+
+
+def test_pixels_that_the_disk_cannot_read_are_decoded_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = write_images(tmp_path)
+    cache = build_cache(tmp_path / "cache", names, SIZE)
+
+    def broken(*_: object) -> int:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("xr2text_core.data.row_file.os.preadv", broken, raising=False)
+    assert (cache.images(names) == expected(names)).all()
+
+
+def test_an_image_lost_from_cache_and_source_is_an_error_that_names_it(tmp_path: Path) -> None:
+    names = write_images(tmp_path)
+    cache = build_cache(tmp_path / "cache", names, SIZE)
+    (cache.path / "images.u8").write_bytes(b"")
+    Path(names[2]).unlink()
+    with pytest.raises(ImageError, match=r"2\.png: no such file"):
+        cache.images(names)

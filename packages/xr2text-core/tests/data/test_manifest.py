@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from xr2text_core.data import manifest
 from xr2text_core.data.manifest import read
 from xr2text_core.data.reading import clean_text
 from xr2text_core.data.study import DatasetError
@@ -16,6 +17,7 @@ CHEST_NOTES = Path(__file__).parents[4].parent / "shared" / "data" / "chest-note
 
 def write(root: Path, *rows: str) -> Path:
     """Write manifest.csv and an image for every name ending in .png that a row begins with."""
+    root.mkdir(exist_ok=True)
     (root / "manifest.csv").write_text("\n".join(rows) + "\n", "utf-8")
     for row in rows[1:]:
         name = row.split(",", 1)[0]
@@ -88,6 +90,43 @@ def test_split_keeps_all_studies_of_a_patient_together(tmp_path: Path) -> None:
         splits[study.patient_id].add(study.split)
     assert all(len(names) == 1 for names in splits.values())
     assert set().union(*splits.values()) == {"train", "val", "test"}
+
+
+def test_a_large_complete_table_is_read_once_and_then_from_its_index(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(manifest, "INDEXED_FROM", 3)
+    (tmp_path / "elsewhere.png").write_bytes(b"")
+    (tmp_path / "set").mkdir()
+    header = "image,findings,impression,study_id,patient_id,view,split"
+    rows = [f"{number}.png,Clear.,No fluid.,s{number},p,{'AP' if number else 'LL'},train" for number in range(2)]
+    root = write(tmp_path / "set", header, *rows, "../elsewhere.png,Größe.,,s9,q,,val")
+    first = read(root)
+    monkeypatch.setattr(manifest, "_records", lambda *_: pytest.fail("the table was read again"))
+    assert read(root) == first
+    assert str(tmp_path / "elsewhere.png") in first.studies[2].images
+    (root / "1.png").unlink()
+    assert read(root) == first  # the image cache notices
+
+
+def test_an_index_does_not_hide_a_change_of_the_table_or_a_move_of_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(manifest, "INDEXED_FROM", 1)
+    root = write(tmp_path / "set", "image,report", "a.png,Clear.", "b.png,Clear.")
+    read(root)
+    root = write(root, "image,report", "a.png,Clear.", "b.png,Small effusion.")
+    assert [study.report.findings for study in read(root).studies] == ["Clear.", "Small effusion."]
+    root = root.rename(tmp_path / "moved")
+    assert read(root).studies[0].images == (str(tmp_path / "moved" / "a.png"),)
+
+
+def test_an_incomplete_or_small_table_gets_no_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = write(tmp_path, "image,report", "a.png,Clear.", "gone.png,Clear.")
+    read(root)
+    monkeypatch.setattr(manifest, "INDEXED_FROM", 1)
+    read(root)
+    assert sorted(path.name for path in root.iterdir()) == ["a.png", "manifest.csv"]
 
 
 @pytest.mark.parametrize(

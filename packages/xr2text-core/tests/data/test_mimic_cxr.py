@@ -103,9 +103,11 @@ def test_a_complete_jpg_tree_is_read_once_and_then_from_its_index(tmp_path: Path
 
 def test_the_index_is_not_used_when_a_table_changed_or_the_index_is_damaged(tmp_path: Path) -> None:
     first = read(write_complete_tree(tmp_path))
-    index = tmp_path / "xr2text_index.json"
-    index.write_text(index.read_text()[:-9])
-    assert read(tmp_path) == first
+    index = tmp_path / "xr2text_index.bin"
+    whole = index.read_bytes()
+    for damaged in (b"", whole[:-9], whole.replace(b"lung", b"lynx")):
+        index.write_bytes(damaged)
+        assert read(tmp_path) == first
     table = tmp_path / "mimic-cxr-2.0.0-split.csv"
     table.write_text(table.read_text().replace("validate", "test"))
     assert [study.split for study in read(tmp_path).studies].count("test") == 4

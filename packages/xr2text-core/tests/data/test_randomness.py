@@ -35,6 +35,18 @@ def test_an_order_holds_every_study_once_and_epochs_differ() -> None:
     assert first != second
 
 
+def test_orders_are_the_same_on_every_machine_and_in_every_version() -> None:
+    assert epoch_order(IDS, range(12), seed=0, epoch=1) == [6, 4, 10, 3, 9, 5, 2, 7, 0, 8, 11, 1]
+    assert epoch_order(IDS, range(12), seed=7, epoch=3) == [4, 11, 9, 6, 5, 2, 10, 3, 7, 8, 0, 1]
+    assert epoch_order(["ä", "b/1", "", "s"], range(4), seed=0, epoch=2) == [3, 2, 0, 1]
+
+
+def test_an_order_is_by_the_first_draw() -> None:
+    by_draw = sorted(range(50), key=lambda index: draws(3, 9, IDS[index])[0])
+    assert epoch_order(IDS, range(50), seed=3, epoch=9) == by_draw
+    assert epoch_order(IDS, [], seed=3, epoch=9) == []
+
+
 def test_an_order_does_not_depend_on_how_the_studies_were_listed() -> None:
     assert epoch_order(IDS, range(50), 0, 1) == epoch_order(IDS, range(49, -1, -1), 0, 1)
 

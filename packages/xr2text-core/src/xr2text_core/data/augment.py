@@ -21,22 +21,27 @@ def to_float(images: Tensor) -> Tensor:
 
 def augment(images: Tensor, draws: Tensor) -> Tensor:
     """uint8 (B, H, H) and draws (B, 8) in 0..1 -> float (B, 1, H, H), 0..1, moved and re-exposed a little."""
+    if not len(images):
+        return to_float(images)  # grid_sample takes no empty batch
     signed = draws.float() * 2 - 1
-    moved = functional.grid_sample(
-        to_float(images),
-        functional.affine_grid(_movements(signed), [len(images), 1, *images.shape[1:]], align_corners=False),
-        align_corners=False,
-    )
+    moved = functional.grid_sample(to_float(images), _places(signed, images.shape[1]), align_corners=False)
     brightness, contrast, gamma = (signed[:, column].view(-1, 1, 1, 1) for column in (5, 6, 7))
     exposed = moved.clamp(1e-4, 1).pow((MAX_LOG_GAMMA * gamma).exp())
     return ((exposed - 0.5) * (1 + MAX_CONTRAST * contrast) + 0.5 + MAX_BRIGHTNESS * brightness).clamp(0, 1)
 
 
-def _movements(signed: Tensor) -> Tensor:
-    """Affine matrices (B, 2, 3): rotation, scale and shift from columns 1 to 4 of draws in -1..1."""
-    angle = signed[:, 1] * math.radians(MAX_ROTATION_DEG)
-    scale = 1 + signed[:, 2] * MAX_SCALE
-    cosine, sine = angle.cos() * scale, angle.sin() * scale
-    shift = signed[:, 3:5] * 2 * MAX_SHIFT  # the grid runs from -1 to 1
-    rows = [torch.stack([cosine, -sine, shift[:, 0]], 1), torch.stack([sine, cosine, shift[:, 1]], 1)]
-    return torch.stack(rows, 1)
+def _places(signed: Tensor, side: int) -> Tensor:
+    """Where each pixel comes from, (B, H, H, 2) in -1..1: turned, scaled and shifted by columns 1 to 4 of `signed`.
+
+    The same as `affine_grid` of these movements, which takes ten times as long on a CPU.
+    """
+    centres = (torch.arange(side, device=signed.device) * 2 + 1) / side - 1
+    across, down = centres.view(1, 1, -1), centres.view(1, -1, 1)
+    turn, scale, right, below = (signed[:, column].view(-1, 1, 1) for column in (1, 2, 3, 4))
+    angle, factor = turn * math.radians(MAX_ROTATION_DEG), 1 + scale * MAX_SCALE
+    cosine, sine = angle.cos() * factor, angle.sin() * factor
+    reach = 2 * MAX_SHIFT  # the grid runs from -1 to 1
+    places = signed.new_empty(len(signed), side, side, 2)
+    torch.sub(cosine * across + right * reach, sine * down, out=places[..., 0])
+    torch.add(sine * across + below * reach, cosine * down, out=places[..., 1])
+    return places

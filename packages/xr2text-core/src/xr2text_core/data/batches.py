@@ -1,7 +1,8 @@
-"""Studies made ready for the model, and the batch of one step."""
+"""The batch of one step."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,40 +11,14 @@ from torch import Tensor
 
 from xr2text_core.data.augment import augment, to_float
 from xr2text_core.data.cache import ImageCache
-from xr2text_core.data.randomness import draws
-from xr2text_core.data.study import Study
-from xr2text_core.report.labeler import ReportLabels, label_report
-from xr2text_core.report.tokenizer import ReportTokenizer
+from xr2text_core.data.images import ImageError, Pixels
+from xr2text_core.data.randomness import NUM_DRAWS, draws
+from xr2text_core.data.ready import ReadyStudies
+from xr2text_core.report.labeler import ReportLabels
 from xr2text_core.report.vocabulary import FINDINGS, REGIONS
 
 IGNORED = -100  # label of padding
 UNCERTAIN = 0.5  # target of a finding that the report leaves open
-
-
-@dataclass(frozen=True)
-class ReadyStudies:
-    """Studies of one split with their reports as tokens and labels; images stay in the cache."""
-
-    study_ids: list[str]
-    images: list[str]  # the frontal image of each, as the cache names it
-    references: list[str]
-    labels: list[ReportLabels]
-    tokens: list[list[int]]
-
-    def __len__(self) -> int:
-        return len(self.study_ids)
-
-
-def make_ready(studies: Sequence[Study], section: str, tokenizer: ReportTokenizer, max_tokens: int) -> ReadyStudies:
-    """Take the section that is trained on, tokenize and label it."""
-    references = [study.report.section(section) for study in studies]
-    return ReadyStudies(
-        study_ids=[study.study_id for study in studies],
-        images=[study.images[0] for study in studies],
-        references=references,
-        labels=[label_report(reference) for reference in references],
-        tokens=tokenizer.encode(references, max_tokens) if references else [],
-    )
 
 
 @dataclass(frozen=True)
@@ -53,6 +28,7 @@ class Batch:
     images: Tensor
     tokens: Tensor
     finding_labels: Tensor
+    studies: Sequence[int] = ()  # which of the ready studies these are: all that were asked for, but for lost images
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -64,45 +40,82 @@ class Batch:
     def parts(self, size: int) -> Iterator["Batch"]:
         """Slices of at most `size` studies, cut to their longest report."""
         for start in range(0, len(self), size):
-            tokens = self.tokens[start : start + size]
+            part = slice(start, start + size)
+            tokens = self.tokens[part]
             longest = int((tokens != IGNORED).sum(1).max())
-            yield Batch(
-                self.images[start : start + size], tokens[:, :longest], self.finding_labels[start : start + size]
-            )
+            yield Batch(self.images[part], tokens[:, :longest], self.finding_labels[part], self.studies[part])
 
 
 @dataclass(frozen=True)
 class BatchMaker:
-    """Builds batches from ready studies; the augmentation of a study follows from (seed, epoch, study) alone."""
+    """Builds batches from ready studies; the augmentation of a study follows from (seed, epoch, study) alone.
+
+    An image is lost when its cached pixels are damaged and its file can no longer be read either. A batch goes without
+    that study, so it may be shorter or even empty, and `take_lost` names the image once. Nothing takes its place.
+    """
 
     studies: ReadyStudies
     cache: ImageCache
     device: torch.device
     seed: int
+    _lost: dict[str, bool] = field(default_factory=dict, init=False)  # image -> whether `take_lost` has named it
 
     def training(self, indices: Sequence[int], epoch: int) -> Batch:
         """An augmented batch, longest reports first, so that slices of it waste little padding."""
-        indices = sorted(indices, key=lambda index: -len(self.studies.tokens[index]))
-        chance = np.stack([draws(self.seed, epoch, self.studies.study_ids[index]) for index in indices])
-        return self._batch(indices, lambda images: augment(images, torch.from_numpy(chance).to(self.device)))
+        lengths = self.studies.tokens.take(np.array(indices, dtype=np.int64)).lengths
+        indices = [indices[place] for place in np.argsort(-lengths, kind="stable")]
+        return self._batch(indices, lambda images, studies: augment(images, self._chance(studies, epoch)))
 
     def plain(self, indices: Sequence[int]) -> Batch:
         """A batch as it is, for validation."""
-        return self._batch(indices, to_float)
+        return self._batch(indices, lambda images, _: to_float(images))
 
-    def _batch(self, indices: Sequence[int], to_images: Callable[[Tensor], Tensor]) -> Batch:
-        pixels = torch.from_numpy(self.cache.images([self.studies.images[index] for index in indices]))
-        tokens = padded([self.studies.tokens[index] for index in indices])
-        targets = np.stack([finding_targets(self.studies.labels[index]) for index in indices])
+    def take_lost(self) -> list[str]:
+        """The file names of images that were lost since this was last asked; each is named once."""
+        new = [name for name, is_named in self._lost.items() if not is_named]
+        self._lost.update(dict.fromkeys(new, True))
+        return [Path(name).name for name in new]
+
+    def _batch(self, indices: Sequence[int], to_images: Callable[[Tensor, Sequence[int]], Tensor]) -> Batch:
+        indices, pixels = self._read(indices)
+        targets = np.zeros((len(indices), len(REGIONS) + 1, len(FINDINGS)), dtype=np.float32)
+        for target, index in zip(targets, indices, strict=True):
+            target[:] = finding_targets(self.studies.labels[index])
         return Batch(
-            to_images(pixels.to(self.device)), tokens.to(self.device), torch.from_numpy(targets).to(self.device)
+            to_images(torch.from_numpy(pixels).to(self.device), indices),
+            padded([self.studies.tokens[index] for index in indices]).to(self.device),
+            torch.from_numpy(targets).to(self.device),
+            indices,
         )
+
+    def _read(self, indices: Sequence[int]) -> tuple[Sequence[int], Pixels]:
+        """The studies whose image is not lost, and their pixels."""
+        names = [self.studies.images[index] for index in indices]
+        try:
+            return indices, self.cache.images(names)
+        except ImageError:
+            lost = {name for name in names if self._is_lost(name)}
+        kept = [index for index in indices if self.studies.images[index] not in lost]
+        return kept, self.cache.images([self.studies.images[index] for index in kept])
+
+    def _is_lost(self, name: str) -> bool:
+        try:
+            self.cache.read(name)
+        except ImageError:
+            self._lost.setdefault(name, False)
+            return True
+        return False
+
+    def _chance(self, indices: Sequence[int], epoch: int) -> Tensor:
+        chance = [draws(self.seed, epoch, self.studies.study_ids[index]) for index in indices]
+        return torch.from_numpy(np.array(chance).reshape(-1, NUM_DRAWS)).to(self.device)
 
 
 def padded(sequences: Sequence[Sequence[int]]) -> Tensor:
     """Token ids as (B, T), filled up with `IGNORED`."""
-    longest = max(len(sequence) for sequence in sequences)
-    return torch.tensor([[*sequence, *[IGNORED] * (longest - len(sequence))] for sequence in sequences])
+    longest = max((len(sequence) for sequence in sequences), default=0)
+    rows = [[*sequence, *[IGNORED] * (longest - len(sequence))] for sequence in sequences]
+    return torch.tensor(rows, dtype=torch.int64).view(len(rows), longest)
 
 
 def finding_targets(labels: ReportLabels) -> NDArray[np.float32]:

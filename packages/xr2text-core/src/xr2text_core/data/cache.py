@@ -1,47 +1,48 @@
 """Every image decoded once, into one file of uint8 pixels on disk; later epochs only copy bytes.
 
-    folder/<key>/index.json        size, count, interpolation, code version; written last: no index, no cache
-                 names.txt         one name a row, for people
-                 rows.bin          one fixed record a row: state, checksum, size and time of the source
-                 images.u8         (N, size, size) uint8, row after row
-                 unreadable.json   why an image could not be read, by name
-
-Pixels are written before their record, and each record carries a CRC-32 of its pixels, which is checked at the first
-read. So a build that was killed goes on where it was, and a damaged row is noticed and decoded again. Decoding runs
-in threads: Pillow lets go of the interpreter lock, and threads, unlike processes, do not import the caller's main
-module again. Reading uses `pread` instead of a memory map: as fast when warm, faster when cold, and the resident
-memory of the process does not grow with the data set.
+Pixels are written before their record (cache_files.py), and each record carries a CRC-32 of its pixels, which is
+checked at the first read. So a build that was killed goes on where it was, and a damaged row is decoded again.
+Decoding runs in threads: Pillow lets go of the interpreter lock, and threads, unlike processes, do not import the
+caller's main module again and cannot be killed one by one. Reading uses `pread` instead of a memory map: as fast when
+warm, faster when cold, and the resident memory of the process does not grow with the data set.
+The cache shows what the data set shows: it is as confidential.
 """
 
-import hashlib
 import json
 import logging
 import os
-import shutil
 import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from xr2text_core.data.images import CODE_VERSION, INTERPOLATION, PHANTOM, ImageError, Pixels, read_image
+from xr2text_core.data.cache_files import (
+    DECODED,
+    RECORD,
+    UNREADABLE,
+    Records,
+    cache_key,
+    create,
+    decoded_before,
+    is_intact,
+    replace_json,
+)
+from xr2text_core.data.images import PHANTOM, ImageError, Pixels, read_image
 from xr2text_core.data.row_file import RowFile
 from xr2text_core.data.study import DatasetError
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 1
-EMPTY, DECODED, UNREADABLE = 0, 1, 2
-RECORD = np.dtype([("state", "u1"), ("crc", "<u4"), ("bytes", "<i8"), ("mtime_ns", "<i8")])
 MOST_WORKERS = 8  # by then the disk is the limit on the machines we know
 IMAGES_PER_WORKER = 32  # decoded between two updates of the records; bounds what a kill can cost
+MOST_WARNINGS = 5  # damaged images that are named; a file that was cut may hold thousands
 
-Records = npt.NDArray[Any]
+Stamps = npt.NDArray[np.int64]
 
 
 class ImageCache:
@@ -54,6 +55,7 @@ class ImageCache:
         self._row_of = {name: row for row, name in enumerate(names)}
         self._crc = np.fromfile(path / "rows.bin", dtype=RECORD)["crc"].copy()
         self._is_checked = np.zeros(len(names), dtype=bool)
+        self._num_damaged = 0
         self._pixels = RowFile(path / "images.u8", size * size)
 
     def __len__(self) -> int:
@@ -79,13 +81,19 @@ class ImageCache:
         if row is None:
             raise KeyError(f"{name} is not in the image cache {self.path}; build it with all names that will be read")
         is_whole = self._pixels.read_into(row, image)
+        if not is_whole:
+            self._is_checked[:] = False  # the file was cut; what is read from a gap in it would look like black images
         if not self._is_checked[row]:
             if not is_whole or zlib.crc32(image.data) != self._crc[row]:
                 self._repair(row, name, image)
             self._is_checked[row] = True
 
     def _repair(self, row: int, name: str, image: Pixels) -> None:
-        logger.warning("the cached pixels of %s are damaged; decoding it again", name)
+        """Decode the image again; ImageError when that cannot be done either."""
+        self._num_damaged += 1
+        if self._num_damaged <= MOST_WARNINGS:
+            more = "; more such images are not named" if self._num_damaged == MOST_WARNINGS else ""
+            logger.warning("the cached pixels of %s are damaged; decoding it again%s", Path(name).name, more)
         image[:] = read_image(name, self.size)
         self._crc[row] = zlib.crc32(image.data)
         try:
@@ -115,8 +123,8 @@ def build_cache(folder: Path, names: Sequence[str], size: int, workers: int = 0)
     names = sorted(set(names))
     path = folder / cache_key(names, size)
     try:
-        if not _is_intact(path, names, size):
-            _create(path, names, size)
+        if not is_intact(path, names, size):
+            create(path, names, size)
         unreadable = _fill(path, names, size, workers or min(os.cpu_count() or 1, MOST_WORKERS))
     except OSError as error:
         raise DatasetError(
@@ -125,68 +133,20 @@ def build_cache(folder: Path, names: Sequence[str], size: int, workers: int = 0)
     return ImageCache(path, names, size, unreadable)
 
 
-def cache_key(names: Sequence[str], size: int) -> str:
-    """Return the name of the cache's folder: the same names (sorted), size and decoding code give the same key."""
-    digest = hashlib.sha256(f"{FORMAT} {size} {INTERPOLATION} {CODE_VERSION}".encode())
-    for name in names:
-        digest.update(b"\n" + name.encode("utf-8", "surrogateescape"))
-    return f"{size}px-{digest.hexdigest()[:16]}"
-
-
-def _index(names: Sequence[str], size: int) -> dict[str, object]:
-    return {
-        "format": FORMAT,
-        "size": size,
-        "count": len(names),
-        "interpolation": INTERPOLATION,
-        "code_version": CODE_VERSION,
-        "key": cache_key(names, size),
-    }
-
-
-def _is_intact(path: Path, names: Sequence[str], size: int) -> bool:
-    """Whether the files have the right index and lengths. Says so when something else lies there."""
-    if not (path / "index.json").exists():
-        return False
-    expected = {"rows.bin": len(names) * RECORD.itemsize, "images.u8": len(names) * size * size}
-    try:
-        found = {name: (path / name).stat().st_size for name in expected}
-        is_intact = json.loads((path / "index.json").read_text("utf-8")) == _index(names, size) and found == expected
-    except (OSError, ValueError):
-        is_intact = False
-    if not is_intact:
-        logger.warning("the image cache %s is damaged (wrong index or file length); building it anew", path)
-    return is_intact
-
-
-def _create(path: Path, names: Sequence[str], size: int) -> None:
-    """Lay out empty files of full length; the index comes last and makes them count."""
-    path.mkdir(parents=True, exist_ok=True)
-    (path / "index.json").unlink(missing_ok=True)
-    (path / "unreadable.json").unlink(missing_ok=True)
-    needed, free = len(names) * size * size, shutil.disk_usage(path).free
-    if needed > free:
-        raise OSError(f"{needed / 2**30:.1f} GiB are needed and {free / 2**30:.1f} GiB are free")
-    (path / "names.txt").write_text("".join(f"{name}\n" for name in names), "utf-8", "surrogateescape")
-    for file_name, length in (("rows.bin", len(names) * RECORD.itemsize), ("images.u8", needed)):
-        with (path / file_name).open("wb") as file:
-            file.truncate(length)
-    _replace_json(path / "index.json", _index(names, size))
-
-
 def _fill(path: Path, names: Sequence[str], size: int, workers: int) -> dict[str, str]:
     """Decode the rows that are new or whose source changed. Return why images could not be read, by name."""
     records = np.fromfile(path / "rows.bin", dtype=RECORD)
     stamps = np.array([_stamp(name) for name in names], dtype=np.int64).reshape(-1, 2)  # (N, 2)
-    reasons = _known_reasons(path)
+    known = _known_reasons(path)
     is_current = (records["bytes"] == stamps[:, 0]) & (records["mtime_ns"] == stamps[:, 1])
-    is_explained = np.array([name in reasons for name in names], dtype=bool)
-    is_done = (records["state"] == DECODED) | ((records["state"] == UNREADABLE) & is_explained)
-    rows = np.flatnonzero(~(is_current & is_done)).tolist()
+    is_explained = (
+        is_current & (records["state"] == UNREADABLE) & np.array([name in known for name in names], dtype=bool)
+    )
+    reasons = {names[row]: known[names[row]] for row in np.flatnonzero(is_explained).tolist()}
+    rows = np.flatnonzero(~(is_explained | (is_current & (records["state"] == DECODED)))).tolist()
     if rows:
         logger.info("decoding %d of %d images into %s", len(rows), len(names), path)
-        records["bytes"], records["mtime_ns"] = stamps[:, 0], stamps[:, 1]
-        _decode_rows(path, names, size, rows, records, reasons, workers)
+        _decode_rows(path, names, size, rows, records, stamps, reasons, workers)
     return reasons
 
 
@@ -196,16 +156,20 @@ def _decode_rows(
     size: int,
     rows: list[int],
     records: Records,
+    stamps: Stamps,
     reasons: dict[str, str],
     workers: int,
 ) -> None:
     """Decode chunk by chunk: pixels by the threads, then the records of the chunk, then the reasons that are new."""
     pixel_file = RowFile(path / "images.u8", size * size, writable=True)
     record_file = RowFile(path / "rows.bin", RECORD.itemsize, writable=True)
+    older = decoded_before(path, {names[row] for row in rows}, size)
 
     def decode(row: int) -> tuple[int, str]:
+        image = older.get(names[row])
+        pixels = image.pixels(stamps[row], size) if image else None
         try:
-            pixels = read_image(names[row], size)
+            pixels = read_image(names[row], size) if pixels is None else pixels
         except ImageError as error:
             return 0, str(error).removeprefix(f"{names[row]}: ")
         pixel_file.write(row, pixels)
@@ -215,15 +179,16 @@ def _decode_rows(
     with ThreadPoolExecutor(workers) as pool, tqdm(total=len(rows), desc="Decoding images", unit="image") as bar:
         for start in range(0, len(rows), chunk_length):
             chunk = rows[start : start + chunk_length]
-            old_reasons = dict(reasons)
+            num_reasons = len(reasons)
             for row, (crc, reason) in zip(chunk, pool.map(decode, chunk), strict=True):
-                reasons.pop(names[row], None)
                 if reason:
                     reasons[names[row]] = reason
-                records["state"][row], records["crc"][row] = (UNREADABLE if reason else DECODED), crc
+                if reason and records["state"][row] == DECODED:
+                    continue  # the pixels stay, in case the source comes back as it was: a drive that is not mounted
+                records[row] = (UNREADABLE if reason else DECODED, crc, *stamps[row])
                 record_file.write(row, records[row : row + 1])
-            if reasons != old_reasons:
-                _replace_json(path / "unreadable.json", reasons)
+            if len(reasons) != num_reasons:
+                replace_json(path / "unreadable.json", reasons)
             bar.update(len(chunk))
     pixel_file.close(durably=True)
     record_file.close(durably=True)
@@ -253,9 +218,3 @@ def _drawing_stamp() -> tuple[int, int]:
     """Phantoms have no file; they change with the code that draws them."""
     code = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("phantom*.py")))
     return len(code), zlib.crc32(code)
-
-
-def _replace_json(path: Path, content: object) -> None:
-    temporary = path.with_name(f"{path.name}.tmp")
-    temporary.write_text(json.dumps(content, indent=1), "utf-8")
-    temporary.replace(path)

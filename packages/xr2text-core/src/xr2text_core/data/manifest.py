@@ -1,12 +1,14 @@
 """Reads any data set that is a CSV file with one row per image.
 
 Columns: image (path, relative to the CSV), report (or findings and impression), and optionally study_id, patient_id,
-view and split; others are ignored. Rows that share a study_id are one study of several images.
+view and split; others are ignored. Rows that share a study_id are one study of several images. A large table of which
+nothing had to be left out gets an index beside it (xr2text_index.bin); the image cache notices images that vanish.
 """
 
 import os
 from pathlib import Path
 
+from xr2text_core.data import reading, record_index
 from xr2text_core.data.reading import Folders, Record, clean_text, dataset_of, read_table, view_name
 from xr2text_core.data.splits import split_name
 from xr2text_core.data.study import Dataset, DatasetError, LeftOut
@@ -15,6 +17,7 @@ LAYOUT = (
     "Expected: a CSV file (or a folder with manifest.csv) with the columns image and report, or image, findings and "
     "impression; images relative to the CSV; optional study_id, patient_id, view, split"
 )
+INDEXED_FROM = 20_000  # studies; fewer are read in a second
 
 
 def read(root: Path) -> Dataset:
@@ -23,14 +26,28 @@ def read(root: Path) -> Dataset:
     if not path.is_file():
         raise DatasetError(f"{path}: no such file. {LAYOUT}")
     left_out = LeftOut()
+    return dataset_of("manifest", root, _records_or_index(path, left_out), left_out, layout=LAYOUT)
+
+
+def _records_or_index(path: Path, left_out: LeftOut) -> list[Record]:
+    base = os.path.abspath(path.parent)  # noqa: PTH100 - strings, for speed with 200,000 rows
+    stamps = [*record_index.stamps_of([path], [__file__, reading.__file__]), [base]]
+    records = record_index.load_records(path.parent, stamps)
+    if records is None:
+        records = _records(path, base, left_out)
+        if len(records) >= INDEXED_FROM and not left_out.counts:
+            record_index.save_records(path.parent, stamps, records)
+    return records
+
+
+def _records(path: Path, base: str, left_out: LeftOut) -> list[Record]:
     studies: dict[tuple[str, str], Record] = {}
     folders = Folders()
-    base = os.path.abspath(path.parent)  # noqa: PTH100 - strings, for speed with 200,000 rows
     for line, row in read_table(path, needed=("image",)):
         record = _record(path, base, line, row, folders, left_out)
         if record is not None:
             _add(studies, record, left_out)
-    return dataset_of("manifest", root, _with_unique_ids(studies), left_out, layout=LAYOUT)
+    return _with_unique_ids(studies)
 
 
 def _record(

@@ -65,7 +65,7 @@ def read(root: Path) -> Dataset:
 def _jpg_tree_or_index(tables: Sequence[Path], left_out: LeftOut) -> list[Record]:
     """Read the tree, or the index of an earlier reading that found every file: nothing can have been added since.
 
-    Delete the index (xr2text_index.json) after editing reports. Images that vanished are noticed by the image cache.
+    Delete the index (xr2text_index.bin) after editing reports. Images that vanished are noticed by the image cache.
     """
     root = tables[0].parent
     stamps = record_index.stamps_of(tables, [__file__, reading.__file__, sections.__file__])

@@ -14,16 +14,26 @@ NUM_DRAWS = 8
 
 def draws(seed: int, epoch: int, study_id: str) -> NDArray[np.float64]:
     """Eight independent numbers in 0..1 for one study in one epoch. The first orders the epoch, the rest augment."""
-    digest = hashlib.blake2b(f"{seed}/{epoch}/{study_id}".encode(), digest_size=8 * NUM_DRAWS).digest()
-    return np.frombuffer(digest, dtype="<u8") / 2.0**64
+    return _uniform(_digest(seed, epoch, study_id))
 
 
 def epoch_order(study_ids: Sequence[str], indices: Sequence[int], seed: int, epoch: int) -> list[int]:
-    """`indices` in the random order of this epoch."""
-    return sorted(indices, key=lambda index: (draws(seed, epoch, study_ids[index])[0], study_ids[index]))
+    """`indices` in the random order of this epoch: by the first draw of each study, and by its id where two agree."""
+    ids = [study_ids[index] for index in indices]
+    first = _uniform(b"".join(_digest(seed, epoch, study_id) for study_id in ids))[::NUM_DRAWS]
+    return [index for _, _, index in sorted(zip(first.tolist(), ids, indices, strict=True))]
 
 
 def step_seed(seed: int, step: int, rank: int = 0) -> int:
     """The seed of dropout in one step of one process, 0..2**63."""
     name = f"{seed}/{step}" + (f"/{rank}" if rank else "")
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little") >> 1
+
+
+def _digest(seed: int, epoch: int, study_id: str) -> bytes:
+    return hashlib.blake2b(f"{seed}/{epoch}/{study_id}".encode(), digest_size=8 * NUM_DRAWS).digest()
+
+
+def _uniform(digests: bytes) -> NDArray[np.float64]:
+    """Eight bytes of a digest are one number in 0..1."""
+    return np.frombuffer(digests, dtype="<u8") / 2.0**64

@@ -107,7 +107,7 @@ def clean_text(text: str) -> str:
         text = _PUNCTUATION_RUN.sub(lambda run: "." if "." in run.group() else run.group(1), text)
         text = re.sub(r"^[\s,;:.]+", "", text)
     text = " ".join(text.split())
-    return text if any(letter.isalpha() for letter in text) and text.lower() != "nan" else ""
+    return text if any(map(str.isalpha, text)) and text.lower() != "nan" else ""
 
 
 def view_name(word: str) -> str:
@@ -144,6 +144,8 @@ def _is_usable(record: Record, left_out: LeftOut) -> bool:
 
 
 def _study(record: Record, split: str) -> Study:
-    images = sorted(dict(record.images).items(), key=lambda image: VIEW_ORDER[image[1]])
+    images = record.images
+    if len(images) > 1:
+        images = tuple(sorted(dict(images).items(), key=lambda image: VIEW_ORDER[image[1]]))
     paths, views = zip(*images, strict=True)
     return Study(record.study_id, paths, views, Report(record.findings, record.impression), record.patient_id, split)

@@ -1,18 +1,19 @@
-"""Keeps what a reader found in hundreds of thousands of small files in one file, so that later starts take seconds."""
+"""Keeps what a reader found in a large table, or in hundreds of thousands of small files, in one file beside them.
+
+Later starts load it in a second. It holds report text, as the data set does.
+"""
 
 import json
-import logging
 import os
 import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from xr2text_core.data.checked_file import load_checked, save_checked
 from xr2text_core.data.reading import Record
 
-logger = logging.getLogger(__name__)
-
-FILE_NAME = "xr2text_index.json"
+FILE_NAME = "xr2text_index.bin"
 
 
 def stamps_of(tables: Iterable[Path], modules: Iterable[str]) -> list[list[Any]]:
@@ -24,19 +25,18 @@ def stamps_of(tables: Iterable[Path], modules: Iterable[str]) -> list[list[Any]]
 
 def load_records(root: Path, stamps: list[list[Any]]) -> list[Record] | None:
     """Return the records of an earlier reading, or None when there is none or something changed since."""
-    try:
-        content = json.loads((root / FILE_NAME).read_text("utf-8"))
-        if content["stamps"] != stamps:
-            return None
-        base = f"{root.absolute()}{os.sep}"
-        return [
-            Record(
-                study_id, tuple((base + path, view) for path, view in images), findings, impression, patient_id, split
-            )
-            for study_id, images, findings, impression, patient_id, split in content["records"]
-        ]
-    except (OSError, ValueError, KeyError, TypeError):
+    payload = load_checked(root / FILE_NAME)
+    if payload is None:
         return None
+    content = json.loads(payload)
+    if content["stamps"] != stamps:
+        return None
+    base = f"{root.absolute()}{os.sep}"
+    join = os.path.join  # which keeps the absolute path of an image that lies elsewhere
+    return [
+        Record(study_id, tuple([(join(base, path), view) for path, view in images]), *others)
+        for study_id, images, *others in content["records"]
+    ]
 
 
 def save_records(root: Path, stamps: list[list[Any]], records: Sequence[Record]) -> None:
@@ -50,9 +50,4 @@ def save_records(root: Path, stamps: list[list[Any]], records: Sequence[Record])
         )
         for record in records
     ]
-    temporary = root / f"{FILE_NAME}.tmp"
-    try:
-        temporary.write_text(json.dumps({"stamps": stamps, "records": rows}), "utf-8")
-        temporary.replace(root / FILE_NAME)
-    except OSError as error:
-        logger.info("no index was written, so the next start reads all reports again: %s", error)
+    save_checked(root / FILE_NAME, json.dumps({"stamps": stamps, "records": rows}).encode())

@@ -20,13 +20,16 @@ class RowFile:
         self._lock = threading.Lock()  # only Windows needs it: it has neither preadv nor pwrite
 
     def read_into(self, row: int, array: Array) -> bool:
-        """Fill a contiguous array with the row; False when the file ends before."""
+        """Fill a contiguous array with the row; False when the file ends before or cannot be read there."""
         view = array.data.cast("B")
-        if hasattr(os, "preadv"):
-            return os.preadv(self._file.fileno(), [view], row * self.row_bytes) == self.row_bytes
-        with self._lock:
-            self._file.seek(row * self.row_bytes)
-            return self._file.readinto(view) == self.row_bytes
+        try:
+            if hasattr(os, "preadv"):
+                return os.preadv(self._file.fileno(), [view], row * self.row_bytes) == self.row_bytes
+            with self._lock:
+                self._file.seek(row * self.row_bytes)
+                return self._file.readinto(view) == self.row_bytes
+        except OSError:
+            return False
 
     def write(self, row: int, array: Array) -> None:
         """Write a contiguous array as the row. Raises OSError, also when the disk is full."""

@@ -1,23 +1,24 @@
-"""Reports for images: batched generation with the key-value cache, the encoder run once."""
+"""Reports for images that the encoder has seen."""
 
 import torch
-from transformers.modeling_outputs import BaseModelOutput
+from torch import Tensor
 
+from xr2text_core.model.beam_search import beam_search, greedy_search
 from xr2text_core.model.xr2text import VisualOutput, XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
 
 
-@torch.inference_mode()
 def write_reports(
     model: XR2TextModel, tokenizer: ReportTokenizer, seen: VisualOutput, max_tokens: int, num_beams: int = 1
 ) -> list[str]:
-    """One report for each image that the encoder has `seen`; num_beams 1 is greedy. The model must be in eval mode."""
-    ids = model.generate(  # type: ignore[misc]
-        # a copy, because beams expand it in place
-        encoder_outputs=BaseModelOutput(last_hidden_state=seen.last_hidden_state),
-        max_new_tokens=max_tokens,
-        num_beams=num_beams,
-        do_sample=False,
-        use_cache=True,
-    )
-    return tokenizer.decode(ids[:, 1:].tolist())
+    """One report for each image that the encoder has `seen`; num_beams 1 is greedy."""
+    assert seen.last_hidden_state is not None
+    return tokenizer.decode(write_tokens(model, seen.last_hidden_state, max_tokens, num_beams).tolist())
+
+
+@torch.inference_mode()
+def write_tokens(model: XR2TextModel, memory: Tensor, max_tokens: int, num_beams: int = 1) -> Tensor:
+    """The same as token ids (B, T), padded, from what the encoder saw (B, S, D). No start token."""
+    if num_beams == 1:
+        return greedy_search(model, memory, max_tokens)
+    return beam_search(model, memory, max_tokens, num_beams)

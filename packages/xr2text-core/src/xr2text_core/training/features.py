@@ -5,8 +5,9 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from xr2text_core.data.batches import BatchMaker, make_ready
+from xr2text_core.data.batches import BatchMaker
 from xr2text_core.data.cache import build_cache
+from xr2text_core.data.ready import make_ready
 from xr2text_core.data.study import Dataset, DatasetError
 from xr2text_core.training.prepared import cache_folder, usable
 from xr2text_core.training.trained import TrainedModel
@@ -21,7 +22,10 @@ def mean_features(trained: TrainedModel, batches: BatchMaker) -> NDArray[np.floa
     everything = range(len(batches.studies))
     for start in tqdm(everything[::BATCH], "Encoding images", unit="batch", disable=None, leave=False):
         indices = everything[start : start + BATCH]
-        tokens = trained.model.encoder.images(batches.plain(indices).images)  # (B, N, C)
+        batch = batches.plain(indices)
+        if lost := batches.take_lost():
+            raise DatasetError(f"{', '.join(lost)}: can no longer be read; the same command again leaves it out")
+        tokens = trained.model.encoder.images(batch.images)  # (B, N, C)
         rows.append(tokens.mean(1).float().cpu().numpy())
     return np.concatenate(rows)
 

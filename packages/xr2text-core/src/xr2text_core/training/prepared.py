@@ -1,17 +1,21 @@
 """From the name of a data set to studies that can be trained on: read, decoded once, tokenized, labelled."""
 
-import hashlib
+import gc
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
-from xr2text_core.data.batches import ReadyStudies, make_ready
 from xr2text_core.data.cache import ImageCache, build_cache
+from xr2text_core.data.checked_file import load_checked, save_checked
+from xr2text_core.data.read_reports import reports_key
+from xr2text_core.data.ready import ReadyStudies, make_ready
 from xr2text_core.data.sources import read_dataset
 from xr2text_core.data.study import Dataset, DatasetError, Study
 from xr2text_core.model.build import load_tokenizer
 from xr2text_core.report.tokenizer import ReportTokenizer
+from xr2text_core.training.fingerprint import fingerprint
 from xr2text_core.training.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -26,45 +30,68 @@ class PreparedData:
     val: ReadyStudies
     cache: ImageCache
     tokenizer: ReportTokenizer
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """The same for the same studies in any order: a run resumes only on what it was trained on."""
-        study_ids = sorted([*self.train.study_ids, *self.val.study_ids])
-        return hashlib.sha256("\n".join(study_ids).encode()).hexdigest()
+    fingerprint: str  # of all studies that the data set has for this run, readable or not
 
 
 def prepare_data(settings: Settings, tokenizer: ReportTokenizer | None) -> PreparedData:
     """Raises DatasetError when nothing usable is found. `tokenizer` is that of a resumed run, if it is one."""
+    with paused_garbage_collection():
+        return _prepared(settings, tokenizer)
+
+
+def _prepared(settings: Settings, tokenizer: ReportTokenizer | None) -> PreparedData:
     dataset = read_dataset(settings.data, settings.root, settings.num_studies, settings.seed)
     train, val = dataset.split("train"), dataset.split("val")[: settings.val_studies]
-    cache = build_cache(
-        cache_folder(settings), [study.images[0] for study in train + val], settings.image_size, settings.workers
-    )
+    of_all = fingerprint(study.study_id for study in train + val)
+    folder, section = cache_folder(settings), settings.section
+    cache = build_cache(folder, [study.images[0] for study in train + val], settings.image_size, settings.workers)
     for study in train + val:
-        if not study.report.section(settings.section):
-            dataset.left_out.add(f"the report has no {settings.section} section", study.study_id)
+        if not study.report.section(section):
+            dataset.left_out.add(f"the report has no {section} section", study.study_id)
     for name, reason in cache.unreadable.items():
         dataset.left_out.add(f"image cannot be read ({reason})", Path(name).name)
     for line in [*dataset.notes, *dataset.left_out.lines()]:
         log.info("%s: %s", settings.data, line)
-    train, val = usable(train, cache, settings.section), usable(val, cache, settings.section)
+    train, val = usable(train, cache, section), usable(val, cache, section)
     if not train or not val:
         raise DatasetError(
             f"--root {settings.root}: {len(train)} training and {len(val)} validation studies are usable, but a run "
             "needs at least one of each; see the lines above for what was left out and why"
         )
     if tokenizer is None:
-        reports = [study.report.section(settings.section) for study in train]
-        tokenizer = load_tokenizer(settings.decoder, settings.pretrained == "yes", reports)
-    ready = make_ready(train, settings.section, tokenizer, settings.max_tokens)
-    if num_cut := sum(len(tokens) == settings.max_tokens for tokens in ready.tokens):
+        tokenizer = _tokenizer(settings, [study.report.section(section) for study in train])
+    ready = make_ready(train, section, tokenizer, settings.max_tokens, folder)
+    if num_cut := int((ready.tokens.lengths == settings.max_tokens).sum()):
         log.info(
             "%d of %d training reports fill --max-tokens %d and are learned only so far; scores use whole reports.",
             num_cut, len(ready), settings.max_tokens,
         )  # fmt: skip
-    val_ready = make_ready(val, settings.section, tokenizer, settings.max_tokens)
-    return PreparedData(dataset, ready, val_ready, cache, tokenizer)
+    val_ready = make_ready(val, section, tokenizer, settings.max_tokens)
+    return PreparedData(dataset, ready, val_ready, cache, tokenizer, of_all)
+
+
+def _tokenizer(settings: Settings, reports: list[str]) -> ReportTokenizer:
+    """That of the pretrained decoder; else one learned from the reports, now or at an earlier start."""
+    if settings.pretrained == "yes":
+        return load_tokenizer(settings.decoder, True, reports)
+    path = cache_folder(settings) / f"tokenizer-{reports_key(reports)}.bin"
+    if (learned := load_checked(path)) is not None:
+        return ReportTokenizer.from_json(learned.decode())
+    tokenizer = load_tokenizer(settings.decoder, False, reports)
+    save_checked(path, tokenizer.to_json().encode())
+    return tokenizer
+
+
+@contextmanager
+def paused_garbage_collection() -> Iterator[None]:
+    """Hundreds of thousands of new objects, none of them garbage: looking for some takes longer than making them."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def usable(studies: list[Study], cache: ImageCache, section: str) -> list[Study]:

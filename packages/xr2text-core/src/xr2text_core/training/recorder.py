@@ -129,6 +129,12 @@ class Recorder:
             accumulation=accumulation,
         )
 
+    def lost(self, names: list[str], progress: Progress) -> None:
+        """Images whose cached pixels are damaged and whose files are gone; the run goes on without them."""
+        for name in names:
+            message = f"Image lost: {name} is damaged in the cache and can no longer be read; its study is left out"
+            self.events.add("image_lost", message, image=name, epoch=progress.epoch, step=progress.step)
+
     def paused(self, progress: Progress, temperature_c: float | None, pause_temp: float) -> None:
         message = f"Too hot: paused until the GPU is {COOL_BY_C:.0f} degrees below {pause_temp:.0f} °C (position saved)"
         where = {"epoch": progress.epoch, "step": progress.step}

@@ -1,0 +1,126 @@
+"""The files of one image cache, which of them make it whole, and what an older cache can spare a new one.
+
+folder/<key>/index.json        size, count, interpolation, code version; written last: no index, no cache
+             names.txt         one name a row, for people and for later caches
+             rows.bin          one fixed record a row: state, checksum, size and time of the source
+             images.u8         (N, size, size) uint8, row after row
+             unreadable.json   why an image could not be read, by name
+"""
+
+import hashlib
+import json
+import logging
+import shutil
+import zlib
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from xr2text_core.data.images import CODE_VERSION, INTERPOLATION, Pixels
+from xr2text_core.data.row_file import RowFile
+
+logger = logging.getLogger(__name__)
+
+FORMAT = 1
+EMPTY, DECODED, UNREADABLE = 0, 1, 2
+RECORD = np.dtype([("state", "u1"), ("crc", "<u4"), ("bytes", "<i8"), ("mtime_ns", "<i8")])
+
+Records = npt.NDArray[Any]
+
+
+def cache_key(names: Sequence[str], size: int) -> str:
+    """Return the name of the cache's folder: the same names (sorted), size and decoding code give the same key."""
+    digest = hashlib.sha256(f"{FORMAT} {size} {INTERPOLATION} {CODE_VERSION}".encode())
+    for name in names:
+        digest.update(b"\n" + name.encode("utf-8", "surrogateescape"))
+    return f"{size}px-{digest.hexdigest()[:16]}"
+
+
+def is_intact(path: Path, names: Sequence[str], size: int) -> bool:
+    """Whether the files have the right index and lengths. Says so when something else lies there."""
+    if not (path / "index.json").exists():
+        return False
+    is_whole = _is_whole(path, names, size)
+    if not is_whole:
+        logger.warning("the image cache %s is damaged (wrong index or file length); building it anew", path)
+    return is_whole
+
+
+def create(path: Path, names: Sequence[str], size: int) -> None:
+    """Lay out empty files of full length; the index comes last and makes them count."""
+    path.mkdir(parents=True, exist_ok=True)
+    (path / "index.json").unlink(missing_ok=True)
+    (path / "unreadable.json").unlink(missing_ok=True)
+    needed, free = len(names) * size * size, shutil.disk_usage(path).free
+    if needed > free:
+        raise OSError(f"{needed / 2**30:.1f} GiB are needed and {free / 2**30:.1f} GiB are free")
+    (path / "names.txt").write_text("".join(f"{name}\n" for name in names), "utf-8", "surrogateescape")
+    for file_name, length in (("rows.bin", len(names) * RECORD.itemsize), ("images.u8", needed)):
+        with (path / file_name).open("wb") as file:
+            file.truncate(length)
+    replace_json(path / "index.json", _index(names, size))
+
+
+@dataclass(frozen=True)
+class OlderImage:
+    """An image in another cache."""
+
+    file: RowFile
+    row: int
+    record: Records
+
+    def pixels(self, stamp: Sequence[int], size: int) -> Pixels | None:
+        """Its pixels, if they were made of a source with this stamp and are undamaged."""
+        if [self.record["bytes"], self.record["mtime_ns"]] != list(stamp):
+            return None
+        pixels = np.empty((size, size), dtype=np.uint8)
+        is_good = self.file.read_into(self.row, pixels) and zlib.crc32(pixels.data) == self.record["crc"]
+        return pixels if is_good else None
+
+
+def decoded_before(path: Path, wanted: Collection[str], size: int) -> dict[str, OlderImage]:
+    """What other caches beside `path` hold of `wanted`: one image more, and the rest is not decoded again."""
+    found: dict[str, OlderImage] = {}
+    for other in sorted(path.parent.glob(f"{size}px-*")):
+        try:
+            names = (other / "names.txt").read_text("utf-8", "surrogateescape").split("\n")[:-1]
+            if other == path or other.name != cache_key(names, size) or not _is_whole(other, names, size):
+                continue
+            records = np.fromfile(other / "rows.bin", dtype=RECORD)
+            file = RowFile(other / "images.u8", size * size)
+        except OSError:
+            continue
+        for row in np.flatnonzero(records["state"] == DECODED).tolist():
+            if names[row] in wanted:
+                found[names[row]] = OlderImage(file, row, records[row])
+    return found
+
+
+def replace_json(path: Path, content: object) -> None:
+    temporary = path.with_name(f"{path.name}.tmp")
+    temporary.write_text(json.dumps(content, indent=1), "utf-8")
+    temporary.replace(path)
+
+
+def _is_whole(path: Path, names: Sequence[str], size: int) -> bool:
+    expected = {"rows.bin": len(names) * RECORD.itemsize, "images.u8": len(names) * size * size}
+    try:
+        found = {name: (path / name).stat().st_size for name in expected}
+        return bool(json.loads((path / "index.json").read_text("utf-8")) == _index(names, size) and found == expected)
+    except (OSError, ValueError):
+        return False
+
+
+def _index(names: Sequence[str], size: int) -> dict[str, object]:
+    return {
+        "format": FORMAT,
+        "size": size,
+        "count": len(names),
+        "interpolation": INTERPOLATION,
+        "code_version": CODE_VERSION,
+        "key": cache_key(names, size),
+    }

@@ -1,0 +1,50 @@
+"""A file that can be made again at any time: it is written whole, and damage is noticed on reading.
+
+The first 32 bytes are the SHA-256 of the file's name and the rest, so a file under another file's name does not pass.
+"""
+
+import hashlib
+import logging
+from contextlib import suppress
+from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+DIGEST_BYTES = 32
+
+
+def load_checked(path: Path) -> bytes | None:
+    """What was saved; None when there is no such file or, with a word, when it is damaged."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        logger.warning("%s cannot be read (%s); making it again", path, error)
+        return None
+    payload = content[DIGEST_BYTES:]
+    if content[:DIGEST_BYTES] != _digest(path, payload):
+        logger.warning("%s is damaged (wrong checksum); making it again", path)
+        return None
+    return payload
+
+
+def save_checked(path: Path, payload: bytes) -> None:
+    """Write in one step. A full disk or a folder that is not writable only means that it is made again next time."""
+    temporary = path.with_name(f"{path.name}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(_digest(path, payload))
+            file.write(payload)
+        temporary.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()
+        logger.info("%s could not be written, so the next start takes longer: %s", path, error)
+
+
+def _digest(path: Path, payload: bytes) -> bytes:
+    digest = hashlib.sha256(path.name.encode())
+    digest.update(payload)
+    return digest.digest()

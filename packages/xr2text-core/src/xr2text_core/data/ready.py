@@ -1,0 +1,39 @@
+"""Studies made ready to be trained on: their reports as tokens and labels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from xr2text_core.data.ragged import Ragged
+from xr2text_core.data.read_reports import Labels, read_reports
+from xr2text_core.data.study import Study
+from xr2text_core.report.tokenizer import ReportTokenizer
+
+
+@dataclass(frozen=True)
+class ReadyStudies:
+    """Studies of one split with their reports as tokens and labels; images stay in the cache."""
+
+    study_ids: list[str]
+    images: list[str]  # the frontal image of each, as the cache names it
+    references: list[str]
+    labels: Labels  # a ReportLabels per study
+    tokens: Ragged  # a list of token ids per study
+
+    def __len__(self) -> int:
+        return len(self.study_ids)
+
+
+def make_ready(
+    studies: Sequence[Study], section: str, tokenizer: ReportTokenizer, max_tokens: int, folder: Path | None = None
+) -> ReadyStudies:
+    """Take the section that is trained on, tokenize and label it; `folder` keeps that for the next start."""
+    references = [study.report.section(section) for study in studies]
+    read = read_reports(references, tokenizer, max_tokens, folder)
+    return ReadyStudies(
+        study_ids=[study.study_id for study in studies],
+        images=[study.images[0] for study in studies],
+        references=references,
+        labels=read.labels,
+        tokens=read.tokens,
+    )
