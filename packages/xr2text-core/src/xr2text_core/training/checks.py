@@ -5,7 +5,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from xr2text_core.data.cache import cache_key
+from xr2text_core.data.cache_files import cache_key
 from xr2text_core.data.images import ImageError, read_image
 from xr2text_core.data.study import SPLITS, Dataset
 from xr2text_core.machine.checks import GB, Check, check_disk, size
