@@ -72,6 +72,7 @@ def test_errors_that_quote_a_data_set_are_told_by_their_kind(
     status.update(state="failed", message=message, device="quokka", last_checkpoint="numbat.pt", bilby=1)
     events = Events(folder.events)
     events.add("failed", message, epoch=3, step=17)
+    events.add("image_lost", "quokka.png can no longer be read", image="quokka.png", epoch=3)
     events.add("numbat", "a kind of tomorrow", epoch=3, bilby="quokka")
     events.add("restarted", f"The trainer was killed by SIGSEGV (its last status: failed, {message})", signal="SIGSEGV")
     events.add("checkpoint_failed", "numbat", checkpoint="latest.pt", reason=f"No space left on device: {message}")

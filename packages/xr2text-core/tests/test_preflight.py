@@ -12,7 +12,7 @@ import pytest
 from huggingface_hub import constants
 
 from xr2text_core import preflight
-from xr2text_core.machine.checks import Check, TorchGpu
+from xr2text_core.machine.checks import Card, Check, TorchGpu
 from xr2text_core.machine.nvml import GpuReading
 from xr2text_core.preflight import Device, Findings, all_checks, conclusion, main, quick_checks, table
 from xr2text_core.run.folder import RunFolder
@@ -35,7 +35,9 @@ def settings(folder: Path, *flags: str) -> Settings:
 
 def look(folder: Path, *flags: str) -> dict[str, Check]:
     findings = all_checks(settings(folder, *flags), None, "--fresh" in flags, lambda _: None)
-    return {check.name: check for check in findings.checks}
+    checks = {check.name: check for check in findings.checks}
+    assert len(checks) == len(findings.checks), "no name stands twice"
+    return checks
 
 
 def files_under(folder: Path) -> dict[Path, bytes]:
@@ -104,7 +106,9 @@ def test_an_unreadable_image_is_a_warning_and_nothing_but_those_a_failure(tmp_pa
     assert "the file is empty" in check.advice
     for number in range(3):
         (tmp_path / f"{number}.png").write_bytes(b"")
-    assert look(tmp_path, *flags)["data"].outcome == "fail"
+    checks = look(tmp_path, *flags)
+    assert checks["data"].outcome == "fail"
+    assert checks["time"].found.startswith("not measured: none of the first images")
 
 
 def test_an_encoder_that_nobody_knows_fails_once(tmp_path: Path) -> None:
@@ -255,7 +259,7 @@ def test_a_computer_too_small_to_copy_a_checkpoint_is_a_warning() -> None:
 
 
 def test_windows_is_told_of_the_memory_that_spills(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from xr2text_core.training.checks import Card, check_gpu_memory
+    from xr2text_core.training.checks import check_gpu_memory
     from xr2text_core.training.estimates import MemoryEstimate
 
     estimate = MemoryEstimate(state=3 * 2**30, activations=2 * 2**30, logits=0)

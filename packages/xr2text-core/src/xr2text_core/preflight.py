@@ -21,7 +21,16 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from xr2text_core.machine.checks import Check, TorchGpu, ask_torch, check_power, gpu_checks, reading_of, without_gpu
+from xr2text_core.machine.checks import (
+    Card,
+    Check,
+    TorchGpu,
+    ask_torch,
+    check_power,
+    gpu_checks,
+    reading_of,
+    without_gpu,
+)
 from xr2text_core.machine.nvml import GpuReading, driver_versions, read_gpus
 from xr2text_core.machine.power import read_power
 from xr2text_core.run.folder import RunError
@@ -53,10 +62,9 @@ class Device:
         return not self.gpu.problem
 
     @property
-    def others_bytes(self) -> int:
-        """What other programs hold of the GPU's memory."""
+    def card(self) -> Card:
         used_mib = self.reading.memory_used_mib if self.reading else None
-        return int((used_mib or 0.0) * 2**20)
+        return Card(self.gpu.memory_bytes, int((used_mib or 0.0) * 2**20), is_windows=sys.platform == "win32")
 
 
 @dataclass
@@ -142,34 +150,24 @@ def _look_ahead(findings: Findings, settings: Settings, device: Device, fresh: b
     findings.memory = memory = estimate_memory(config, settings)
     if not device.is_gpu:  # there the trainer computes in fp32
         memory = estimate_memory(config, replace(settings, precision="fp32"))
-    reason = _reason_not_to_measure(settings, device, memory)
+    available = int(psutil.virtual_memory().available)  # before the steps take some of it
+    reason = _reason_not_to_measure(settings, device, memory, available)
     timing = Check("time", "warning", f"not measured: {reason}") if reason else _measure(settings, config, sample, show)
     if not isinstance(timing, Check):
         findings.speed, findings.time = timing, estimate_time(settings, sample, timing, num_images)
         timing = checks.check_time(findings.time, timing, settings)
-    findings.checks += [*_memory_checks(findings, settings, device, memory, config), timing]
-
-
-def _memory_checks(
-    findings: Findings, settings: Settings, device: Device, memory: "MemoryEstimate", config: "XR2TextConfig"
-) -> list[Check]:
-    """Of the computer, and of the GPU, for which `memory` is counted where one is used."""
-    from xr2text_core.training.checks import Card, check_gpu_memory, check_memory, without_card
-    from xr2text_core.training.estimates import HOST_ALLOWANCE, checkpoint_bytes, estimate_memory
-
-    needed = checkpoint_bytes(config) + (HOST_ALLOWANCE if device.is_gpu else memory.total)
-    checks = [check_memory(needed, _available_bytes())]
+    on_host = checkpoint_bytes(config) + (checks.HOST_ALLOWANCE if device.is_gpu else memory.total)
+    findings.checks.append(checks.check_memory(on_host, available))
     if device.is_gpu:
-        least = estimate_memory(config, replace(settings, micro_batch=1))
-        card = Card(device.gpu.memory_bytes, device.others_bytes, is_windows=sys.platform == "win32")
         peak = findings.speed.peak_bytes if findings.speed else None
-        checks.append(check_gpu_memory(memory, least, card, peak))
+        least = estimate_memory(config, replace(settings, micro_batch=1))
+        findings.checks.append(checks.check_gpu_memory(memory, least, device.card, peak))
     elif settings.preset != "phantom":
-        checks.append(without_card(findings.memory or memory, settings.precision))
-    return checks
+        findings.checks.append(checks.without_card(findings.memory, settings.precision))
+    findings.checks.append(timing)
 
 
-def _reason_not_to_measure(settings: Settings, device: Device, memory: "MemoryEstimate") -> str:
+def _reason_not_to_measure(settings: Settings, device: Device, memory: "MemoryEstimate", available_bytes: int) -> str:
     """Why no step is taken: it would fail, or disturb what is at work. Empty when there is no reason."""
     from xr2text_core.training.checks import trainer_of
 
@@ -177,28 +175,27 @@ def _reason_not_to_measure(settings: Settings, device: Device, memory: "MemoryEs
         return "a training is at work in this folder"
     if any(check.outcome == "fail" for check in device.checks):
         return "the GPU does not work"
-    free = device.gpu.memory_bytes - device.others_bytes if device.is_gpu else _available_bytes()
-    if memory.total > free and (device.others_bytes or not device.is_gpu):
+    free = device.card.free_bytes if device.is_gpu else available_bytes
+    if memory.total > free and (device.card.others_bytes or not device.is_gpu):
         return f"a step would take {memory.total / 2**30:.1f} GiB, but {free / 2**30:.1f} GiB are free"
     return ""
 
 
 def _measure(settings: Settings, config: "XR2TextConfig", sample: "Sample", show: Show) -> "Speed | Check":
     """Take a few steps; the check says why there is no speed."""
+    from xr2text_core.data.study import DatasetError
     from xr2text_core.training.speed import measure_speed
     from xr2text_core.training.step import OutOfMemory
 
     try:
         return measure_speed(settings, config, sample, show)
+    except DatasetError as error:
+        return Check("time", "warning", f"not measured: {error}")
     except OutOfMemory as error:
         return Check("time", "fail", str(error))
     except RuntimeError as error:  # what CUDA and its libraries raise
-        return Check("time", "fail", f"a training step failed: {str(error).splitlines()[0]}")
-
-
-def _available_bytes() -> int:
-    """Memory that programs may still take without swapping."""
-    return int(psutil.virtual_memory().available)
+        first_line = str(error).partition("\n")[0]
+        return Check("time", "fail", f"a training step failed: {first_line}")
 
 
 # -- telling

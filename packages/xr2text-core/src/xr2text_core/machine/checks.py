@@ -44,6 +44,19 @@ class TorchGpu:
     has_bf16: bool = False  # in hardware; older cards only emulate it, slowly
 
 
+@dataclass(frozen=True)
+class Card:
+    """The memory of a GPU."""
+
+    total_bytes: int
+    others_bytes: int  # held by other programs
+    is_windows: bool  # which lets a full GPU spill into the memory of the computer
+
+    @property
+    def free_bytes(self) -> int:
+        return self.total_bytes - self.others_bytes
+
+
 def ask_torch() -> TorchGpu:
     """Run a small kernel and look at its answer: a driver can be present, list the GPU, and still not compute."""
     import torch

@@ -2,13 +2,12 @@
 
 import json
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 from xr2text_core.data.cache_files import cache_key
 from xr2text_core.data.images import ImageError, read_image
 from xr2text_core.data.study import SPLITS, Dataset
-from xr2text_core.machine.checks import GB, Check, check_disk, size
+from xr2text_core.machine.checks import GB, Card, Check, check_disk, size
 from xr2text_core.model.build import WeightsError
 from xr2text_core.model.weights import locate_decoder, locate_encoder
 from xr2text_core.run.folder import RunFolder
@@ -22,6 +21,7 @@ from xr2text_core.training.speed import Speed
 LOOKED_AT = 8  # images that are decoded
 TUNED_FOR = 32  # studies an update: what the learning rates of the presets belong to
 DISK_OF_GUIDE = 50 * GB
+HOST_ALLOWANCE = 3 * GIB  # assumed: Python, PyTorch and the libraries of CUDA, in the memory of the computer
 NIGHT_S = 14 * 3600.0
 WINDOWS_SPILL = (
     "Windows lets a full GPU spill into the computer's memory, many times slower, instead of saying so: in the NVIDIA "
@@ -144,15 +144,6 @@ def check_weights(settings: Settings, resumes: bool) -> Check:
     return Check("weights", "pass", "; ".join(f"{part} from {place}" for part, place in places.items()))
 
 
-@dataclass(frozen=True)
-class Card:
-    """The memory of the GPU."""
-
-    total_bytes: int
-    others_bytes: int  # held by other programs
-    is_windows: bool
-
-
 def check_gpu_memory(estimate: MemoryEstimate, least: MemoryEstimate, card: Card, measured_bytes: int | None) -> Check:
     """The peak of a step against the card; `least` is the estimate for one study at a time."""
     peak = estimate.total if measured_bytes is None else measured_bytes + ALLOWANCE
@@ -165,7 +156,7 @@ def check_gpu_memory(estimate: MemoryEstimate, least: MemoryEstimate, card: Card
         advice = f"One study alone takes {_gib(least.total)}: use a smaller --image-size, --max-tokens or --encoder"
         return Check("GPU memory", "fail", found, advice)
     spill = WINDOWS_SPILL if card.is_windows and peak + GIB > card.total_bytes else ""
-    if peak <= card.total_bytes - card.others_bytes:
+    if peak <= card.free_bytes:
         return Check("GPU memory", "pass", found, spill)
     close = "Close other programs on the GPU" if peak <= card.total_bytes else ""
     halve = "Out of memory halves the batch and keeps the results; a smaller --batch with more --accumulation does too"

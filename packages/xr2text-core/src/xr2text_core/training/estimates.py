@@ -28,7 +28,6 @@ STATE_BYTES = 16  # a parameter in fp32: weight 4, gradient 4, two moments of Ad
 CHECKPOINT_BYTES = 12  # of that, what a checkpoint holds
 LOGIT_BYTES = 6  # a logit at the loss, beside what is kept of it: 2 in 16 bits and 4 in fp32
 ALLOWANCE = round(0.6 * GIB)  # assumed: CUDA context, workspaces of cuDNN and cuBLAS, gaps between blocks
-HOST_ALLOWANCE = 3 * GIB  # assumed: Python, PyTorch and the libraries of CUDA, in the memory of the computer
 BART_VOCABULARY = 50265
 LEARNED_VOCABULARY = 4000  # tokens that are learned from reports, at most
 
