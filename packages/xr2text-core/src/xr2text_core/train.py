@@ -18,6 +18,7 @@ if __name__ == "__main__":
         sys.exit(train_supervised(sys.argv[1:], settings_of(OPTIONS)))
     # Threads of OpenMP that wait for each other in a busy loop are ten times slower beside another busy program.
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS is not deterministic
 
 import argparse
 import gc
@@ -156,7 +157,7 @@ class Trainer:
                 tokenizer = ReportTokenizer.from_json(found[1]["tokenizer"])
         settings = self.settings
         with self.processes.first_goes_first():
-            self.data = prepare_data(settings, tokenizer)
+            self.data = prepare_data(settings, tokenizer, is_alive=status.update)
         train = self.data.train
         if found and not resume and found[1]["fingerprint"] != self.data.fingerprint:
             raise RunError(
@@ -166,6 +167,9 @@ class Trainer:
         self.plan = Plan(settings, train.study_ids, [stage_of(labels) for labels in train.labels])
         status.update(state="starting", message="building the model")
         self.accelerator = Accelerator(mixed_precision=self._precision(), cpu=settings.device == "cpu")
+        if self.accelerator.device.type == "cuda":  # else a resumed run differs in the last bits
+            torch.use_deterministic_algorithms(True, warn_only=True)
+            torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         torch.manual_seed(settings.seed)
         if found:
             with reading(found[0]):
