@@ -400,6 +400,14 @@ def test_an_unusable_name_is_refused_before_anything_starts_or_is_imported(tmp_p
     assert not {"torch", "numpy", "pandas", "transformers", "timm", "accelerate", "matplotlib", "PIL"} & imported
 
 
+def test_one_of_several_processes_is_not_supervised(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "xr2text_core.train", "--supervise", "--out", str(tmp_path)]
+    environment = {**os.environ, "WORLD_SIZE": "2"}
+    run = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S, env=environment)
+    assert (run.returncode, list(tmp_path.iterdir())) == (2, [])
+    assert "torchrun --max-restarts" in run.stdout
+
+
 # The real trainer, which is killed once after the first step of its second epoch.
 DIES_ONCE = """
 import os, signal, sys
