@@ -1,7 +1,7 @@
 """Importing this module tells transformers' Auto classes of XR2Text, so that they load an exported folder.
 
-    import xr2text_core.auto
-    from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
+import xr2text_core.auto
+from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 """
 
 from transformers import AutoConfig, AutoImageProcessor, AutoModel, AutoModelForImageTextToText

@@ -31,9 +31,7 @@ class XR2TextImageProcessor(BaseImageProcessor):
         super().__init__(**kwargs)
         self.image_size = image_size
 
-    def preprocess(
-        self, images: AnyImage | Sequence[AnyImage], return_tensors: str = "pt", **_: Any
-    ) -> BatchFeature:
+    def preprocess(self, images: AnyImage | Sequence[AnyImage], return_tensors: str = "pt", **_: Any) -> BatchFeature:
         """Raises ImageError where a file cannot be read, and ValueError for an array of another shape."""
         several = images if isinstance(images, Sequence) and not isinstance(images, str) else [images]
         pixels = np.stack([self._pixels(image) for image in several])
