@@ -144,23 +144,26 @@ def test_the_card_says_where_the_model_comes_from_and_what_it_is_not(run: Path, 
         assert line in card, line
 
 
-def test_a_checkpoint_from_within_an_epoch_or_of_an_unknown_run_claims_no_scores(
-    checkpoint: Path, tmp_path: Path
-) -> None:
+def test_scores_are_those_of_these_weights_or_none(checkpoint: Path, tmp_path: Path) -> None:
     progress = load_checkpoint(checkpoint)["progress"]
-    (tmp_path / "a").mkdir()
-    (tmp_path / "b").mkdir()
-    assert "Not recorded: no history of this run was found" in export_changed(checkpoint, tmp_path / "a")
-    within = export_changed(checkpoint, tmp_path / "b", progress={**progress, "epoch": 2, "step_in_epoch": 1})
-    assert "Not recorded: the weights are from within an epoch" in within and "in epoch 2 of 2" in within
+    within = {**progress, "epoch": 2, "step_in_epoch": 1, "step": progress["step"] - 1, "rows": progress["rows"][:1]}
+    for name, changed, says in (
+        ("within", within, "Not recorded: the weights are from within an epoch"),
+        ("old", {**progress, "rows": []}, "Not recorded: the checkpoint keeps no scores"),
+        ("later", {**progress, "step": 999}, "Not recorded: the checkpoint keeps no scores"),
+    ):
+        (tmp_path / name).mkdir()
+        assert says in export_changed(checkpoint, tmp_path / name, progress=changed)
 
 
-def test_the_row_of_another_run_is_not_taken(run: Path, checkpoint: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("seed", "says"), [(0, "| studies | 24 train, 160 val, 300 test |"), (1, "not recorded")])
+def test_the_description_of_another_run_is_not_taken(
+    run: Path, checkpoint: Path, tmp_path: Path, seed: int, says: str
+) -> None:
     shutil.copytree(run / "data/statistics", tmp_path / "data/statistics")
     (tmp_path / "checkpoints").mkdir()
-    progress = {**load_checkpoint(checkpoint)["progress"], "step": 999}
-    card = export_changed(checkpoint, tmp_path / "checkpoints", progress=progress)
-    assert "24 train" in card and "Not recorded" in card
+    settings = {**load_checkpoint(checkpoint)["settings"], "seed": seed}
+    assert says in export_changed(checkpoint, tmp_path / "checkpoints", settings=settings)
 
 
 def test_nothing_in_the_folder_names_this_computer(run: Path, checkpoint: Path, tmp_path: Path) -> None:

@@ -9,17 +9,22 @@ from types import SimpleNamespace
 import pytest
 from accelerate import Accelerator
 
-from xr2text_core.run.folder import RunError
-from xr2text_core.run.history import EpochRow
+from xr2text_core.run.folder import RunError, RunFolder
+from xr2text_core.run.history import HEADER, EpochRow
 from xr2text_core.training.arguments import parse_arguments, settings_of
+from xr2text_core.training.progress import Progress
+from xr2text_core.training.recorder import open_run
+from xr2text_core.training.settings import Settings
 from xr2text_core.training.tracking import Curves
 
-ROW = EpochRow(
-    epoch=1, stage="normal_cases", step=40, train_loss=2.5, val_loss=2.0, bleu_1=0.3, bleu_2=0.2, bleu_3=0.15,
-    bleu_4=0.125, rouge_l=0.25, cider=0.4, clinical_f1=0.2, distinct_reports=7, learning_rate=1e-4, grad_norm=1.25,
-    studies_per_s=30.0, train_s=60.0, validation_s=10.0, epoch_s=70.0, gpu_peak_mib=None, gpu_max_c=None, micro_batch=4,
-    accumulation=8, skipped_steps=0, oom_retries=0, is_best=1, finished_at="2026-11-23T21:04:05+00:00",
-)  # fmt: skip
+SOME = {
+    "epoch": 1,
+    "stage": "normal_cases",
+    "bleu_4": 0.125,
+    "gpu_peak_mib": None,
+    "finished_at": "2026-11-23T21:04:05",
+}
+ROW = EpochRow(**{**dict.fromkeys(HEADER, 7), **SOME})
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +75,17 @@ def test_a_resumed_run_replaces_the_epochs_that_it_repeats(tmp_path: Path, clock
     log_scores(tmp_path, {1: 0.5, 2: 0.5, 3: 0.5})
     log_scores(tmp_path, {2: 0.25})
     assert shown(tmp_path, "bleu_4") == [(1, 0.5), (2, 0.25)]
+
+
+def test_a_run_tracks_its_rows_where_asked_for(tmp_path: Path, clock: None) -> None:
+    for track in ("", "tensorboard"):
+        folder = RunFolder.under(tmp_path, f"run{track}")
+        recorder = open_run(folder, Settings(track=track), fresh=False, is_first=True)
+        progress = Progress()
+        with recorder.holding_run(progress):
+            recorder.row(ROW, progress)
+        assert (folder.statistics / "tensorboard").exists() == bool(track)
+    assert shown(folder.statistics, "bleu_4") == [(1, 0.125)]
 
 
 def test_nothing_is_written_unless_asked_for(tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ def _start(settings: Settings) -> str:
 
 def _scores(origin: Origin) -> str:
     if not origin.row:
-        why = "the weights are from within an epoch" if origin.is_within_epoch else "no history of this run was found"
+        why = "the weights are from within an epoch" if origin.is_within_epoch else "the checkpoint keeps no scores"
         return f"## Scores\n\nNot recorded: {why}. `python -m xr2text_core.evaluate` scores a checkpoint.\n"
     protocol = origin.run.get("protocol", {})
     about = {
