@@ -103,6 +103,22 @@ def test_the_folder_holds_weights_as_safetensors_only(exported: Path) -> None:
     assert {path.name for path in exported.iterdir()} == FILES
 
 
+def test_onnx_is_added_where_asked_for(checkpoint: Path, tmp_path: Path) -> None:
+    for package in ("onnx", "onnxscript"):
+        pytest.importorskip(package, reason="needs xr2text-core[onnx]")
+    assert export.main(["--checkpoint", str(checkpoint), "--out", str(tmp_path / "out"), "--onnx"]) == 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {*FILES, "encoder.onnx"}
+    assert "`encoder.onnx` runs without PyTorch" in card_of(tmp_path / "out")
+
+
+def test_what_onnx_needs_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(export, "find_spec", lambda name: None)
+    assert export.main(["--out", str(tmp_path / "out"), "--onnx"]) == 2
+    assert "--onnx needs the packages `pip install onnx onnxscript` installs" in capsys.readouterr().err
+
+
 def test_pickled_weights_of_a_stranger_are_not_loaded(exported: Path, tmp_path: Path) -> None:
     shutil.copy(exported / "config.json", tmp_path)
     torch.save(XR2TextModel.from_pretrained(exported).state_dict(), tmp_path / "pytorch_model.bin")

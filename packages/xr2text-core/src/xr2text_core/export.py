@@ -1,6 +1,6 @@
 """Writes a checkpoint as a folder that plain transformers loads, with a model card; weights as safetensors only.
 
-    python -m xr2text_core.export --out FOLDER [--checkpoint checkpoints/best_model.pt]
+    python -m xr2text_core.export --out FOLDER [--checkpoint checkpoints/best_model.pt] [--onnx]
 
 The README.md in the folder says how to load it.
 """
@@ -8,6 +8,7 @@ The README.md in the folder says how to load it.
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,13 +16,18 @@ if TYPE_CHECKING:
     from transformers import GenerationConfig, PretrainedConfig, PreTrainedTokenizerFast
 
 BEAMS = 4  # as the generate command writes
+ONNX_PACKAGES = ("onnx", "onnxscript")
 
 
-def export(checkpoint: Path, folder: Path) -> None:
-    """Raises CheckpointError, FileExistsError where `folder` is not empty, and OSError where it cannot be written."""
+def export(checkpoint: Path, folder: Path, onnx: bool = False) -> None:
+    """Raises CheckpointError, FileExistsError where `folder` is not empty, and OSError where it cannot be written.
+
+    `onnx` adds the image encoder for other programs than PyTorch.
+    """
     from transformers.utils.logging import disable_progress_bar
 
     from xr2text_core.data.image_processor import XR2TextImageProcessor
+    from xr2text_core.model.onnx import ONNX_FILE, write_onnx
     from xr2text_core.run.atomic import creating_folder
     from xr2text_core.run.checkpoint import load_checkpoint
     from xr2text_core.training.model_card import model_card
@@ -37,7 +43,9 @@ def export(checkpoint: Path, folder: Path) -> None:
         model.save_pretrained(new)
         fast_tokenizer(contents["tokenizer"], origin.settings.max_tokens).save_pretrained(new)
         XR2TextImageProcessor(model.config.image_size).save_pretrained(new)
-        (new / "README.md").write_text(model_card(origin, model), encoding="utf-8")
+        if onnx:
+            write_onnx(model, new / ONNX_FILE)
+        (new / "README.md").write_text(model_card(origin, model, onnx), encoding="utf-8")
 
 
 def generation_config(config: "PretrainedConfig", max_tokens: int) -> "GenerationConfig":
@@ -78,11 +86,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m xr2text_core.export", description=__doc__.splitlines()[0])
     parser.add_argument("--checkpoint", type=Path, default=Path("checkpoints/best_model.pt"), help="file to export")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="new or empty folder to write")
+    parser.add_argument("--onnx", action="store_true", help="also the image encoder with its findings, as ONNX")
     options = parser.parse_args(arguments)
+    if options.onnx and (missing := [package for package in ONNX_PACKAGES if find_spec(package) is None]):
+        print(f"error: --onnx needs the packages `pip install {' '.join(missing)}` installs", file=sys.stderr)
+        return 2
     from xr2text_core.run.checkpoint import CheckpointError
 
     try:
-        export(options.checkpoint, options.out)
+        export(options.checkpoint, options.out, options.onnx)
     except CheckpointError as error:
         print(f"error: --checkpoint {error}", file=sys.stderr)
         return 2

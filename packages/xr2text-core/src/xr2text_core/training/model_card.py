@@ -49,6 +49,11 @@ print(tokenizer.decode(ids[0], skip_special_tokens=True).strip())
 
 The weights are in `model.safetensors`, which holds numbers only; pickled weights (`.bin`) are not loaded.
 """
+ONNX = """\
+`encoder.onnx` runs without PyTorch and writes no reports: `pixel_values` (images, 1, size, size) in, and out come
+`finding_logits` (images, regions + 1, findings), the last row for the whole image, and `region_attention` (images,
+regions and further queries, cells of the image row by row). `config.json` names the regions and the findings.
+"""
 LIMITS = """\
 ## Limits
 
@@ -77,11 +82,12 @@ SCORES = {
 }
 
 
-def model_card(origin: Origin, model: XR2TextModel) -> str:
+def model_card(origin: Origin, model: XR2TextModel, has_onnx: bool) -> str:
     """The card of the model of a checkpoint, as Markdown with the header of the Hugging Face hub."""
+    loading = f"{LOADING}\n{ONNX}" if has_onnx else LOADING
     limits = LIMITS + (PHANTOM if origin.settings.data == "phantom" else "")
     return "\n".join(
-        [HEAD, _what_it_is(origin, model), _training(origin), _scores(origin), LOADING, limits, _made_with(origin)]
+        [HEAD, _what_it_is(origin, model), _training(origin), _scores(origin), loading, limits, _made_with(origin)]
     )
 
 
