@@ -154,9 +154,9 @@ class Recorder:
 
     def row(self, row: EpochRow, progress: Progress) -> None:
         """Append the row of an epoch; where the file cannot be written, it follows whole with the next epoch."""
-        self.curves.add(row)
         progress.rows.append(cells_of(row))
         self._write_history(progress)
+        self.curves.add(row)
 
     def epoch(self, row: EpochRow, num_val: int) -> None:
         """Say how an epoch went."""
