@@ -2,7 +2,6 @@
 
 from bench import Bench, Trial, ended, outcome_of
 from linux import Shim
-from processes import seeded
 from table import Outcome
 
 HOUR_S, YEAR_S = 3600.0, 31_557_600.0
@@ -17,7 +16,7 @@ def run(bench: Bench, count: int) -> list[Outcome]:
 
 def jumping(bench: Bench, number: int) -> Trial:
     """Four jumps in a run."""
-    chance, trial, run = seeded(bench.seed, "clock", number), Trial(f"clock-{number}", 4), bench.run(f"clock-{number}")
+    chance, trial, run = bench.begin("clock", number, 4)
     jumps = sorted((bench.duration_s * chance.random(), chance.choice(JUMPS)) for _ in range(4))
     trial.how = [f"{offset / HOUR_S:+.0f} h at {after:.3f} s" for after, offset in jumps]
     shim = Shim()

@@ -1,4 +1,4 @@
-"""A disk that is full for a while, or until somebody makes room: the run goes on, or waits on disk to be started again."""
+"""A disk that is full for a while, or until somebody makes room: the run goes on, or waits to be started again."""
 
 import shutil
 from pathlib import Path

@@ -9,7 +9,6 @@ import torch
 from bench import Bench, Trial, ended, outcome_of
 from full_disk import refusal
 from judge import steps_only
-from processes import seeded
 from table import Outcome
 from tiny import FLAGS
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
@@ -30,7 +29,7 @@ def run(bench: Bench, count: int) -> list[Outcome]:
 
 def limited(bench: Bench, number: int) -> Trial:
     """The system refuses memory: the run ends in one sentence, and the next start, with memory, is exact."""
-    chance, trial, run = seeded(bench.seed, "limit", number), Trial(f"limit-{number}"), bench.run(f"limit-{number}")
+    chance, trial, run = bench.begin("limit", number)
     mib = chance.randrange(4, 250)
     code = ended(run, run.start(lambda: limit_memory(mib)))
     trial.how += [f"{mib} MiB more than at the start", f"exit code {code}"]
@@ -48,7 +47,7 @@ def limit_memory(mib: int) -> None:
 
 def pretended(bench: Bench, number: int) -> Trial:
     """A forward pass raises torch.OutOfMemoryError: the step is repeated with half the micro-batch."""
-    chance, trial, run = seeded(bench.seed, "memory", number), Trial(f"memory-{number}"), bench.run(f"memory-{number}")
+    chance, trial, run = bench.begin("memory", number)
     first, times = chance.randrange(UPDATES), chance.choice((1, 2))
     trial.how.append(f"passes {first} to {first + times - 1}")
 
@@ -65,7 +64,7 @@ def pretended(bench: Bench, number: int) -> Trial:
 
 def not_finite(bench: Bench, number: int) -> Trial:
     """A few losses in a row are NaN: their updates are left out, counted and shown."""
-    chance, trial, run = seeded(bench.seed, "nan", number), Trial(f"nan-{number}"), bench.run(f"nan-{number}")
+    chance, trial, run = bench.begin("nan", number)
     first, times = chance.randrange(UPDATES - 3), chance.choice((1, 2, 3))
     trial.how.append(f"passes {first} to {first + times - 1}")
     if code := ended(run, run.start(lambda: spoil_passes(first, times))):

@@ -1,4 +1,4 @@
-"""The fault suite of the trainer: a tiny run is attacked some hundreds of times and must end as if nothing had happened.
+"""The fault suite of the trainer: a tiny run is attacked hundreds of times and must end as if nothing had happened.
 
     python packages/xr2text-core/faults/run.py                          all of it, about ten minutes on two cores
     python packages/xr2text-core/faults/run.py --only kills --kills 20  one family
@@ -22,12 +22,12 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from linux import Shim, start_again_with_shim
+from linux import start_again_with_shim
+from table import Outcome, as_markdown, as_text
 
 FAMILIES = ("kills", "damage", "hostile", "full_disk", "io_errors", "files", "signals", "clock", "company", "memory")
 IN_MEMORY = Path("/dev/shm")
@@ -38,13 +38,10 @@ def main() -> int:
     if sys.platform != "linux":
         print("The fault suite runs on Linux only: it forks, mounts and preloads.")
         return 0
-    folder = Path(os.environ.get("XR2TEXT_FAULTS") or tempfile.mkdtemp(prefix="xr2text-faults-", dir=options.folder))
-    os.environ["XR2TEXT_FAULTS"] = str(folder)
-    start_again_with_shim(folder)
+    start_again_with_shim()
+    folder = Path(tempfile.mkdtemp(prefix="xr2text-faults-", dir=options.folder))
     started = time.monotonic()
     outcomes = attack(options, folder)
-    from table import as_markdown, as_text
-
     print((as_markdown if options.markdown else as_text)(outcomes))
     has_problems = any(outcome.problems for outcome in outcomes)
     left = f"; the folders of failed trials are in {folder}" if has_problems else ""
@@ -54,7 +51,7 @@ def main() -> int:
     return int(has_problems)
 
 
-def attack(options: argparse.Namespace, folder: Path) -> list:
+def attack(options: argparse.Namespace, folder: Path) -> list[Outcome]:
     """All families that are asked for."""
     from processes import ready_to_fork
 
@@ -75,10 +72,10 @@ def attack(options: argparse.Namespace, folder: Path) -> list:
     unbroken = bench.map(partial(unbroken_run, bench), range(options.jobs))
     first = unbroken[0][1]
     if differ := {name for _, marks in unbroken for name in {**marks, **first} if marks.get(name) != first.get(name)}:
-        raise SystemExit(f"unbroken runs differ from each other in {', '.join(sorted(differ))}: nothing can be compared")
-    bench = replace(
-        bench, only_trial=options.trial, duration_s=max(seconds for seconds, _ in unbroken), unbroken=first
-    )
+        raise SystemExit(
+            f"unbroken runs differ from each other in {', '.join(sorted(differ))}: nothing can be compared"
+        )
+    bench = replace(bench, only_trial=options.trial, duration_s=max(seconds for seconds, _ in unbroken), unbroken=first)
     few = options.trials
     families = {
         "kills": lambda: kills.run(bench, options.kills, options.real_kills),
