@@ -15,6 +15,12 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         prog="python -m xr2text_core.train",
         description="Train a model that writes reports from chest X-rays. The same command again resumes the run.",
     )
+    add_run_flags(parser)
+    return parser.parse_args(arguments)
+
+
+def add_run_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags that say what to train, on what and where: those of train, and of preflight, which looks ahead."""
     data = parser.add_argument_group("data")
     data.add_argument("--data", choices=("phantom", "manifest", "iu-xray", "mimic-cxr"), help="data set (phantom)")
     data.add_argument("--root", help="folder of the data set; for manifest also its CSV file")
@@ -64,7 +70,6 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     start = how.add_mutually_exclusive_group()
     start.add_argument("--resume", type=Path, metavar="FILE", help="continue from this checkpoint, not from the latest")
     start.add_argument("--fresh", action="store_true", help="move the files of the last run aside and begin anew")
-    return parser.parse_args(arguments)
 
 
 def _positive(text: str) -> int:
