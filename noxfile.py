@@ -78,6 +78,13 @@ def gpu(session: nox.Session) -> None:
 
 
 @nox.session
+def build(session: nox.Session) -> None:
+    """Build both packages, and try their wheels in fresh environments; the monitor's gets no torch."""
+    python(session, "pip", "install", "--quiet", "--constraint", "constraints.txt", "build")
+    python(session, script="packages/try_wheels.py")
+
+
+@nox.session
 def contract(session: nox.Session) -> None:
     """Train a tiny run and read it with the monitor: the two packages agree on the files of a run."""
     folder = session.create_tmp()

@@ -62,9 +62,14 @@ def read_image(name: str, size: int) -> Pixels:
         return np.asarray(draw_image(name, size), dtype=np.uint8)
     try:
         with _opened(name) as image:
-            return _on_square(_small_grey(image, size), size)
+            return square_pixels(image, size)
     except _DECODE_ERRORS as error:
         raise ImageError(f"{name}: {_reason(name, error)}") from error
+
+
+def square_pixels(image: Image.Image, size: int) -> Pixels:
+    """What `read_image` makes of an open image. A JPEG that is not decoded yet is decoded small, and stays so."""
+    return _on_square(_small_grey(image, size), size)
 
 
 def is_dicom(name: str) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from xr2text_core.training.presets import PRESETS
 from xr2text_core.training.settings import Settings
+from xr2text_core.training.tracking import TRACKERS, check_tracker
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -61,6 +62,7 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     files.add_argument("--checkpoint-every", type=_positive, metavar="N", help="epochs between kept checkpoints (5)")
     files.add_argument("--autosave-min", type=float, metavar="MIN", help="minutes between saves within an epoch (10)")
     files.add_argument("--pause-temp", type=float, metavar="C", help="pause while the GPU is hotter, degrees C (90)")
+    files.add_argument("--track", choices=TRACKERS, help="also write the curves for this program")
     files.add_argument("--run", metavar="NAME", help="keep the files of this run in folders of this name")
     files.add_argument("--out", metavar="DIR", help="folder that holds checkpoints/ and data/ (here)")
     files.add_argument("--device", choices=("auto", "cpu"), help="auto takes the GPU where there is one")
@@ -87,10 +89,11 @@ def _share(text: str) -> float:
 
 
 def settings_of(options: argparse.Namespace) -> Settings:
-    """Defaults, then the preset, then what was asked for by name."""
+    """Defaults, then the preset, then what was asked for by name; RunError where that needs a missing package."""
     names = {field.name for field in fields(Settings)}
     given = {name: value for name, value in vars(options).items() if name in names and value is not None}
     if given.get("root"):
         given["root"] = str(Path(given["root"]).expanduser().resolve())  # the run may be resumed from another folder
+    check_tracker(given.get("track", ""))
     preset = given.get("preset", "phantom" if given.get("data", "phantom") == "phantom" else "laptop")
     return Settings(**{"preset": preset, **PRESETS[preset], **given})

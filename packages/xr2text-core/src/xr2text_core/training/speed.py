@@ -18,7 +18,7 @@ from xr2text_core.model.config import XR2TextConfig
 from xr2text_core.model.generation import write_reports
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
-from xr2text_core.training.optimizer import build_optimizer
+from xr2text_core.training.optimizer import build_optimizer, make_state
 from xr2text_core.training.settings import Settings
 from xr2text_core.training.step import Stepper
 
@@ -130,14 +130,7 @@ class _Bench:
         model = XR2TextModel(config)
         self.model, optimizer = self.accelerator.prepare(model, build_optimizer(model, settings, self.device))
         self.stepper = Stepper(self.accelerator, self.model, optimizer, settings.finding_weight, settings.seed)
-        self._make_moments(optimizer.optimizer)
-
-    def _make_moments(self, optimizer: torch.optim.Optimizer) -> None:
-        """AdamW makes its moments at its first step, which the FP16 scaler may put off beyond what is measured here."""
-        for parameter in self.model.parameters():
-            parameter.grad = torch.zeros_like(parameter)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        make_state(optimizer)
 
     def warm_up_studies(self, settings: Settings) -> int:
         """The peak of the memory comes with the second micro-batch, when the first has left its gradients."""
