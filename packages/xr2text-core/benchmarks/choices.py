@@ -175,9 +175,10 @@ def main() -> int:
     print(f"{where}, torch {torch.__version__}: {settings.encoder}, {settings.image_size} px, "
           f"{settings.micro_batch} studies a step")  # fmt: skip
     print("| default | ms a step | ms without | without takes | GiB | GiB without |\n|---|---|---|---|---|---|")
+    repeats = 5 if options.quick else options.repeats
     for name, ways in alternatives(device).items():
-        repeats = 5 if options.quick else options.repeats
-        print(row(name, compare(lambda way: Step(way, settings, vocabulary, device), ways, repeats, has_gpu)), flush=True)
+        found = compare(lambda way: Step(way, settings, vocabulary, device), ways, repeats, has_gpu)
+        print(row(name, found), flush=True)
     return 0
 
 

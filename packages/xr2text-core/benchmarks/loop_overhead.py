@@ -26,7 +26,18 @@ from xr2text_core.training.optimizer import build_optimizer, make_state
 from xr2text_core.training.stop import StopRequest
 
 TARGET = 1.03
-ATTO = ["--preset", "phantom", "--encoder", "convnext_atto", "--image-size", "128", "--batch", "4", "--accumulation", "8"]
+ATTO = [
+    "--preset",
+    "phantom",
+    "--encoder",
+    "convnext_atto",
+    "--image-size",
+    "128",
+    "--batch",
+    "4",
+    "--accumulation",
+    "8",
+]
 CASES: dict[str, list[str]] = {"phantom": [], "convnext_atto": ATTO}
 
 

@@ -126,9 +126,9 @@ def peer(folder: Path, epochs: int, in_memory: bool) -> None:
         Seq2SeqTrainer,
         Seq2SeqTrainingArguments,
         TrainerCallback,
+        VisionEncoderDecoderModel,
         ViTConfig,
         ViTModel,
-        VisionEncoderDecoderModel,
     )
 
     from xr2text_core.report.tokenizer import ReportTokenizer

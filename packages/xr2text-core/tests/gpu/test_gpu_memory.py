@@ -61,7 +61,9 @@ def test_the_laptop_preset_fits_a_card_of_8_gb(precision: str) -> None:
     batch = full_batch(settings)
     results = [stepper.take_step(batch, settings.micro_batch, number) for number in range(3)]
     peak = torch.cuda.max_memory_reserved()
-    print(f"laptop, {precision}: peak {peak / GIB:.2f} GiB reserved, {torch.cuda.max_memory_allocated() / GIB:.2f} used")
+    print(
+        f"laptop, {precision}: peak {peak / GIB:.2f} GiB reserved, {torch.cuda.max_memory_allocated() / GIB:.2f} used"
+    )
     assert all(math.isfinite(each.token_loss) and each.oom_retries == 0 for each in results)
     assert peak <= 7.0 * GIB
 

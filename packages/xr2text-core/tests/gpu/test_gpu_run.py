@@ -1,4 +1,4 @@
-"""A run on a card: its scaler is resumed, its checkpoints are whole, its temperature is read, its reports are written."""
+"""A run on a card: its scaler is resumed, its checkpoints are whole, its driver answers, its reports are written."""
 
 from pathlib import Path
 from typing import Any

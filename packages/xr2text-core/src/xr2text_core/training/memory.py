@@ -13,7 +13,7 @@ RESERVE = 512 * 2**20  # assumed: what CUDA's libraries take beside PyTorch's al
 
 
 def limit_gpu_memory(device: torch.device) -> None:
-    """Keep PyTorch's allocator within what is free now, where the driver would spill. Call it before the model moves."""
+    """Keep PyTorch within what is free now, where the driver would spill. Call it before the model moves."""
     if device.type == "cuda" and driver_spills(sys.platform, platform.release()):
         free, total = torch.cuda.mem_get_info(device)
         torch.cuda.set_per_process_memory_fraction(share_of_card(free, total), device)
