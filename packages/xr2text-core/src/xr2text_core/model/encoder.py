@@ -29,9 +29,12 @@ class ImageEncoder(nn.Module):
 
     def enable_gradient_checkpointing(self) -> bool:
         """Recompute activations in the backward pass: less memory, slower. Says whether that is new and possible."""
-        if self.is_checkpointing or not hasattr(self.backbone, "set_grad_checkpointing"):
+        if self.is_checkpointing:
             return False
-        self.backbone.set_grad_checkpointing(True)
+        try:
+            self.backbone.set_grad_checkpointing(True)
+        except (AttributeError, AssertionError):  # timm's ways to say that a backbone cannot
+            return False
         self.is_checkpointing = True
         return True
 
