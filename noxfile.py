@@ -19,8 +19,8 @@ SOURCES = ["packages/xr2text-core/src", "packages/xr2text-monitor/src"]
 _installed: list[bool] = []
 
 
-def python(session: nox.Session, *arguments: str) -> None:
-    """Run this Python with `arguments`, after installing both packages once."""
+def python(session: nox.Session, *arguments: str, script: str = "") -> None:
+    """Run a module with `arguments`, or a script with those after --, after installing both packages once."""
     if sys.prefix == sys.base_prefix:
         session.error(
             "nox runs outside a virtual environment and would install into your system; see the top of noxfile.py"
@@ -31,7 +31,8 @@ def python(session: nox.Session, *arguments: str) -> None:
         command = ["pip", "install", "--quiet", "--constraint", "constraints.txt", *packages, *tools]
         session.run(sys.executable, "-m", *command, external=True)
         _installed.append(True)
-    session.run(sys.executable, "-m", *arguments, external=True)
+    command = [script, *session.posargs] if script else ["-m", *arguments]
+    session.run(sys.executable, *command, external=True)
 
 
 @nox.session
@@ -54,6 +55,33 @@ def tests(session: nox.Session, package: str) -> None:
     """All tests of a package; arguments after -- go to pytest."""
     with session.chdir(Path("packages") / f"xr2text-{package}"):
         python(session, "pytest", *session.posargs)
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Attack a tiny training some hundreds of times, and damage a thousand checkpoints; prints one table."""
+    python(session, script="packages/xr2text-core/faults/run.py")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Time everything against peers; `-- --quick` takes less than five minutes on a quiet machine."""
+    python(session, "pip", "install", "--quiet", "--constraint", "constraints.txt", "simplejpeg")
+    python(session, script="packages/xr2text-core/benchmarks/run.py")
+
+
+@nox.session
+def gpu(session: nox.Session) -> None:
+    """What needs a CUDA device: memory, FP16, BF16, out of memory for real. Skips with a word without one."""
+    with session.chdir("packages/xr2text-core"):
+        python(session, "pytest", "-m", "gpu", "-rs", *session.posargs)
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build both packages, and try their wheels in fresh environments; the monitor's gets no torch."""
+    python(session, "pip", "install", "--quiet", "--constraint", "constraints.txt", "build")
+    python(session, script="packages/try_wheels.py")
 
 
 @nox.session

@@ -125,6 +125,20 @@ def test_a_finished_run_says_so_and_changes_nothing(unbroken: Path) -> None:
     assert all(torch.equal(before[name], tensor) for name, tensor in weights(unbroken).items())
 
 
+def test_a_finished_run_that_is_started_again_mends_what_could_not_be_written(tmp_path: Path) -> None:
+    assert trainer(tmp_path, "--epochs", "2").fit() == 0
+    statistics = tmp_path / "data/statistics"
+    whole, best = (statistics / "training_history.csv").read_text(), (statistics / "best_results.csv").read_text()
+    (statistics / "training_history.csv").write_text(whole[: len(whole) // 2])
+    (statistics / "best_results.csv").unlink()
+    for figure in (statistics / "figures").iterdir():
+        figure.unlink()
+    assert trainer(tmp_path, "--epochs", "2").fit() == 0
+    assert (statistics / "training_history.csv").read_text() == whole
+    assert (statistics / "best_results.csv").read_text() == best
+    assert len(list((statistics / "figures").iterdir())) == 3
+
+
 def test_the_same_seed_gives_the_same_run(unbroken: Path, tmp_path: Path) -> None:
     assert trainer(tmp_path).fit() == 0
     assert_same_end(tmp_path, unbroken)

@@ -11,13 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xr2text_core.data.reading import IMAGE_SUFFIXES
+
 if TYPE_CHECKING:
     import numpy as np
 
-    from xr2text_core.training.trained import TrainedModel
-
 NOT_A_DEVICE = "Research software, not a medical device: these reports must not be used in the care of a patient."
-ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 IMAGES_AT_ONCE = 16
 
 
@@ -26,29 +25,10 @@ def images_under(places: Sequence[Path]) -> list[Path]:
     found: list[Path] = []
     for place in places:
         if place.is_dir():
-            found += sorted(path for path in place.rglob("*") if path.suffix.lower() in ENDINGS)
+            found += sorted(path for path in place.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
         else:
             found.append(place)
     return found
-
-
-def reports_for(
-    trained: "TrainedModel", images: Sequence["np.ndarray[Any, Any]"], num_beams: int
-) -> tuple[list[str], "np.ndarray[Any, Any]"]:
-    """Reports of uint8 images (each H x H), and where each region looked: (images, R, G, G), each map summing to 1."""
-    import numpy as np
-    import torch
-
-    from xr2text_core.data.augment import to_float
-    from xr2text_core.model.generation import write_reports
-
-    pixels = to_float(torch.from_numpy(np.stack(images)).to(trained.device))
-    with torch.inference_mode():
-        seen = trained.model.get_encoder()(pixels)
-    reports = write_reports(trained.model, trained.tokenizer, seen, trained.settings.max_tokens, num_beams)
-    maps = seen.region_attention[:, : len(trained.model.config.regions)].float().cpu().numpy()
-    side = round(maps.shape[-1] ** 0.5)
-    return reports, maps.reshape(*maps.shape[:2], side, side)
 
 
 def draw_attention(
@@ -90,11 +70,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from tqdm import tqdm
 
     from xr2text_core.run.checkpoint import CheckpointError
+    from xr2text_core.training.reports import reports_for
     from xr2text_core.training.trained import TrainedModel
 
     paths = images_under(options.images)
     if not paths:
-        places, endings = ", ".join(map(str, options.images)), ", ".join(sorted(ENDINGS))
+        places, endings = ", ".join(map(str, options.images)), ", ".join(IMAGE_SUFFIXES)
         print(f"error: no images in {places}; looked for {endings}", file=sys.stderr)
         return 2
     try:
@@ -108,13 +89,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         readable = _read(paths[start : start + IMAGES_AT_ONCE], trained.settings.image_size)
         if not readable:
             continue
-        reports, maps = reports_for(trained, list(readable.values()), options.beams)
-        for (path, image), report, attention in zip(readable.items(), reports, maps, strict=True):
+        written = reports_for(trained, list(readable.values()), options.beams)
+        for (path, image), report, maps in zip(readable.items(), written.reports, written.attention, strict=True):
             num_written += 1
             tqdm.write(report if len(paths) == 1 else f"{path}: {report}")
             if options.attention:
                 target = options.attention if len(paths) == 1 else _numbered(options.attention, num_written)
-                draw_attention(image, attention, trained.model.config.regions, target)
+                draw_attention(image, maps, trained.model.config.regions, target)
     return 0 if num_written == len(paths) else 2
 
 

@@ -6,6 +6,7 @@
 The same command again continues where the last one stopped.
 """
 
+import faulthandler
 import os
 import sys
 
@@ -18,6 +19,8 @@ if __name__ == "__main__":
         sys.exit(train_supervised(sys.argv[1:], settings_of(OPTIONS)))
     # Threads of OpenMP that wait for each other in a busy loop are ten times slower beside another busy program.
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+    faulthandler.enable()  # a crash in native code shows where
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS is not deterministic
 
 import argparse
 import gc
@@ -42,11 +45,13 @@ from xr2text_core.machine.nvml import GpuReader
 from xr2text_core.machine.watch import MachineWatch
 from xr2text_core.metrics.protocols import describe
 from xr2text_core.model.build import WeightsError, build_model
+from xr2text_core.preflight import quick_checks
 from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.run.checkpoint import CheckpointError, check, load_checkpoint, newest_good
 from xr2text_core.run.folder import RunError, RunFolder
 from xr2text_core.run.history import EpochRow, rows_up_to
 from xr2text_core.run.status import now
+from xr2text_core.training.checks import continues
 from xr2text_core.training.console import set_up_console
 from xr2text_core.training.curriculum import stage_of
 from xr2text_core.training.optimizer import build_optimizer, decoder_rate, make_state, rate_factor, set_rate
@@ -57,6 +62,7 @@ from xr2text_core.training.progress import Progress
 from xr2text_core.training.record import describe_run, epoch_row, split_sizes
 from xr2text_core.training.recorder import open_run
 from xr2text_core.training.settings import DEFINE_THE_MODEL, DEFINE_THE_RUN, Settings, differences
+from xr2text_core.training.speed import precision_in_use
 from xr2text_core.training.step import OutOfMemory, Stepper, StepResult
 from xr2text_core.training.stop import StopRequest
 from xr2text_core.training.trained import TrainedModel, model_from, reading, settings_from
@@ -85,12 +91,15 @@ class Trainer:
         self.saved_best = (NO_SCORE, 0)
         self.saved_at = time.monotonic()
         found = self._find_checkpoint(resume)
-        with self.recorder.failures(self.progress):
+        with keep_awake(says_so=False), self.recorder.failures(self.progress):  # decoding may take an hour
             self._build(found, resume is not None)
 
     def fit(self) -> int:
         """Train to the end, or until asked to stop; return the exit code. The loop of this project, whole."""
         if self.is_finished() and self.folder.final.exists():
+            self.recorder.agree(self.progress)  # what could not be written at the end
+            if self.processes.is_first and not any(self.folder.figures.glob("*.png")):
+                self._draw()
             log.info("This run is finished: %s. --fresh moves it aside and starts a new one.", self._best())
             return EXIT_FINISHED
         progress, recorder = self.progress, self.recorder
@@ -156,7 +165,7 @@ class Trainer:
                 tokenizer = ReportTokenizer.from_json(found[1]["tokenizer"])
         settings = self.settings
         with self.processes.first_goes_first():
-            self.data = prepare_data(settings, tokenizer)
+            self.data = prepare_data(settings, tokenizer, is_alive=status.update)
         train = self.data.train
         if found and not resume and found[1]["fingerprint"] != self.data.fingerprint:
             raise RunError(
@@ -165,7 +174,10 @@ class Trainer:
             )
         self.plan = Plan(settings, train.study_ids, [stage_of(labels) for labels in train.labels])
         status.update(state="starting", message="building the model")
-        self.accelerator = Accelerator(mixed_precision=self._precision(), cpu=settings.device == "cpu")
+        self.accelerator = Accelerator(mixed_precision=precision_in_use(settings), cpu=settings.device == "cpu")
+        if self.accelerator.device.type == "cuda":  # else a resumed run differs in the last bits
+            torch.use_deterministic_algorithms(True, warn_only=True)
+            torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         torch.manual_seed(settings.seed)
         if found:
             with reading(found[0]):
@@ -244,13 +256,6 @@ class Trainer:
             self.recorder.events.add("checkpoint_damaged", f"The next epoch replaces it: {error}", reason=str(error))
             return False
         return True
-
-    def _precision(self) -> str:
-        if self.settings.device != "cpu" and torch.cuda.is_available():
-            return "no" if self.settings.precision == "fp32" else self.settings.precision
-        if self.settings.precision != "fp32":
-            log.info("No CUDA device is used: arithmetic is fp32 instead of %s.", self.settings.precision)
-        return "no"
 
     def _announce(self) -> None:
         """Say what is about to happen, and write run.json."""
@@ -446,14 +451,17 @@ class Trainer:
     def _finish(self) -> None:
         if not self.processes.is_first:
             return
-        try:
-            draw_figures(self.folder.history, self.folder.figures)
-        except Exception as error:  # whatever it is: the run is complete without its pictures
-            log.warning("The figures could not be drawn (%s); python -m xr2text_core.figures draws them later.", error)
+        self._draw()
         self._save(self.folder.final)
         if self.folder.final not in self._note(self.writer.wait()):
             raise RunError(f"{self.folder.final} could not be written; make room and start the same command again")
         self.recorder.finished(self.progress)
+
+    def _draw(self) -> None:
+        try:
+            draw_figures(self.folder.history, self.folder.figures)
+        except Exception as error:  # whatever it is: the run is complete without its pictures
+            log.warning("The figures could not be drawn (%s); python -m xr2text_core.figures draws them later.", error)
 
     # -- small answers
 
@@ -489,10 +497,27 @@ def _counts(sizes: dict[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in sizes.items())
 
 
+def is_ready(settings: Settings, resumes: bool, fresh: bool) -> bool:
+    """Say what the quick part of preflight finds. What fails keeps a run from starting, but none from going on."""
+    is_ready = True
+    for each in quick_checks(settings, resumes, fresh):
+        if each.outcome == "fail" and not resumes:
+            log.error("%s", each.sentence)
+            is_ready = False
+        elif each.outcome != "pass":
+            log.warning("%s", each.sentence)
+    return is_ready
+
+
 def main(options: argparse.Namespace) -> int:
     set_up_console()
     try:
-        return Trainer(settings_of(options), resume=options.resume, fresh=options.fresh).fit()
+        settings = settings_of(options)
+        resumes = continues(settings, options.resume, options.fresh)
+        is_first = os.environ.get("RANK", "0") == "0"  # of several processes
+        if is_first and not is_ready(settings, resumes, options.fresh):
+            return EXIT_UNUSABLE
+        return Trainer(settings, resume=options.resume, fresh=options.fresh).fit()
     except (DatasetError, WeightsError, CheckpointError, RunError, OutOfMemory) as error:
         log.error("%s", error)
         return EXIT_UNUSABLE

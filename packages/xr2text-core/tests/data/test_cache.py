@@ -264,3 +264,11 @@ def test_an_image_lost_from_cache_and_source_is_an_error_that_names_it(tmp_path:
     Path(names[2]).unlink()
     with pytest.raises(ImageError, match=r"2\.png: no such file"):
         cache.images(names)
+
+
+def test_decoding_gives_signs_of_life_and_reading_a_ready_cache_needs_none(tmp_path: Path) -> None:
+    names, signs = write_images(tmp_path), []
+    build_cache(tmp_path / "cache", names, SIZE, is_alive=lambda: signs.append(1))
+    assert signs == [1]
+    build_cache(tmp_path / "cache", names, SIZE, is_alive=lambda: signs.append(2))
+    assert signs == [1]

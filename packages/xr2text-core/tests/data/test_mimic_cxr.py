@@ -126,6 +126,24 @@ def test_jpg_tree_without_images_says_where_one_was_expected(tmp_path: Path) -> 
         read(tmp_path)
 
 
+def test_dicom_files_are_taken_where_there_is_no_jpg(tmp_path: Path) -> None:
+    write_jpg_tree(tmp_path, False, "files")
+    for name in ("a2", "b1"):
+        (path,) = tmp_path.glob(f"files/*/*/*/{name}.jpg")
+        path.rename(path.with_suffix(".dcm"))
+    names = [[Path(image).name for image in study.images] for study in read(tmp_path).studies]
+    assert names == [["a2.dcm", "a1.jpg"], ["b1.dcm"], ["c1.jpg"], ["d1.jpg"]]
+
+
+def test_a_tree_of_jpg_files_is_preferred_to_one_of_dicom_files(tmp_path: Path) -> None:
+    write_jpg_tree(tmp_path, False, "files", image_base="mimic-cxr-jpg/files")
+    for path in list(tmp_path.glob("mimic-cxr-jpg/files/*/*/*/*.jpg")):
+        dicom = tmp_path / path.relative_to(tmp_path / "mimic-cxr-jpg").with_suffix(".dcm")
+        dicom.parent.mkdir(parents=True, exist_ok=True)
+        dicom.write_bytes(b"")
+    assert {Path(image).suffix for study in read(tmp_path).studies for image in study.images} == {".jpg"}
+
+
 def test_r2gen_entries_of_one_study_become_one_study(tmp_path: Path) -> None:
     entries = [
         {

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from xr2text_core.run.atomic import append_line, replace_text, replacing
+from xr2text_core.run.atomic import append_line, creating_folder, replace_text, replacing
 
 
 def test_a_writer_that_fails_leaves_the_old_file_and_no_temporary_one(tmp_path: Path) -> None:
@@ -52,6 +52,42 @@ def test_a_reader_that_never_lets_go_is_an_error_in_the_end(tmp_path: Path, monk
     with pytest.raises(PermissionError):
         replace_text(tmp_path / "status.json", "new")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_appears_only_when_all_of_it_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "models" / "mine"
+    with creating_folder(path) as folder:
+        (folder / "a.txt").write_text("a")
+        assert not path.exists()
+    assert [file.name for file in path.iterdir()] == ["a.txt"]
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_folder_that_could_not_be_finished_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), creating_folder(tmp_path / "mine") as folder:
+        (folder / "a.txt").write_text("half of i")
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_folder_is_filled(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    with creating_folder(tmp_path / "mine") as folder:
+        (folder / "a.txt").write_text("a")
+    assert (tmp_path / "mine" / "a.txt").is_file()
+
+
+@pytest.mark.parametrize("taken", ["file", "folder/a.txt"])
+def test_what_is_there_already_is_not_overwritten(tmp_path: Path, taken: str) -> None:
+    (tmp_path / taken).parent.mkdir(exist_ok=True)
+    (tmp_path / taken).write_text("old")
+    path = tmp_path / taken.split("/")[0]
+    with (
+        pytest.raises(FileExistsError, match=rf"{path.name}: exists and is not an empty folder"),
+        creating_folder(path),
+    ):
+        pytest.fail("nothing may be written")
+    assert (tmp_path / taken).read_text() == "old"
 
 
 def test_a_torn_last_line_is_ended_before_the_next_one(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import json
 import logging
 import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
@@ -32,7 +32,7 @@ from xr2text_core.data.cache_files import (
     is_intact,
     replace_json,
 )
-from xr2text_core.data.images import PHANTOM, ImageError, Pixels, read_image
+from xr2text_core.data.images import INSTALL, PHANTOM, ImageError, Pixels, read_image
 from xr2text_core.data.row_file import RowFile
 from xr2text_core.data.study import DatasetError
 
@@ -113,19 +113,22 @@ class ImageCache:
             rows.close()
 
 
-def build_cache(folder: Path, names: Sequence[str], size: int, workers: int = 0) -> ImageCache:
+def build_cache(
+    folder: Path, names: Sequence[str], size: int, workers: int = 0, is_alive: Callable[[], None] = lambda: None
+) -> ImageCache:
     """Decode what is not yet in the cache and open it.
 
     `folder` holds one sub-folder per set of names and size; `names` are those of `read_image`, in any order; `workers`
-    are decoding threads, 0 for one per CPU up to 8. Call it in one process at a time, then in the others.
-    Images that cannot be read are in `.unreadable`. Raises DatasetError when the disk is too small or not writable.
+    are decoding threads, 0 for one per CPU up to 8; `is_alive` is called now and then while it decodes.
+    Call it in one process at a time, then in the others. Images that cannot be read are in `.unreadable`.
+    Raises DatasetError when the disk is too small or not writable.
     """
     names = sorted(set(names))
     path = folder / cache_key(names, size)
     try:
         if not is_intact(path, names, size):
             create(path, names, size)
-        unreadable = _fill(path, names, size, workers or min(os.cpu_count() or 1, MOST_WORKERS))
+        unreadable = _fill(path, names, size, workers or min(os.cpu_count() or 1, MOST_WORKERS), is_alive)
     except OSError as error:
         raise DatasetError(
             f"cannot write the image cache {path}: {error}. Free space or choose another folder"
@@ -133,7 +136,7 @@ def build_cache(folder: Path, names: Sequence[str], size: int, workers: int = 0)
     return ImageCache(path, names, size, unreadable)
 
 
-def _fill(path: Path, names: Sequence[str], size: int, workers: int) -> dict[str, str]:
+def _fill(path: Path, names: Sequence[str], size: int, workers: int, is_alive: Callable[[], None]) -> dict[str, str]:
     """Decode the rows that are new or whose source changed. Return why images could not be read, by name."""
     records = np.fromfile(path / "rows.bin", dtype=RECORD)
     stamps = np.array([_stamp(name) for name in names], dtype=np.int64).reshape(-1, 2)  # (N, 2)
@@ -146,7 +149,7 @@ def _fill(path: Path, names: Sequence[str], size: int, workers: int) -> dict[str
     rows = np.flatnonzero(~(is_explained | (is_current & (records["state"] == DECODED)))).tolist()
     if rows:
         logger.info("decoding %d of %d images into %s", len(rows), len(names), path)
-        _decode_rows(path, names, size, rows, records, stamps, reasons, workers)
+        _decode_rows(path, names, size, rows, records, stamps, reasons, workers, is_alive)
     return reasons
 
 
@@ -159,6 +162,7 @@ def _decode_rows(
     stamps: Stamps,
     reasons: dict[str, str],
     workers: int,
+    is_alive: Callable[[], None],
 ) -> None:
     """Decode chunk by chunk: pixels by the threads, then the records of the chunk, then the reasons that are new."""
     pixel_file = RowFile(path / "images.u8", size * size, writable=True)
@@ -190,16 +194,18 @@ def _decode_rows(
             if len(reasons) != num_reasons:
                 replace_json(path / "unreadable.json", reasons)
             bar.update(len(chunk))
+            is_alive()
     pixel_file.close(durably=True)
     record_file.close(durably=True)
 
 
 def _known_reasons(path: Path) -> dict[str, str]:
+    """Why images cannot be read, but for those that a package was missing for: it may have been installed since."""
     try:
-        reasons = json.loads((path / "unreadable.json").read_text("utf-8"))
-    except (OSError, ValueError):
+        reasons = dict(json.loads((path / "unreadable.json").read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
         return {}  # their rows are tried again
-    return reasons if isinstance(reasons, dict) else {}
+    return {name: reason for name, reason in reasons.items() if INSTALL not in reason}
 
 
 def _stamp(name: str) -> tuple[int, int]:

@@ -1,7 +1,8 @@
 """Reads MIMIC-CXR in the three forms in which people have it.
 
-JPG tree: mimic-cxr-2.0.0-metadata.csv(.gz), -split.csv(.gz), files/p10/p10000032/s50414267/<dicom>.jpg and the reports
-files/p10/p10000032/s50414267.txt. R2Gen: annotation.json and images/. Parquet: rows of image, findings, impression.
+Tree: mimic-cxr-2.0.0-metadata.csv(.gz), -split.csv(.gz), files/p10/p10000032/s50414267/<dicom>.jpg (.dcm where there is
+no .jpg) and the reports files/p10/p10000032/s50414267.txt. R2Gen: annotation.json and images/. Parquet: rows of image,
+findings, impression.
 """
 
 import logging
@@ -28,9 +29,10 @@ REPORT_FOLDERS = (
     "reports",
 )
 IMAGE_FOLDERS = ("files", "mimic-cxr-jpg/files", "images/files", "images", "")
+IMAGE_ENDINGS = (".jpg", ".dcm")  # in order of preference: MIMIC-CXR-JPG, MIMIC-CXR
 LAYOUT = (
-    f"Expected one of: {METADATA}(.gz) and {SPLIT}(.gz) with files/p10/p10000032/s50414267/*.jpg and the reports "
-    "files/p10/p10000032/s50414267.txt (also in mimic-cxr-reports/files/); annotation.json + images/ (R2Gen); "
+    f"Expected one of: {METADATA}(.gz) and {SPLIT}(.gz) with files/p10/p10000032/s50414267/*.jpg (or .dcm) and the "
+    "reports files/p10/p10000032/s50414267.txt (also in mimic-cxr-reports/files/); annotation.json + images/ (R2Gen); "
     "*.parquet with the columns image, findings, impression"
 )
 
@@ -82,10 +84,10 @@ def _jpg_tree(tables: Sequence[Path], left_out: LeftOut) -> list[Record]:
     studies = _studies(tables, left_out)
     logger.info("reading the reports of %d studies in %s", len(studies), root)  # a minute for 200,000 on a slow disk
     folders = Folders()
-    reports = _base(root, REPORT_FOLDERS, (f"{_folder(*study)}.txt" for study in studies.items()), folders, "report")
-    images = _base(
-        root, IMAGE_FOLDERS, (path for study in studies.items() for path in _images(*study)), folders, "image"
-    )
+    report_stems = [_folder(*study) for study in studies.items()]
+    image_stems = [stem for study in studies.items() for stem in _image_stems(*study)]
+    reports = _base(root, REPORT_FOLDERS, report_stems, (".txt",), folders, "report")
+    images = _base(root, IMAGE_FOLDERS, image_stems, IMAGE_ENDINGS, folders, "image")
     records = (_record(study_id, rows, images, reports, folders, left_out) for study_id, rows in studies.items())
     return [record for record in records if record is not None]
 
@@ -109,18 +111,20 @@ def _folder(study_id: str, rows: _Rows) -> str:
     return f"p{rows.subject_id[:2]}/p{rows.subject_id}/s{study_id}"
 
 
-def _images(study_id: str, rows: _Rows) -> list[str]:
-    return [f"{_folder(study_id, rows)}/{dicom_id}.jpg" for dicom_id in rows.views]
+def _image_stems(study_id: str, rows: _Rows) -> list[str]:
+    return [f"{_folder(study_id, rows)}/{dicom_id}" for dicom_id in rows.views]
 
 
-def _base(root: Path, candidates: Iterable[str], paths: Iterable[str], folders: Folders, what: str) -> str:
-    """Return the folder below which at least one of the paths exists; people unpack the archives in several ways."""
+def _base(
+    root: Path, candidates: Iterable[str], stems: list[str], endings: Sequence[str], folders: Folders, what: str
+) -> str:
+    """Return the folder below which files lie, with the first ending that has any; people unpack in several ways."""
     bases = [str(root / candidate) for candidate in candidates if next((root / candidate).glob("p1?"), None)]
-    paths = list(paths)
-    for base in bases:
-        if any(folders.has(f"{base}/{path}") for path in paths):
-            return base
-    example = f"{root}/files/{paths[0]}" if paths else "any row in the tables"
+    for ending in endings:
+        for base in bases:
+            if any(folders.has(f"{base}/{stem}{ending}") for stem in stems):
+                return base
+    example = f"{root}/files/{stems[0]}{endings[0]}" if stems else "any row in the tables"
     raise DatasetError(f"{root}: no {what} of the tables exists (for example {example}). {LAYOUT}")
 
 
@@ -128,12 +132,13 @@ def _record(
     study_id: str, rows: _Rows, image_base: str, report_base: str, folders: Folders, left_out: LeftOut
 ) -> Record | None:
     images = []
-    for path, view in zip(_images(study_id, rows), rows.views.values(), strict=True):
-        image = os.path.normpath(f"{image_base}/{path}")
-        if folders.has(image):
+    for stem, view in zip(_image_stems(study_id, rows), rows.views.values(), strict=True):
+        paths = (os.path.normpath(f"{image_base}/{stem}{ending}") for ending in IMAGE_ENDINGS)
+        image = next(filter(folders.has, paths), None)
+        if image is not None:
             images.append((image, view))
         else:
-            left_out.add("image is missing", path)
+            left_out.add("image is missing", f"{stem}{IMAGE_ENDINGS[0]}")
     report_path = f"{report_base}/{_folder(study_id, rows)}.txt"
     if not folders.has(report_path):
         left_out.add("report file is missing", report_path)

@@ -1,7 +1,7 @@
 """Which patient belongs to which split: as the source says, else by a hash of the patient id. Never by row."""
 
 import hashlib
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from xr2text_core.data.study import SPLITS
@@ -23,16 +23,14 @@ def split_name(word: str) -> str | None:
 
 def split_of(patient_id: str) -> str:
     """Return train, val or test (80/10/10) by a hash of the patient id: the same on every machine and in every year."""
-    share = _position(patient_id)
-    if share < TRAIN_SHARE:
-        return "train"
-    return "val" if share < TRAIN_SHARE + VAL_SHARE else "test"
+    return _split_at(_position(patient_id))
 
 
 def split_patients(patient_ids: Iterable[str]) -> dict[str, str]:
     """Return the split of every patient by `split_of`; three patients or more give at least one to each split."""
-    patients = sorted(set(patient_ids), key=lambda patient: (_position(patient), patient))
-    split = {patient: split_of(patient) for patient in patients}
+    places = sorted((_position(patient), patient) for patient in set(patient_ids))
+    split = {patient: _split_at(position) for position, patient in places}
+    patients = list(split)
     if len(patients) < len(SPLITS):
         return split
     for empty in (name for name in SPLITS if name not in split.values()):
@@ -48,18 +46,16 @@ def assign_splits(given: Iterable[tuple[str, str]]) -> tuple[dict[tuple[str, str
     A given split is honoured. A patient without one follows his other studies, else the hash. When the source gives
     no validation split, part of its training patients becomes one, since the best model is chosen by it.
     """
-    splits_of: dict[str, set[str]] = defaultdict(set)
+    splits_of: dict[str, set[str]] = {}
     pairs = set(given)
     for patient, split in pairs:
-        splits_of[patient] |= {split} if split else set()
-    blank = [patient for patient, splits in splits_of.items() if not splits]
-    by_hash = split_patients(blank)
-    assigned = {
-        (patient, split): split or min(splits_of[patient], key=SPLITS.index, default="") or by_hash[patient]
-        for patient, split in pairs
-    }
+        if split:
+            splits_of.setdefault(patient, set()).add(split)
+    first_split = {patient: min(splits, key=SPLITS.index) for patient, splits in splits_of.items()}
+    first_split |= split_patients(patient for patient, split in pairs if not split and patient not in splits_of)
+    assigned = {(patient, split): split or first_split[patient] for patient, split in pairs}
     notes = _straddling(splits_of)
-    if len(blank) == len(splits_of):
+    if not splits_of:
         notes.append("no splits given: patients were split 80/10/10 (train/val/test) by a hash of their id")
     elif "val" not in assigned.values():
         assigned, note = _with_validation(assigned)
@@ -88,6 +84,12 @@ def _straddling(splits_of: Mapping[str, set[str]]) -> list[str]:
         f"LEAK: {len(names)} patients stand in more than one of the given splits; scores on them are too good. "
         "Without the split column the split is by patient"
     ]
+
+
+def _split_at(position: float) -> str:
+    if position < TRAIN_SHARE:
+        return "train"
+    return "val" if position < TRAIN_SHARE + VAL_SHARE else "test"
 
 
 def _position(patient_id: str) -> float:

@@ -44,6 +44,16 @@ def build_model(
     encoder: str, decoder: str, pretrained: bool, image_size: int, max_tokens: int, tokenizer: ReportTokenizer
 ) -> XR2TextModel:
     """A model ready to be trained; `encoder`: timm name or local folder, `decoder`: BART-family hub name or folder."""
+    model = XR2TextModel(model_config(encoder, decoder, pretrained, image_size, max_tokens, tokenizer))
+    if pretrained:
+        _load_pretrained(model, encoder, decoder)
+    return model
+
+
+def model_config(
+    encoder: str, decoder: str, pretrained: bool, image_size: int, max_tokens: int, tokenizer: ReportTokenizer
+) -> XR2TextConfig:
+    """The sizes of that model."""
     name, options = _encoder_name(encoder)
     bart = _decoder_config(decoder, pretrained)
     bart = bart | {
@@ -57,10 +67,7 @@ def build_model(
         "forced_bos_token_id": None,
         "use_cache": True,
     }
-    model = XR2TextModel(XR2TextConfig(encoder=name, encoder_options=options, image_size=image_size, bart=bart))
-    if pretrained:
-        _load_pretrained(model, encoder, decoder)
-    return model
+    return XR2TextConfig(encoder=name, encoder_options=options, image_size=image_size, bart=bart)
 
 
 def load_tokenizer(decoder: str, pretrained: bool, texts: list[str]) -> ReportTokenizer:

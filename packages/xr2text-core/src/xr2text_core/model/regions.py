@@ -75,7 +75,7 @@ class RegionQueries(nn.Module):
 
     def _prior(self, tokens: Tensor) -> Tensor:
         """Log of the spatial prior as this image refines it, (B, Q, N); zero for the global queries."""
-        shift = self.refine(tokens.mean(1)).float().view(len(tokens), *self.place.shape).tanh()  # (B, R, K, 4)
+        shift = self.refine(tokens.mean(1)).float().view(-1, *self.place.shape).tanh()  # (B, R, K, 4)
         centre = self.place[..., :2] + 0.15 * shift[..., :2]
         spread = self.place[..., 2:].abs().clamp_min(0.02) * (0.5 * shift[..., 2:]).exp()
         prior = _log_density(centre, spread, tokens.shape[1])

@@ -96,6 +96,20 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
         self.lm_head: nn.Module = nn.Linear(config.bart["d_model"], config.bart["vocab_size"], bias=False)
         self.post_init()  # type: ignore[no-untyped-call]
 
+    @classmethod
+    def from_pretrained(cls, *arguments: Any, **options: Any) -> Any:
+        """As in transformers, but from safetensors alone unless asked otherwise, because folders come from strangers.
+
+        Weights are moved to where the constructor would have them: safetensors leaves them at odd addresses and in
+        another order, and then sums are rounded differently.
+        """
+        loaded = super().from_pretrained(*arguments, **{"use_safetensors": True, **options})
+        model: XR2TextModel = loaded[0] if isinstance(loaded, tuple) else loaded  # with its loading info, if asked for
+        for tensor in (*model.parameters(), *model.buffers()):
+            tensor.data = tensor.data.clone()
+        model.encoder.images.backbone.to(memory_format=torch.channels_last)
+        return loaded
+
     def _init_weights(self, module: nn.Module) -> None:
         """Only what no file holds, such as Swin's position indices; timm, torch and BART initialise their parts."""
         make_again = getattr(module, "init_non_persistent_buffers", None)

@@ -1,6 +1,7 @@
-"""Writing files that others read, or that must survive a power cut: a temporary neighbour, fsync, then replace."""
+"""Writing what others read, or what must survive a power cut: a temporary neighbour, fsync, then replace."""
 
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -40,6 +41,31 @@ def replace_text(path: Path, text: str, durably: bool = True) -> None:
         file.write(text.encode())
 
 
+@contextmanager
+def creating_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary neighbour that becomes the folder `path` on success; on any error it goes.
+
+    Raises FileExistsError where something other than an empty folder is there already.
+    """
+    path = path.resolve()
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise FileExistsError(f"{path}: exists and is not an empty folder; name another one, or move it away first")
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)  # of a process that crashed and had the same number
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        for file in temporary.iterdir():
+            _sync_file(file)
+        if path.exists():
+            path.rmdir()
+        _patiently(lambda: temporary.rename(path))
+        sync_folder(path.parent)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
 def append_line(path: Path, line: str) -> None:
     """Append one line durably, in a single write. A torn last line of an earlier crash is ended first.
 
@@ -72,6 +98,11 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("rb+") as file:  # Windows syncs only what is open for writing
+        os.fsync(file.fileno())
 
 
 def _ends_with_newline(descriptor: int, size: int) -> bool:

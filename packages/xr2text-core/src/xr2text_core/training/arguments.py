@@ -7,6 +7,7 @@ from pathlib import Path
 
 from xr2text_core.training.presets import PRESETS
 from xr2text_core.training.settings import Settings
+from xr2text_core.training.tracking import TRACKERS, check_tracker
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -15,6 +16,12 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         prog="python -m xr2text_core.train",
         description="Train a model that writes reports from chest X-rays. The same command again resumes the run.",
     )
+    add_run_flags(parser)
+    return parser.parse_args(arguments)
+
+
+def add_run_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags that say what to train, on what and where: those of train, and of preflight, which looks ahead."""
     data = parser.add_argument_group("data")
     data.add_argument("--data", choices=("phantom", "manifest", "iu-xray", "mimic-cxr"), help="data set (phantom)")
     data.add_argument("--root", help="folder of the data set; for manifest also its CSV file")
@@ -55,6 +62,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     files.add_argument("--checkpoint-every", type=_positive, metavar="N", help="epochs between kept checkpoints (5)")
     files.add_argument("--autosave-min", type=float, metavar="MIN", help="minutes between saves within an epoch (10)")
     files.add_argument("--pause-temp", type=float, metavar="C", help="pause while the GPU is hotter, degrees C (90)")
+    files.add_argument("--track", choices=TRACKERS, help="also write the curves for this program")
     files.add_argument("--run", metavar="NAME", help="keep the files of this run in folders of this name")
     files.add_argument("--out", metavar="DIR", help="folder that holds checkpoints/ and data/ (here)")
     files.add_argument("--device", choices=("auto", "cpu"), help="auto takes the GPU where there is one")
@@ -64,7 +72,6 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     start = how.add_mutually_exclusive_group()
     start.add_argument("--resume", type=Path, metavar="FILE", help="continue from this checkpoint, not from the latest")
     start.add_argument("--fresh", action="store_true", help="move the files of the last run aside and begin anew")
-    return parser.parse_args(arguments)
 
 
 def _positive(text: str) -> int:
@@ -82,10 +89,11 @@ def _share(text: str) -> float:
 
 
 def settings_of(options: argparse.Namespace) -> Settings:
-    """Defaults, then the preset, then what was asked for by name."""
+    """Defaults, then the preset, then what was asked for by name; RunError where that needs a missing package."""
     names = {field.name for field in fields(Settings)}
     given = {name: value for name, value in vars(options).items() if name in names and value is not None}
     if given.get("root"):
         given["root"] = str(Path(given["root"]).expanduser().resolve())  # the run may be resumed from another folder
+    check_tracker(given.get("track", ""))
     preset = given.get("preset", "phantom" if given.get("data", "phantom") == "phantom" else "laptop")
     return Settings(**{"preset": preset, **PRESETS[preset], **given})

@@ -1,7 +1,9 @@
 """What a run says: one line a message on the terminal, above the progress bar, and with the time in train.log."""
 
 import logging
+import sys
 from contextlib import suppress
+from logging.handlers import WatchedFileHandler
 from pathlib import Path
 
 from tqdm import tqdm
@@ -11,6 +13,24 @@ class _AboveTheBar(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         with suppress(OSError, UnicodeError):  # a closed terminal must not end a training; train.log has the line
             tqdm.write(self.format(record))
+
+
+class _LogFile(WatchedFileHandler):
+    """Opens the file again where somebody deleted it, and says once where it cannot be written (a full disk)."""
+
+    has_failed = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            super().emit(record)
+        except OSError:
+            self.handleError(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        if not self.has_failed:
+            self.has_failed = True
+            with suppress(OSError, UnicodeError):
+                tqdm.write(f"[WARNING] {self.baseFilename} cannot be written ({sys.exc_info()[1]}); training goes on")
 
 
 def set_up_console(log_file: Path | None = None, level: int = logging.INFO) -> None:
@@ -25,6 +45,6 @@ def set_up_console(log_file: Path | None = None, level: int = logging.INFO) -> N
     console.setFormatter(logging.Formatter("[%(levelname)s] %(message)s"))
     package.addHandler(console)
     if log_file:
-        file = logging.FileHandler(log_file, encoding="utf-8")
+        file = _LogFile(log_file, encoding="utf-8")
         file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         package.addHandler(file)

@@ -10,8 +10,8 @@ SAME_RUN = 0.9  # share of studies in common from which on a run goes on: a few 
 
 def fingerprint(study_ids: Iterable[str]) -> str:
     """The same for the same studies in any order."""
-    hashes = {hashlib.sha256(each.encode("utf-8", "surrogateescape")).hexdigest()[:16] for each in study_ids}
-    return " ".join(nsmallest(KEPT, hashes))
+    hashes = {hashlib.blake2b(each.encode("utf-8", "surrogateescape"), digest_size=8).digest() for each in study_ids}
+    return " ".join(each.hex() for each in nsmallest(KEPT, hashes))
 
 
 def share_in_common(first: str, second: str) -> float:

@@ -2,7 +2,7 @@
 
 import gc
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,18 +33,24 @@ class PreparedData:
     fingerprint: str  # of all studies that the data set has for this run, readable or not
 
 
-def prepare_data(settings: Settings, tokenizer: ReportTokenizer | None) -> PreparedData:
-    """Raises DatasetError when nothing usable is found. `tokenizer` is that of a resumed run, if it is one."""
+def prepare_data(
+    settings: Settings, tokenizer: ReportTokenizer | None, is_alive: Callable[[], None] = lambda: None
+) -> PreparedData:
+    """Raises DatasetError when nothing usable is found. `tokenizer` is that of a resumed run, if it is one.
+
+    `is_alive` is called now and then: decoding a large data set takes an hour.
+    """
     with paused_garbage_collection():
-        return _prepared(settings, tokenizer)
+        return _prepared(settings, tokenizer, is_alive)
 
 
-def _prepared(settings: Settings, tokenizer: ReportTokenizer | None) -> PreparedData:
+def _prepared(settings: Settings, tokenizer: ReportTokenizer | None, is_alive: Callable[[], None]) -> PreparedData:
     dataset = read_dataset(settings.data, settings.root, settings.num_studies, settings.seed)
     train, val = dataset.split("train"), dataset.split("val")[: settings.val_studies]
     of_all = fingerprint(study.study_id for study in train + val)
     folder, section = cache_folder(settings), settings.section
-    cache = build_cache(folder, [study.images[0] for study in train + val], settings.image_size, settings.workers)
+    names = [study.images[0] for study in train + val]
+    cache = build_cache(folder, names, settings.image_size, settings.workers, is_alive)
     for study in train + val:
         if not study.report.section(section):
             dataset.left_out.add(f"the report has no {section} section", study.study_id)

@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,6 +20,7 @@ from xr2text_core.training.plan import Plan
 from xr2text_core.training.progress import Progress
 from xr2text_core.training.settings import Settings
 from xr2text_core.training.step import StepResult
+from xr2text_core.training.tracking import Curves
 
 SCORE_NAMES = {"bleu_4+rouge_l": "BLEU-4 + ROUGE-L", "clinical_f1": "rule-label F1"}
 log = logging.getLogger("xr2text_core.train")
@@ -155,6 +156,7 @@ class Recorder:
         """Append the row of an epoch; where the file cannot be written, it follows whole with the next epoch."""
         progress.rows.append(cells_of(row))
         self._write_history(progress)
+        self.curves.add(row)
 
     def epoch(self, row: EpochRow, num_val: int) -> None:
         """Say how an epoch went."""
@@ -240,7 +242,8 @@ class Recorder:
     @contextmanager
     def holding_run(self, progress: Progress) -> Iterator[None]:
         """Keep other trainers out until the end of the block, and put on record what ends it."""
-        with locked(self.folder), self.failures(progress):
+        curves = Curves(self.settings.track, self.folder.statistics, progress.epoch)
+        with locked(self.folder), self.failures(progress), closing(curves) as self.curves:
             yield
 
     @contextmanager

@@ -42,6 +42,7 @@ class Settings:
     workers: int = 0
     device: str = "auto"
     pause_temp: float = 90.0
+    track: str = ""
     run: str = ""
     out: str = "."
 
@@ -54,7 +55,7 @@ class Settings:
 DEFINE_THE_MODEL = ("encoder", "decoder", "image_size", "max_tokens")
 DEFINE_THE_RUN = (*DEFINE_THE_MODEL, "data", "section", "num_studies", "seed", "curriculum", "replay", "select_by")
 # These may change from start to start without a word.
-FREE = frozenset({"root", "out", "run", "workers", "device", "autosave_min", "pause_temp"})
+FREE = frozenset({"root", "out", "run", "workers", "device", "autosave_min", "pause_temp", "track"})
 
 
 def differences(old: dict[str, Any], new: Settings) -> dict[str, str]:

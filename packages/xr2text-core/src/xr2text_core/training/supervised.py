@@ -1,6 +1,7 @@
 """`train --supervise`: the process that watches the trainer. Imports nothing heavy."""
 
 import logging
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,9 @@ log = logging.getLogger(__name__)
 def train_supervised(flags: Sequence[str], settings: Settings) -> int:
     """Train with these flags in a child process that is started again after a failure; return the exit code."""
     set_up_console()
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        log.error("--supervise watches one process; leave it out here: torchrun --max-restarts 3 restarts them all")
+        return EXIT_UNUSABLE
     try:
         folder = RunFolder.under(Path(settings.out), settings.run)
     except RunError as error:

@@ -1,0 +1,18 @@
+"""Importing this module tells transformers' Auto classes of XR2Text, so that they load an exported folder.
+
+import xr2text_core.auto
+from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
+"""
+
+from transformers import AutoConfig, AutoImageProcessor, AutoModel, AutoModelForImageTextToText
+
+from xr2text_core.data.image_processor import XR2TextImageProcessor
+from xr2text_core.model.config import XR2TextConfig
+from xr2text_core.model.xr2text import XR2TextModel
+
+AutoConfig.register(XR2TextConfig.model_type, XR2TextConfig, exist_ok=True)
+AutoModel.register(XR2TextConfig, XR2TextModel, exist_ok=True)
+AutoModelForImageTextToText.register(XR2TextConfig, XR2TextModel, exist_ok=True)
+AutoImageProcessor.register(
+    XR2TextConfig, image_processor_classes=dict.fromkeys(("pil", "torchvision"), XR2TextImageProcessor), exist_ok=True
+)

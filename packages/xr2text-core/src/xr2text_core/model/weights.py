@@ -1,0 +1,84 @@
+"""Where pretrained weights would come from, found out without fetching them."""
+
+from contextlib import suppress
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import timm
+import torch
+from huggingface_hub import constants, hf_hub_url, try_to_load_from_cache
+
+from xr2text_core.model.build import WeightsError
+
+FILES = ("model.safetensors", "pytorch_model.bin", "model.safetensors.index.json", "pytorch_model.bin.index.json")
+PATIENCE_S = 3.0
+FOLDER, CACHE, NETWORK = "a local folder", "the local cache", "the network, at the first start"
+
+
+def locate_encoder(encoder: str) -> str:
+    """FOLDER, CACHE or NETWORK. WeightsError where the weights of this timm model or folder cannot be had."""
+    if Path(encoder).is_dir():
+        return _in_folder("--encoder", encoder)
+    config = timm.get_pretrained_cfg(encoder) if timm.is_model(encoder) else None
+    if config is None or not (config.hf_hub_id or config.url):
+        raise WeightsError(_advice("--encoder", encoder, "timm has no pretrained weights of this name"))
+    if config.hf_hub_id:
+        return _on_hub("--encoder", encoder, config.hf_hub_id)
+    url = str(config.url)
+    if (Path(torch.hub.get_dir()) / "checkpoints" / Path(url).name).is_file():
+        return CACHE
+    return _on_network("--encoder", encoder, url)
+
+
+def locate_decoder(decoder: str) -> str:
+    """FOLDER, CACHE or NETWORK. WeightsError where the weights of this hub name or folder cannot be had."""
+    if Path(decoder).is_dir():
+        return _in_folder("--decoder", decoder)
+    return _on_hub("--decoder", decoder, decoder)
+
+
+def cached_folder(name: str) -> str:
+    """The folder in which the hub's cache keeps the files of a model; the name itself where it has none."""
+    with suppress(ValueError):  # a local folder, or no name at all
+        path = try_to_load_from_cache(name, "config.json")
+        return str(Path(path).parent) if isinstance(path, str) else name
+    return name
+
+
+def _in_folder(flag: str, folder: str) -> str:
+    if not (Path(folder) / "config.json").is_file():
+        raise WeightsError(_advice(flag, folder, "this folder has no config.json"))
+    if not any((Path(folder) / file).is_file() for file in FILES):
+        raise WeightsError(_advice(flag, folder, f"this folder has none of {', '.join(FILES[:2])}"))
+    return FOLDER
+
+
+def _on_hub(flag: str, name: str, repository: str) -> str:
+    try:
+        if any(isinstance(try_to_load_from_cache(repository, file), str) for file in FILES):
+            return CACHE
+    except ValueError as error:
+        raise WeightsError(_advice(flag, name, "no such folder, and no name on the hub")) from error
+    if constants.HF_HUB_OFFLINE:
+        raise WeightsError(_advice(flag, name, "not in the local cache, and HF_HUB_OFFLINE is set"))
+    return _on_network(flag, name, hf_hub_url(repository, "config.json"))
+
+
+def _on_network(flag: str, name: str, url: str) -> str:
+    """Ask for the head of a file, which costs some hundred bytes."""
+    try:
+        with urlopen(Request(url, method="HEAD"), timeout=PATIENCE_S):
+            return NETWORK
+    except HTTPError as error:
+        reason = "the hub has no such model" if error.code in (401, 404) else f"the hub answers {error.code}"
+        raise WeightsError(_advice(flag, name, f"not in the local cache, and {reason}")) from error
+    except (OSError, ValueError) as error:  # no network, no name server, no time; an address that is none
+        raise WeightsError(_advice(flag, name, "not in the local cache, and the hub cannot be reached")) from error
+
+
+def _advice(flag: str, name: str, reason: str) -> str:
+    return (
+        f"{flag} {name}: {reason}. "
+        f"Without internet, give {flag} a local folder with the weights, or train from scratch with --pretrained none"
+    )

@@ -1,0 +1,260 @@
+"use strict";
+// Fills the page from its data: one card per study, filter, sort, keys, and where the regions looked.
+// Report text is only ever set as text, never as HTML.
+
+const data = JSON.parse(document.getElementById("data").textContent);
+const KINDS = { agreed: "Agreed", missed: "Missed", invented: "Invented" };
+const WORTH_A_WORD = 20; // percent: what a region suspects less than this is not told below the image
+const ORDERS = {
+  order: () => 0,
+  bleu_4: (one, other) => one.study.bleu_4 - other.study.bleu_4,
+  missed: (one, other) => other.study.missed.length - one.study.missed.length,
+  invented: (one, other) => other.study.invented.length - one.study.invented.length,
+};
+const toolbar = document.querySelector(".toolbar");
+const main = document.getElementById("studies");
+
+function element(tag, text = "", className = "") {
+  const made = document.createElement(tag);
+  made.textContent = text;
+  if (className) made.className = className;
+  return made;
+}
+
+// ---- above the studies
+
+function fillList(list, rows) {
+  for (const [name, value] of rows) {
+    const row = element("div");
+    row.append(element("dt", name), element("dd", value));
+    list.append(row);
+  }
+}
+
+function fillFindingChoice(select) {
+  data.findings.forEach((name, finding) => {
+    const num = data.studies.filter((study) => Object.keys(KINDS).some((kind) => study[kind].includes(finding))).length;
+    if (num) select.append(new Option(`${name} (${num})`, finding));
+  });
+}
+
+// ---- a study
+
+function makeCard(study, index) {
+  const card = document.getElementById("study").content.firstElementChild.cloneNode(true);
+  const find = (selector) => card.querySelector(selector);
+  find("h2").id = `study-${index}`;
+  find("h2").append(study.id, element("span", study.view));
+  card.setAttribute("aria-labelledby", `study-${index}`);
+  find(".measures").textContent = `BLEU-4 ${study.bleu_4.toFixed(2)} · ROUGE-L ${study.rouge_l.toFixed(2)}`;
+  find("img").alt = `Chest X-ray of ${study.id}, view ${study.view}`;
+  find("img").src = study.image;
+  fillReport(find(".reference"), study.reference, "missed");
+  fillReport(find(".candidate"), study.candidate, "invented");
+  fillFindings(find(".findings dl"), study);
+  fillSuspected(find(".suspected"), study);
+  addRegions(card, study);
+  const texts = [study.reference, study.candidate].map((runs) => runs.map(([text]) => text).join(""));
+  return { study, index, card, words: [study.id, ...texts].join("\n").toLowerCase() };
+}
+
+function fillReport(paragraph, runs, kind) {
+  if (!runs.length) paragraph.append(element("em", "an empty report"));
+  for (const [text, differs] of runs) {
+    const [, before, words, after] = /^(\s*)(.*?)(\s*)$/s.exec(text);
+    paragraph.append(before, differs && words ? element("mark", words, kind) : words, after);
+  }
+}
+
+function overall(study) {
+  return study.suspected[study.suspected.length - 1]; // the last row is the whole image
+}
+
+function fillFindings(list, study) {
+  for (const [kind, title] of Object.entries(KINDS)) {
+    const chips = element("dd");
+    for (const finding of study[kind]) {
+      const chip = element("span", data.findings[finding], `chip ${kind}`);
+      chip.dataset.finding = finding;
+      chip.title = "percent: what the finding head of the model makes of the image";
+      chip.append(element("small", `${overall(study)[finding]} %`));
+      chips.append(chip, " ");
+    }
+    if (!study[kind].length) chips.append(element("span", "none", "none"));
+    const row = element("div");
+    row.append(element("dt", title), chips);
+    list.append(row);
+  }
+}
+
+function fillSuspected(list, study) {
+  const percents = overall(study);
+  const order = [...percents.keys()].filter((finding) => percents[finding]).sort((one, other) => percents[other] - percents[one]);
+  for (const finding of order) {
+    const kind = Object.keys(KINDS).find((each) => study[each].includes(finding)) ?? "";
+    const item = element("li", "", kind);
+    const bar = element("i");
+    bar.style.width = `${percents[finding]}%`;
+    item.append(element("span", data.findings[finding]), element("b", `${percents[finding]} %`), bar);
+    list.append(item);
+  }
+  list.append(element("li", `${percents.length - order.length} other findings: less than 0.5 % each`, "rest"));
+}
+
+// ---- where the regions looked
+
+function addRegions(card, study) {
+  data.regions.forEach((name, region) => {
+    const button = element("button", name);
+    button.type = "button";
+    button.setAttribute("aria-pressed", "false");
+    button.addEventListener("pointerenter", (event) => event.pointerType === "mouse" && show(card, study, region));
+    button.addEventListener("pointerleave", () => show(card, study, kept(card)));
+    button.addEventListener("focus", () => button.matches(":focus-visible") && show(card, study, region));
+    button.addEventListener("blur", () => show(card, study, kept(card)));
+    button.addEventListener("click", () => keep(card, study, region));
+    card.querySelector(".regions").append(button);
+  });
+  show(card, study, -1);
+}
+
+function regionButtons(card) {
+  return [...card.querySelectorAll(".regions button")];
+}
+
+function kept(card) {
+  return regionButtons(card).findIndex((button) => button.getAttribute("aria-pressed") === "true");
+}
+
+function keep(card, study, region) {
+  const wanted = kept(card) === region ? -1 : region;
+  regionButtons(card).forEach((button, index) => button.setAttribute("aria-pressed", String(index === wanted)));
+  show(card, study, wanted);
+}
+
+function show(card, study, region) {
+  const canvas = card.querySelector("canvas");
+  const caption = card.querySelector("figcaption");
+  regionButtons(card).forEach((button, index) => button.classList.toggle("shown", index === region));
+  canvas.hidden = region < 0;
+  if (region < 0) {
+    caption.textContent = "The patient's right is on the left of the image.";
+    return;
+  }
+  drawAttention(canvas, study.attention, region);
+  const told = data.findings
+    .map((name, finding) => [study.suspected[region][finding], name])
+    .filter(([percent]) => percent >= WORTH_A_WORD)
+    .sort(([one], [other]) => other - one)
+    .slice(0, 3)
+    .map(([percent, name]) => `${name} ${percent} %`);
+  const suspicion = told.join(", ") || `nothing (all below ${WORTH_A_WORD} %)`;
+  caption.textContent = `Where “${data.regions[region]}” looked; it suspects ${suspicion}.`;
+}
+
+function drawAttention(canvas, encoded, region) {
+  const bytes = Uint8Array.from(atob(encoded), (letter) => letter.charCodeAt(0));
+  const side = Math.round(Math.sqrt(bytes.length / data.regions.length));
+  const pixels = new ImageData(side, side);
+  for (let cell = 0; cell < side * side; cell++) {
+    const strength = bytes[region * side * side + cell];
+    pixels.data.set([255, 110 + strength / 3, 20, strength * 0.65], cell * 4); // orange, the clearer the stronger
+  }
+  const small = element("canvas");
+  small.width = small.height = side;
+  small.getContext("2d").putImageData(pixels, 0, 0);
+  const context = canvas.getContext("2d");
+  context.clearRect(0, 0, canvas.width, canvas.height);
+  context.imageSmoothingQuality = "high";
+  context.drawImage(small, 0, 0, canvas.width, canvas.height);
+}
+
+// ---- filter and sort
+
+function matches({ study, words }, { search, finding, kind }) {
+  if (!search.every((word) => words.includes(word))) return false;
+  if (!finding && !kind) return true;
+  const kinds = kind ? [kind] : Object.keys(KINDS);
+  return kinds.some((each) => (finding ? study[each].includes(Number(finding)) : study[each].length));
+}
+
+function update() {
+  const wanted = Object.fromEntries(new FormData(toolbar));
+  wanted.search = wanted.search.toLowerCase().split(/\s+/).filter(Boolean);
+  const compare = ORDERS[wanted.sort];
+  const shown = cards.filter((each) => matches(each, wanted));
+  shown.sort((one, other) => compare(one, other) || one.index - other.index);
+  const focused = document.activeElement;
+  for (const { card } of cards) card.remove();
+  main.append(...shown.map(({ card }) => card));
+  if (focused !== document.activeElement && main.contains(focused)) {
+    focused.focus({ preventScroll: true });
+    focused.scrollIntoView({ block: "nearest" });
+  }
+  for (const chip of main.querySelectorAll(".chip")) chip.classList.toggle("wanted", chip.dataset.finding === wanted.finding);
+  main.querySelector(".empty").hidden = shown.length > 0;
+  const sums = Object.keys(KINDS).map((kind) => `${shown.reduce((sum, { study }) => sum + study[kind].length, 0)} ${kind}`);
+  toolbar.querySelector(".count").textContent = `${shown.length} of ${cards.length} studies; findings: ${sums.join(", ")}`;
+}
+
+// ---- keys
+
+function shownCards() {
+  return [...main.querySelectorAll(".study")];
+}
+
+function cardHere() {
+  const below = Math.max(0, toolbar.getBoundingClientRect().bottom) + 40;
+  return document.activeElement.closest(".study") ?? shownCards().find((card) => card.getBoundingClientRect().bottom > below);
+}
+
+function step(by) {
+  const shown = shownCards();
+  const focused = document.activeElement.closest(".study");
+  const next = focused ? shown[shown.indexOf(focused) + by] : cardHere();
+  if (!next) return;
+  next.focus({ preventScroll: true });
+  next.scrollIntoView(); // smooth or not is for the style sheet to say
+}
+
+function keepHere(region) {
+  const here = cardHere();
+  const found = cards.find(({ card }) => card === here);
+  if (found) keep(found.card, found.study, region);
+}
+
+function clear() {
+  const withRegion = cards.filter(({ card }) => kept(card) >= 0);
+  for (const { card, study } of withRegion) keep(card, study, kept(card));
+  if (!withRegion.length) clearToolbar();
+}
+
+function clearToolbar() {
+  toolbar.reset();
+  update();
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const isTyping = event.target.matches("input, select");
+  const digit = Number(event.key);
+  if (event.key === "Escape") clear();
+  else if (isTyping) return;
+  else if (event.key === "/") toolbar.elements.search.focus();
+  else if (event.key === "j" || event.key === "ArrowRight") step(1);
+  else if (event.key === "k" || event.key === "ArrowLeft") step(-1);
+  else if (digit >= 1 && digit <= data.regions.length) keepHere(digit - 1);
+  else return;
+  event.preventDefault();
+});
+
+toolbar.addEventListener("input", update);
+toolbar.querySelector("button").addEventListener("click", clearToolbar);
+toolbar.addEventListener("submit", (event) => event.preventDefault());
+
+const cards = data.studies.map(makeCard);
+fillList(document.querySelector(".about"), data.about);
+fillList(document.querySelector(".scores"), data.scores);
+fillFindingChoice(toolbar.elements.finding);
+document.querySelector(".run").open = matchMedia("(min-width: 720px)").matches;
+update();

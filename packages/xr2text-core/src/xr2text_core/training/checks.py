@@ -1,0 +1,207 @@
+"""Checks of a run before it starts: its folder, settings, data, weights, memory and time."""
+
+import json
+import shutil
+from pathlib import Path
+
+from xr2text_core.data.cache_files import cache_key
+from xr2text_core.data.images import ImageError, read_image
+from xr2text_core.data.study import SPLITS, Dataset
+from xr2text_core.machine.checks import GB, Card, Check, check_disk, size
+from xr2text_core.model.build import WeightsError
+from xr2text_core.model.weights import locate_decoder, locate_encoder
+from xr2text_core.run.folder import RunFolder
+from xr2text_core.run.status import running_trainer
+from xr2text_core.training.curriculum import STAGES
+from xr2text_core.training.estimates import ALLOWANCE, GIB, MemoryEstimate, TimeEstimate, planned_config
+from xr2text_core.training.prepared import cache_folder
+from xr2text_core.training.settings import DEFINE_THE_RUN, Settings, differences
+from xr2text_core.training.speed import Speed
+
+LOOKED_AT = 8  # images that are decoded
+TUNED_FOR = 32  # studies an update: what the learning rates of the presets belong to
+DISK_OF_GUIDE = 50 * GB
+HOST_ALLOWANCE = 3 * GIB  # assumed: Python, PyTorch and the libraries of CUDA, in the memory of the computer
+NIGHT_S = 14 * 3600.0
+WINDOWS_SPILL = (
+    "Windows lets a full GPU spill into the computer's memory, many times slower, instead of saying so: in the NVIDIA "
+    "Control Panel set 'CUDA - Sysmem Fallback Policy' to 'Prefer No Sysmem Fallback'"
+)
+
+
+def trainer_of(settings: Settings) -> int | None:
+    """The process that trains this run at the moment."""
+    return running_trainer(RunFolder.under(Path(settings.out), settings.run).status)
+
+
+def continues(settings: Settings, resume: Path | None, fresh: bool) -> bool:
+    """Whether a training would go on from a checkpoint."""
+    return bool(resume) or (not fresh and RunFolder.under(Path(settings.out), settings.run).latest.exists())
+
+
+def check_run(settings: Settings, resume: Path | None, fresh: bool) -> Check:
+    """What `train` would do in this folder. Nothing is written or moved. RunError for an impossible name."""
+    folder = RunFolder.under(Path(settings.out), settings.run)
+    if process := trainer_of(settings):
+        advice = "Wait for it, stop it, or give this run a name of its own with --run NAME"
+        return Check("run", "fail", f"process {process} is training in {folder.checkpoints}", advice)
+    if resume:
+        found = f"continues from {resume}" if resume.is_file() else f"--resume {resume}: no such file"
+        return Check("run", "pass" if resume.is_file() else "fail", found)
+    if not folder.latest.exists():
+        return Check("run", "pass", f"a new one in {folder.checkpoints}")
+    if fresh:
+        return Check("run", "pass", f"a new one; what lies in {folder.checkpoints} is moved aside")
+    last = _settings_of_last_start(folder)
+    differ = differences(last, settings) if last else {}
+    if wrong := [f"{name}: {differ[name]}" for name in DEFINE_THE_RUN if name in differ]:
+        advice = "Give the same flags to resume it, --run NAME for another beside it, --fresh to move it aside"
+        return Check("run", "fail", f"the one in {folder.checkpoints} has other settings ({'; '.join(wrong)})", advice)
+    return Check("run", "pass", f"resumes the one in {folder.checkpoints}")
+
+
+def _settings_of_last_start(folder: RunFolder) -> dict[str, object]:
+    """As run.json has them; nothing where it cannot be read: the trainer looks into the checkpoint itself."""
+    try:
+        return dict(json.loads(folder.run_json.read_text(encoding="utf-8"))["settings"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def check_settings(settings: Settings) -> Check:
+    """What the run is told; a warning where a choice has a consequence that is easily overlooked."""
+    found = (
+        f"{settings.epochs} epochs, patience {settings.patience}, {settings.micro_batch} x {settings.accumulation} = "
+        f"{settings.effective_batch} studies an update, {settings.precision}"
+    )
+    advice = []
+    if settings.patience < settings.epochs:
+        advice.append(f"The run may end early: after {settings.patience} epochs without a better score")
+    if settings.effective_batch != TUNED_FOR:
+        advice.append(f"The learning rates are tuned for {TUNED_FOR} studies an update")
+    if settings.curriculum and settings.epochs < len(STAGES):
+        advice.append(f"Fewer epochs than the {len(STAGES)} stages of the curriculum: some are left out")
+    return Check("settings", "warning" if advice else "pass", found, ". ".join(advice))
+
+
+def check_disk_of(settings: Settings, checkpoint: int, num_new_images: int, fresh: bool) -> Check:
+    """Room for all checkpoints of so many bytes that are kept, one more while it is written, and decoded images."""
+    folder = RunFolder.under(Path(settings.out), settings.run)
+    images = num_new_images * settings.image_size**2
+    num_kept = settings.epochs // settings.checkpoint_every + len((folder.best, folder.latest, folder.final))
+    needed: float = (num_kept + 1) * checkpoint + images
+    what_for = f"{num_kept} checkpoints of {size(checkpoint)}" + (f", images {size(images)}" if images else "")
+    if settings.preset == "laptop" and needed < DISK_OF_GUIDE:
+        needed, what_for = DISK_OF_GUIDE, f"the guide's number; {what_for}"
+    if not fresh:
+        needed -= sum(path.stat().st_size for path in folder.checkpoints.glob("*.pt"))
+    least = 2 * checkpoint + images
+    existing = next(path for path in (folder.checkpoints, *folder.checkpoints.parents) if path.exists())
+    return check_disk(shutil.disk_usage(existing).free, max(needed, least), least, what_for)
+
+
+def num_new_images(dataset: Dataset, settings: Settings) -> int:
+    """How many images must be decoded before the first epoch; none where a cache of them was begun."""
+    studies = dataset.split("train") + dataset.split("val")[: settings.val_studies]
+    names = sorted({study.images[0] for study in studies})
+    is_begun = (cache_folder(settings) / cache_key(names, settings.image_size) / "index.json").exists()
+    return 0 if is_begun else len(names)
+
+
+def check_data(dataset: Dataset, settings: Settings) -> Check:
+    """How many studies each split has, whether its first images can be decoded, and what was left out."""
+    names = [study.images[0] for study in dataset.split("train")[:LOOKED_AT]]
+    unreadable = [reason for reason in (_why_unreadable(name, settings.image_size) for name in names) if reason]
+    counts = ", ".join(f"{len(dataset.split(split))} {split}" for split in SPLITS)
+    found = f"{settings.data}: {counts}; {len(names) - len(unreadable)} of the first {len(names)} images decoded"
+    if names and len(unreadable) == len(names):
+        return Check("data", "fail", found, unreadable[0])
+    advice = [*unreadable[:1], *(note for note in dataset.notes if note.startswith("LEAK"))]
+    advice += [f"left out {count}: {reason}" for reason, count in dataset.left_out.counts.most_common()]
+    return Check("data", "warning" if advice else "pass", found, "; ".join(advice))
+
+
+def _why_unreadable(name: str, image_size: int) -> str:
+    try:
+        read_image(name, image_size)
+    except ImageError as error:
+        return str(error)
+    return ""
+
+
+def check_weights(settings: Settings, resumes: bool) -> Check:
+    """Where the pretrained weights would come from; nothing is fetched."""
+    try:
+        planned_config(settings)  # also without pretrained weights the encoder must exist
+        if settings.pretrained != "yes":
+            return Check("weights", "pass", "none needed: from scratch")
+        if resumes:
+            return Check("weights", "pass", "those of the checkpoint that the run resumes from")
+        places = {"encoder": locate_encoder(settings.encoder), "decoder": locate_decoder(settings.decoder)}
+    except WeightsError as error:
+        found, _, advice = str(error).partition(". ")
+        return Check("weights", "fail", found, advice)
+    return Check("weights", "pass", "; ".join(f"{part} from {place}" for part, place in places.items()))
+
+
+def check_gpu_memory(estimate: MemoryEstimate, least: MemoryEstimate, card: Card, measured_bytes: int | None) -> Check:
+    """The peak of a step against the card; `least` is the estimate for one study at a time."""
+    peak = estimate.total if measured_bytes is None else measured_bytes + ALLOWANCE
+    found = f"{_gib(estimate.total)} at the peak (estimated) of {_gib(card.total_bytes)}"
+    if measured_bytes is not None:
+        found += f"; measured: {_gib(peak)}, {_gib(ALLOWANCE)} for CUDA itself included"
+    if card.others_bytes:
+        found += f"; others use {_gib(card.others_bytes)}"
+    if least.total > card.total_bytes:
+        advice = f"One study alone takes {_gib(least.total)}: use a smaller --image-size, --max-tokens or --encoder"
+        return Check("GPU memory", "fail", found, advice)
+    spill = WINDOWS_SPILL if card.is_windows and peak + GIB > card.total_bytes else ""
+    if peak <= card.free_bytes:
+        return Check("GPU memory", "pass", found, spill)
+    close = "Close other programs on the GPU" if peak <= card.total_bytes else ""
+    halve = "Out of memory halves the batch and keeps the results; a smaller --batch with more --accumulation does too"
+    return Check("GPU memory", "warning", found, ". ".join(filter(None, (close, halve, spill))))
+
+
+def without_card(estimate: MemoryEstimate, precision: str) -> Check:
+    return Check("GPU memory", "pass", f"{_gib(estimate.total)} at the peak on a GPU in {precision} (estimated)")
+
+
+def check_memory(needed_bytes: int, available_bytes: int) -> Check:
+    """The memory of the computer: a step taken there, and the copy from which checkpoints are written."""
+    found = f"{_gib(needed_bytes)} needed (estimated), {_gib(available_bytes)} available"
+    if needed_bytes <= available_bytes:
+        return Check("memory", "pass", found)
+    return Check("memory", "warning", found, "Close other programs: a computer that swaps trains many times slower")
+
+
+def check_time(time: TimeEstimate, speed: Speed, settings: Settings) -> Check:
+    """How long the run takes, by the steps that were measured."""
+    epochs = ", ".join(f"{in_words(seconds)} ({stage})" for stage, seconds in time.epoch_s.items())
+    decoding = f"; before it {in_words(time.decoding_s)} to decode the images once" if time.decoding_s else ""
+    found = (
+        f"{in_words(time.run_s)} for {settings.epochs} epochs{decoding}. An epoch: {epochs}. "
+        f"Measured in {speed.num_steps} step{'s' if speed.num_steps > 1 else ''} of {speed.studies_in_step} studies"
+    )
+    advice = []
+    if time.run_s > NIGHT_S:
+        advice.append("Longer than a night: it can be stopped and resumed at any time")
+    if speed.micro_batch < settings.micro_batch:
+        advice.append(f"Only {speed.micro_batch} studies fit on the GPU at once: the batch will be halved")
+    return Check("time", "warning" if advice else "pass", found, ". ".join(advice))
+
+
+def in_words(seconds: float) -> str:
+    """8 s, 12 min, 3 h 20 min, 16 days: no more precise than an estimate is."""
+    if seconds < 99.5:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{round(minutes / 60 / 24)} days"
+
+
+def _gib(count: int) -> str:
+    return f"{count / GIB:.1f} GiB"

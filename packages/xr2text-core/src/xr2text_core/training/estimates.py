@@ -1,0 +1,132 @@
+"""What a run will need: memory by counting on paper, time from the speed that was measured.
+
+Nothing is fetched: a model with random weights is as large and as fast as the pretrained one.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode  # private, but runs a model without computing or its memory
+from torch.nn import functional
+
+from xr2text_core.data.cache import MOST_WORKERS
+from xr2text_core.model.build import model_config
+from xr2text_core.model.config import XR2TextConfig
+from xr2text_core.model.weights import cached_folder
+from xr2text_core.model.xr2text import XR2TextModel
+from xr2text_core.report.tokenizer import ReportTokenizer
+from xr2text_core.training.curriculum import stage_of
+from xr2text_core.training.plan import Plan
+from xr2text_core.training.settings import Settings
+from xr2text_core.training.speed import Sample, Speed
+
+GIB = 2**30
+STATE_BYTES = 16  # a parameter in fp32: weight 4, gradient 4, two moments of AdamW 8
+CHECKPOINT_BYTES = 12  # of that, what a checkpoint holds
+LOGIT_BYTES = 6  # a logit at the loss, beside what is kept of it: 2 in 16 bits and 4 in fp32
+ALLOWANCE = round(0.6 * GIB)  # assumed: CUDA context, workspaces of cuDNN and cuBLAS, gaps between blocks
+BART_VOCABULARY = 50265
+LEARNED_VOCABULARY = 4000  # tokens that are learned from reports, at most
+
+
+def planned_config(settings: Settings, vocabulary: int = LEARNED_VOCABULARY) -> XR2TextConfig:
+    """The sizes of the model of a run, without a look at the hub: a decoder that is not here counts as a BART base.
+
+    `vocabulary` is that of a tokenizer learned from the reports. WeightsError for an unknown encoder.
+    """
+    decoder = cached_folder(settings.decoder)
+    is_pretrained, is_here = settings.pretrained == "yes", Path(decoder).is_dir()
+    sizes = (settings.image_size, settings.max_tokens, ReportTokenizer.learn([]))
+    config = model_config(settings.encoder, decoder, is_pretrained and is_here, *sizes)
+    if is_pretrained and is_here:
+        return config
+    bart = config.bart | {"vocab_size": BART_VOCABULARY if is_pretrained else vocabulary}
+    return XR2TextConfig(config.encoder, config.encoder_options, config.image_size, bart)
+
+
+def count_parameters(config: XR2TextConfig) -> int:
+    with torch.device("meta"):
+        return sum(parameter.numel() for parameter in XR2TextModel(config).parameters())
+
+
+def checkpoint_bytes(config: XR2TextConfig) -> int:
+    """A checkpoint, in a file and in the copy in memory from which it is written: weights and moments of AdamW."""
+    return CHECKPOINT_BYTES * count_parameters(config)
+
+
+@dataclass(frozen=True)
+class MemoryEstimate:
+    """Bytes at the peak of a training step: the end of a forward pass, when AdamW and gradients exist already."""
+
+    state: int
+    activations: int
+    logits: int
+    allowance: int = ALLOWANCE
+
+    @property
+    def total(self) -> int:
+        return self.state + self.activations + self.logits + self.allowance
+
+
+def estimate_memory(config: XR2TextConfig, settings: Settings) -> MemoryEstimate:
+    """For a micro-batch whose reports are all as long as --max-tokens, the longest there can be."""
+    tokens = settings.micro_batch * settings.max_tokens
+    return MemoryEstimate(
+        state=STATE_BYTES * count_parameters(config),
+        activations=_kept_bytes(config, settings.micro_batch, settings.max_tokens, settings.precision != "fp32"),
+        logits=LOGIT_BYTES * tokens * config.vocab_size,
+    )
+
+
+def _kept_bytes(config: XR2TextConfig, num_studies: int, num_tokens: int, in_16_bits: bool) -> int:
+    """What a forward pass keeps for the backward pass, weights cast to 16 bits included: each storage once.
+
+    The model runs on tensors without contents. Autocast is that of the CPU, with one difference to CUDA's made up for.
+    """
+    kept: dict[int, torch.UntypedStorage] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage._cdata] = storage
+        return tensor
+
+    with torch.device("meta"):
+        model = XR2TextModel(config).train()
+    with FakeTensorMode(allow_non_fake_inputs=True), torch.autocast("cpu", torch.bfloat16, enabled=in_16_bits):
+        model.to_empty(device="cpu")
+        if in_16_bits:
+            for module in model.modules():
+                if isinstance(module, nn.LayerNorm):  # CUDA computes these in fp32, the CPU does not
+                    module.register_forward_pre_hook(lambda _, inputs: (inputs[0].float(),))
+        images = torch.zeros(num_studies, 1, config.image_size, config.image_size)
+        tokens = torch.zeros(num_studies, num_tokens, dtype=torch.long)
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            logits = model(pixel_values=images, decoder_input_ids=tokens, use_cache=False).logits
+            functional.cross_entropy(logits.float().flatten(0, 1), tokens.flatten())
+        weights = {parameter.untyped_storage()._cdata for parameter in model.parameters()}
+        return sum(storage.nbytes() for key, storage in kept.items() if key not in weights)
+
+
+@dataclass(frozen=True)
+class TimeEstimate:
+    """Seconds: an epoch of each stage, validation included; the whole run; decoding all images once before it."""
+
+    epoch_s: dict[str, float]
+    run_s: float
+    decoding_s: float
+
+
+def estimate_time(settings: Settings, sample: Sample, speed: Speed, num_new_images: int) -> TimeEstimate:
+    """Stages admit different numbers of studies, so their epochs differ; saving checkpoints is left out."""
+    plan = Plan(settings, sample.train.study_ids, [stage_of(labels) for labels in sample.train.labels])
+    study_s = speed.study_s * sample.num_train / len(sample.train)
+    validation_s = speed.report_s * sample.num_val
+    each = {epoch: plan.num_studies(epoch) * study_s + validation_s for epoch in range(1, settings.epochs + 1)}
+    return TimeEstimate(
+        epoch_s={plan.stage(epoch): seconds for epoch, seconds in each.items()},
+        run_s=sum(each.values()),
+        decoding_s=speed.image_s * num_new_images / min(os.cpu_count() or 1, MOST_WORKERS),
+    )

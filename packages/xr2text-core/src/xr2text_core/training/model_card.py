@@ -1,0 +1,168 @@
+"""The README.md of an exported model: what it is, how it was trained and scored, how to load it, what it cannot do.
+
+It is meant to be passed on, so no path, no host, no run name and no text of a report may stand in it.
+"""
+
+import re
+from collections.abc import Mapping
+
+from xr2text_core import __version__
+from xr2text_core.metrics.protocols import describe
+from xr2text_core.model.xr2text import XR2TextModel
+from xr2text_core.training.origin import Origin
+from xr2text_core.training.record import versions
+from xr2text_core.training.settings import Settings
+
+HEAD = """\
+---
+library_name: transformers
+pipeline_tag: image-to-text
+language: en
+tags:
+- xr2text
+- chest-x-ray
+- radiology-report-generation
+---
+
+# XR2Text: reports for chest X-rays
+
+**Research software, not a medical device.** No report from this model may be used in the care of a patient.
+"""
+LOADING = """\
+## How to load it
+
+With the package `xr2text-core` installed:
+
+```python
+import xr2text_core.auto  # tells transformers of this kind of model
+from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
+
+folder = "."  # where this file lies
+model = AutoModel.from_pretrained(folder).eval()
+processor = AutoImageProcessor.from_pretrained(folder)
+tokenizer = AutoTokenizer.from_pretrained(folder)
+
+pixels = processor("image.png")["pixel_values"]
+ids = model.generate(pixel_values=pixels)
+print(tokenizer.decode(ids[0], skip_special_tokens=True).strip())
+```
+
+The weights are in `model.safetensors`, which holds numbers only; pickled weights (`.bin`) are not loaded.
+"""
+ONNX = """\
+`encoder.onnx` runs without PyTorch and writes no reports: `pixel_values` (images, 1, size, size) in, and out come
+`finding_logits` (images, regions + 1, findings), the last row for the whole image, and `region_attention` (images,
+regions and further queries, cells of the image row by row). `config.json` names the regions and the findings.
+"""
+LIMITS = """\
+## Limits
+
+- It sees one frontal image of a study: no lateral view, no earlier study, no question of the referring physician.
+- It tends to write what reports usually say, also where the image says otherwise. A score without the rows of trivial
+  reports beside it (`python -m xr2text_core.evaluate`) does not show that the image was looked at.
+- BLEU, ROUGE-L and CIDEr compare words, not diagnoses. Rule-label F1 compares findings that our own rule labeler reads
+  in both reports; it is not CheXbert.
+- Weights and vocabulary were learned from reports and can repeat words of them. Pass them on only where the terms of
+  the data set allow it.
+"""
+PHANTOM = """\
+- It was trained on drawn phantoms only. It knows nothing of real radiographs.
+"""
+SECTIONS = {"findings": "findings", "impression": "impression", "both": "findings and the impression"}
+SCORES = {
+    "BLEU-1": "bleu_1",
+    "BLEU-2": "bleu_2",
+    "BLEU-3": "bleu_3",
+    "BLEU-4": "bleu_4",
+    "ROUGE-L": "rouge_l",
+    "CIDEr": "cider",
+    "rule-label F1": "clinical_f1",
+    "distinct reports": "distinct_reports",
+    "loss (nats per token)": "val_loss",
+}
+
+
+def model_card(origin: Origin, model: XR2TextModel, has_onnx: bool) -> str:
+    """The card of the model of a checkpoint, as Markdown with the header of the Hugging Face hub."""
+    loading = f"{LOADING}\n{ONNX}" if has_onnx else LOADING
+    limits = LIMITS + (PHANTOM if origin.settings.data == "phantom" else "")
+    return "\n".join(
+        [HEAD, _what_it_is(origin, model), _training(origin), _scores(origin), loading, limits, _made_with(origin)]
+    )
+
+
+def _what_it_is(origin: Origin, model: XR2TextModel) -> str:
+    config, settings = model.config, origin.settings
+    size = f"{config.image_size} x {config.image_size}"
+    millions = sum(parameter.numel() for parameter in model.parameters()) / 1e6
+    return (
+        f"It writes the {SECTIONS[settings.section]} of a report for a grey image of {size} pixels, "
+        f"at most {settings.max_tokens} tokens long. {millions:.1f} M parameters: the image encoder "
+        f"`{config.encoder}` (timm), queries for {len(config.regions)} anatomical regions, and a decoder of the BART "
+        f"family with {config.bart['decoder_layers']} layers of width {config.bart['d_model']}.\n"
+    )
+
+
+def _training(origin: Origin) -> str:
+    settings, progress = origin.settings, origin.progress
+    sizes = origin.run.get("data", {}).get("splits", {})
+    epoch = f"in epoch {progress.epoch}" if origin.is_within_epoch else f"after epoch {progress.epoch - 1}"
+    return "## Training\n\n" + _table(
+        {
+            "data set": settings.data,
+            "studies": ", ".join(f"{count} {split}" for split, count in sizes.items()) or "not recorded",
+            "section of the reports": settings.section,
+            "weights": f"`{origin.checkpoint}`: {epoch} of {settings.epochs}, {progress.step} updates",
+            "started from": _start(settings),
+            "curriculum": f"yes, replay {settings.replay:g}" if settings.curriculum else "no",
+            "studies per update": f"{settings.effective_batch} ({settings.micro_batch} x {settings.accumulation})",
+            "peak learning rates": f"encoder {settings.encoder_rate:g}, decoder {settings.decoder_rate:g}, "
+            f"new layers {settings.new_rate:g}",
+            "weight decay": f"{settings.weight_decay:g}",
+            "weight of the finding loss": f"{settings.finding_weight:g}",
+            "precision on a GPU": settings.precision,
+            "seed": str(settings.seed),
+            "device": origin.run.get("device", "not recorded"),
+        }
+    )
+
+
+def _start(settings: Settings) -> str:
+    """Hub names are said, folders are not: they are of one computer."""
+    if settings.pretrained != "yes":
+        return "random weights"
+    parts = (settings.encoder, settings.decoder)
+    names = [f"`{part}`" if re.fullmatch(r"\w[\w.-]*(/[\w.-]+)?", part) else "a local folder" for part in parts]
+    return f"pretrained weights: encoder {names[0]}, decoder {names[1]}"
+
+
+def _scores(origin: Origin) -> str:
+    if not origin.row:
+        why = "the weights are from within an epoch" if origin.is_within_epoch else "the checkpoint keeps no scores"
+        return f"## Scores\n\nNot recorded: {why}. `python -m xr2text_core.evaluate` scores a checkpoint.\n"
+    protocol = origin.run.get("protocol", {})
+    about = {
+        "scored on": f"the validation split, at most {origin.settings.val_studies} studies",
+        "section": protocol.get("section", origin.settings.section),
+        "decoding": protocol.get("decoding", "not recorded"),
+        "protocol": describe(protocol["text"]) if protocol.get("text") else "not recorded, so nothing compares",
+    }
+    scores = {name: origin.row.get(column) or "not measured" for name, column in SCORES.items()}
+    return (
+        f"## Scores after epoch {origin.row['epoch']}\n\n{_table(about | scores)}\n"
+        "The best model is chosen by these very studies, so its scores on unseen ones are a little lower.\n"
+    )
+
+
+def _made_with(origin: Origin) -> str:
+    trained = {"xr2text-core": origin.version, **origin.run.get("versions", {})}
+    exported = {"xr2text-core": __version__, **versions()}
+    return f"## Versions\n\nTrained with {_listed(trained)}. Exported with {_listed(exported)}.\n"
+
+
+def _listed(versions: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
+
+
+def _table(cells: Mapping[str, str]) -> str:
+    return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in cells.items()), ""])

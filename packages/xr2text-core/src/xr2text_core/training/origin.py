@@ -1,0 +1,59 @@
+"""Where a checkpoint comes from: what it holds, and what run.json of its run says."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xr2text_core.training.progress import Progress
+from xr2text_core.training.settings import DEFINE_THE_RUN, Settings
+from xr2text_core.training.trained import settings_from
+
+
+@dataclass(frozen=True)
+class Origin:
+    """`run` holds the fields of run.json (docs/run-files.md); empty where it was not found or is of another run."""
+
+    checkpoint: str  # name of the file
+    version: str
+    settings: Settings
+    progress: Progress
+    run: dict[str, Any]
+
+    @property
+    def is_within_epoch(self) -> bool:
+        """Saved in the middle of an epoch, which therefore has no scores."""
+        return self.progress.step_in_epoch > 0
+
+    @property
+    def row(self) -> dict[str, str]:
+        """The history row of the epoch that these weights end; empty where there is none."""
+        last = self.progress.rows[-1] if self.progress.rows else {}
+        return last if last.get("step") == str(self.progress.step) else {}
+
+
+def origin_of(path: Path, contents: dict[str, Any]) -> Origin:
+    """The origin of the checkpoint at `path` with these contents."""
+    settings = settings_from(contents)
+    progress = Progress.from_dict(contents["progress"])
+    return Origin(path.name, contents["version"], settings, progress, _run_of(settings, path.resolve()))
+
+
+def _run_of(settings: Settings, path: Path) -> dict[str, Any]:
+    """OUT/checkpoints/RUN/file.pt belongs to OUT/data/statistics/RUN/run.json."""
+    for parent in path.parents:
+        if parent.name == "checkpoints":
+            statistics = parent.parent / "data" / "statistics" / path.parent.relative_to(parent)
+            run = _read_json(statistics / "run.json")
+            theirs = run.get("settings", {})
+            is_the_same = all(theirs.get(name) == getattr(settings, name) for name in DEFINE_THE_RUN)
+            return run if is_the_same else {}
+    return {}
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        contents = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return contents if isinstance(contents, dict) else {}

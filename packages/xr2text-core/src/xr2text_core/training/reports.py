@@ -1,0 +1,35 @@
+"""What a trained model makes of images: a report, where each region looked, and the findings that it suspects."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from xr2text_core.data.augment import to_float
+from xr2text_core.model.generation import write_reports
+from xr2text_core.training.trained import TrainedModel
+
+
+@dataclass(frozen=True)
+class WrittenReports:
+    """One report per image; attention (N, R, G, G), each map sums to 1; suspected (N, R + 1, F), 0..1, the last row for
+    the whole image."""
+
+    reports: list[str]
+    attention: NDArray[np.float32]
+    suspected: NDArray[np.float32]
+
+
+def reports_for(trained: TrainedModel, images: Sequence[NDArray[Any]], num_beams: int) -> WrittenReports:
+    """Reports of uint8 images, each (H, H)."""
+    pixels = to_float(torch.from_numpy(np.stack(images)).to(trained.device))
+    with torch.inference_mode():
+        seen = trained.model.get_encoder()(pixels)
+    reports = write_reports(trained.model, trained.tokenizer, seen, trained.settings.max_tokens, num_beams)
+    maps = seen.region_attention[:, : len(trained.model.config.regions)].float().cpu().numpy()
+    side = round(maps.shape[-1] ** 0.5)
+    suspected = seen.finding_logits.float().sigmoid().cpu().numpy()
+    return WrittenReports(reports, maps.reshape(*maps.shape[:2], side, side), suspected)

@@ -1,0 +1,177 @@
+"""How fast this computer trains: a few real steps and reports of a model with random weights, on a sample."""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+
+from xr2text_core.data.augment import to_float
+from xr2text_core.data.batches import Batch, finding_targets, padded
+from xr2text_core.data.images import ImageError, Pixels, read_image
+from xr2text_core.data.ready import ReadyStudies, make_ready
+from xr2text_core.data.study import Dataset, DatasetError, Study
+from xr2text_core.model.config import XR2TextConfig
+from xr2text_core.model.generation import write_reports
+from xr2text_core.model.xr2text import XR2TextModel
+from xr2text_core.report.tokenizer import ReportTokenizer
+from xr2text_core.training.optimizer import build_optimizer, make_state
+from xr2text_core.training.settings import Settings
+from xr2text_core.training.step import Stepper
+
+SAMPLE_STUDIES = 4000
+MOST_STEPS, ENOUGH_S = 5, 5.0  # timed steps, at most; no further one after so many seconds
+SLOW_S = 1.0  # where one micro-batch takes longer on a CPU, whole steps would take minutes
+REPORTS_AT_ONCE = {"cpu": 64, "cuda": 16}  # as evaluate does
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Studies that stand for the whole data set, which has `num_train` and `num_val` of them."""
+
+    train: ReadyStudies
+    val: ReadyStudies
+    tokenizer: ReportTokenizer
+    num_train: int
+    num_val: int
+
+
+def draw_sample(dataset: Dataset, settings: Settings) -> Sample:
+    """Evenly spread over the data set, its reports tokenized and labelled. DatasetError where a split is empty."""
+    train, val = _usable(dataset, "train", settings), _usable(dataset, "val", settings)[: settings.val_studies]
+    if not train or not val:
+        raise DatasetError(
+            f"{len(train)} training and {len(val)} validation studies have a {settings.section} section, "
+            "but a run needs at least one of each"
+        )
+    few = train[:: -(-len(train) // SAMPLE_STUDIES)]
+    tokenizer = ReportTokenizer.learn([study.report.section(settings.section) for study in few])
+    ready = [make_ready(each, settings.section, tokenizer, settings.max_tokens) for each in (few, val)]
+    return Sample(ready[0], ready[1], tokenizer, len(train), len(val))
+
+
+def _usable(dataset: Dataset, split: str, settings: Settings) -> list[Study]:
+    return [study for study in dataset.split(split) if study.report.section(settings.section)]
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Seconds that a training study, a validation report and the decoding of an image take, and how it was measured."""
+
+    study_s: float
+    report_s: float
+    image_s: float
+    num_steps: int
+    studies_in_step: int
+    micro_batch: int  # smaller than asked for when the memory did not suffice
+    peak_bytes: int | None  # allocated on the GPU, with reports of full length
+
+
+def measure_speed(
+    settings: Settings, config: XR2TextConfig, sample: Sample, show: Callable[[str], None] = lambda _: None
+) -> Speed:
+    """Train a few steps and write a few reports; `show` is told what comes next. OutOfMemory when no study fits.
+
+    Where whole steps would take minutes, single micro-batches are timed instead.
+    """
+    show("reading images")
+    started = time.perf_counter()
+    train = _first_images(sample.train, settings.effective_batch, settings.image_size)
+    val = _first_images(sample.val, max(REPORTS_AT_ONCE.values()), settings.image_size)
+    image_s = (time.perf_counter() - started) / (len(train) + len(val))
+    show("building the model")
+    bench = _Bench(settings, config)
+    show("warming up")
+    longest = bench.batch(sample.train, train, bench.warm_up_studies(settings), settings.max_tokens)
+    warm_up_s, micro_batch = bench.step_s(longest, settings.micro_batch, 0)
+    peak = torch.cuda.max_memory_allocated() if bench.on_gpu else None
+    show("timing steps")
+    is_slow = not bench.on_gpu and warm_up_s > SLOW_S  # a GPU loads its kernels meanwhile
+    batch = bench.batch(sample.train, train, micro_batch if is_slow else settings.effective_batch)
+    seconds = [bench.step_s(batch, micro_batch, 1)[0]]
+    while len(seconds) < MOST_STEPS and sum(seconds) < ENOUGH_S:
+        seconds.append(bench.step_s(batch, micro_batch, 1 + len(seconds))[0])
+    show("writing reports")
+    reports = bench.batch(sample.val, val, settings.micro_batch if is_slow else REPORTS_AT_ONCE[bench.device.type])
+    return Speed(
+        study_s=sum(seconds) / len(seconds) / len(batch),
+        report_s=bench.reports_s(reports, sample.tokenizer) / len(reports),
+        image_s=image_s,
+        num_steps=len(seconds),
+        studies_in_step=len(batch),
+        micro_batch=micro_batch,
+        peak_bytes=peak,
+    )
+
+
+def _first_images(studies: ReadyStudies, most: int, size: int) -> dict[int, Pixels]:
+    """The first images that can be read, by index of their study. DatasetError when none of the first can."""
+    found: dict[int, Pixels] = {}
+    for index in range(min(2 * most, len(studies))):
+        with suppress(ImageError):
+            found[index] = read_image(studies.images[index], size)
+        if len(found) == most:
+            break
+    if not found:
+        raise DatasetError(f"none of the first images of the data set can be read, such as {studies.images[0]}")
+    return found
+
+
+class _Bench:
+    """A model with random weights and all that its steps need."""
+
+    def __init__(self, settings: Settings, config: XR2TextConfig) -> None:
+        self.accelerator = Accelerator(mixed_precision=precision_in_use(settings), cpu=settings.device == "cpu")
+        self.device = self.accelerator.device
+        self.on_gpu = self.device.type == "cuda"
+        model = XR2TextModel(config)
+        self.model, optimizer = self.accelerator.prepare(model, build_optimizer(model, settings, self.device))
+        self.stepper = Stepper(self.accelerator, self.model, optimizer, settings.finding_weight, settings.seed)
+        make_state(optimizer)
+
+    def warm_up_studies(self, settings: Settings) -> int:
+        """The peak of the memory comes with the second micro-batch, when the first has left its gradients."""
+        return settings.micro_batch * min(2 if self.on_gpu else 1, settings.accumulation)
+
+    def batch(self, studies: ReadyStudies, images: dict[int, Pixels], most: int, num_tokens: int = 0) -> Batch:
+        """At most so many of these studies; with `num_tokens`, their reports are repeated to that length."""
+        indices = list(images)[:most]
+        tokens = [studies.tokens[index] for index in indices]
+        if num_tokens:
+            tokens = [(each * num_tokens)[:num_tokens] for each in tokens]
+        targets = np.stack([finding_targets(studies.labels[index]) for index in indices])
+        pixels = torch.from_numpy(np.stack([images[index] for index in indices]))
+        return Batch(
+            to_float(pixels.to(self.device)), padded(tokens).to(self.device), torch.from_numpy(targets).to(self.device)
+        )
+
+    def step_s(self, batch: Batch, micro_batch: int, step: int) -> tuple[float, int]:
+        """Seconds of one step, and the micro-batch that its memory allowed."""
+        self.model.train()
+        started = self._now()
+        result = self.stepper.take_step(batch, micro_batch, step)
+        return self._now() - started, result.micro_batch
+
+    def reports_s(self, batch: Batch, tokenizer: ReportTokenizer) -> float:
+        """Seconds of what evaluate does with a batch: the loss, and reports as long as the longest reference."""
+        self.model.eval()
+        started = self._now()
+        with torch.inference_mode(), self.accelerator.autocast():
+            seen = self.model.get_encoder()(batch.images)
+            self.model(encoder_outputs=seen, labels=batch.tokens)
+            write_reports(self.model, tokenizer, seen, batch.tokens.shape[1])
+        return self._now() - started
+
+    def _now(self) -> float:
+        if self.on_gpu:
+            torch.cuda.synchronize()  # what was asked of the GPU is done
+        return time.perf_counter()
+
+
+def precision_in_use(settings: Settings) -> str:
+    """As accelerate names it: without a GPU there is no mixed precision."""
+    is_mixed = settings.device != "cpu" and torch.cuda.is_available() and settings.precision != "fp32"
+    return settings.precision if is_mixed else "no"

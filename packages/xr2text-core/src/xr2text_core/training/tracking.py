@@ -1,0 +1,51 @@
+"""Optional curves for TensorBoard, through accelerate's tracker: each row of the history, as soon as it is written."""
+
+import logging
+from dataclasses import asdict
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from xr2text_core.run.folder import RunError
+from xr2text_core.run.history import EpochRow
+
+TRACKERS = ("tensorboard",)  # each is the name of the package that it needs, and of the folder that it writes
+log = logging.getLogger(__name__)
+
+
+def check_tracker(name: str) -> None:
+    """RunError where the package of a tracker is missing."""
+    if name and find_spec(name) is None:
+        raise RunError(f"--track {name} needs the package {name}: `pip install {name}` installs it")
+
+
+class Curves:
+    """The curves of `--track NAME`, in the folder NAME of the run's statistics; without a name it does nothing.
+
+    A courtesy, like status.json: what cannot be written is said once and never ends a training.
+    """
+
+    def __init__(self, name: str, statistics: Path, epoch: int) -> None:
+        """`epoch` is the first that will be added; what an attempt before a resume logged from there on is hidden."""
+        self._tracker: Any = None
+        if name:
+            from accelerate.tracking import TensorBoardTracker
+
+            self._tracker = TensorBoardTracker(name, statistics, purge_step=epoch)
+            self._try("start")
+
+    def add(self, row: EpochRow) -> None:
+        values = {column: value for column, value in asdict(row).items() if isinstance(value, int | float)}
+        self._try("log", values, row.epoch)
+
+    def close(self) -> None:
+        self._try("finish")
+
+    def _try(self, action: str, *arguments: object) -> None:
+        if self._tracker is None:
+            return
+        try:
+            getattr(self._tracker, action)(*arguments)
+        except OSError as error:
+            log.warning("The curves for %s end here, training goes on: %s", self._tracker.name, error)
+            self._tracker = None

@@ -1,0 +1,29 @@
+"""The encoder says the same without PyTorch, for any number of images."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from xr2text_core.data.batches import BatchMaker
+from xr2text_core.model.onnx import OUTPUTS, write_onnx
+from xr2text_core.model.xr2text import XR2TextModel
+
+
+def test_onnx_gives_the_findings_and_the_attention_of_pytorch_for_any_number_of_images(
+    tiny_model: XR2TextModel, batches: BatchMaker, tmp_path: Path
+) -> None:
+    for package in ("onnx", "onnxscript"):
+        pytest.importorskip(package, reason="needs xr2text-core[onnx]")
+    runtime = pytest.importorskip("onnxruntime")
+    model = tiny_model.eval()
+    write_onnx(model, tmp_path / "encoder.onnx")
+    session = runtime.InferenceSession(tmp_path / "encoder.onnx", providers=["CPUExecutionProvider"])
+    for number in (1, 5):
+        images = batches.plain(range(number)).images
+        found = dict(zip(OUTPUTS, session.run(list(OUTPUTS), {"pixel_values": images.numpy()}), strict=True))
+        with torch.inference_mode():
+            seen = model.get_encoder()(images)
+        assert np.allclose(found["finding_logits"], seen.finding_logits.numpy(), atol=1e-4)
+        assert np.allclose(found["region_attention"], seen.region_attention.numpy(), atol=1e-5)

@@ -1,0 +1,109 @@
+"""Curves for TensorBoard hold what the history holds, a resumed run replaces what it repeats, nothing ends a run."""
+
+import itertools
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from accelerate import Accelerator
+
+from xr2text_core.run.folder import RunError, RunFolder
+from xr2text_core.run.history import HEADER, EpochRow
+from xr2text_core.training.arguments import parse_arguments, settings_of
+from xr2text_core.training.progress import Progress
+from xr2text_core.training.recorder import open_run
+from xr2text_core.training.settings import Settings
+from xr2text_core.training.tracking import Curves
+
+SOME = {
+    "epoch": 1,
+    "stage": "normal_cases",
+    "bleu_4": 0.125,
+    "gpu_peak_mib": None,
+    "finished_at": "2026-11-23T21:04:05",
+}
+ROW = EpochRow(**{**dict.fromkeys(HEADER, 7), **SOME})
+
+
+@pytest.fixture(autouse=True)
+def accelerator() -> Accelerator:
+    """As in a training: accelerate's tracker asks it whether this is the main process."""
+    return Accelerator()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seconds that pass by themselves: TensorBoard reads its files in the order of the second in their names."""
+    pytest.importorskip("tensorboard")
+    seconds = itertools.count(1_800_000_000)
+    clock = SimpleNamespace(time=lambda: next(seconds))
+    monkeypatch.setattr("tensorboard.summary.writer.event_file_writer.time", clock)
+
+
+def log_scores(folder: Path, scores: dict[int, float]) -> None:
+    """What one start of the trainer logs."""
+    with closing(Curves("tensorboard", folder, min(scores))) as curves:
+        for epoch, score in scores.items():
+            curves.add(replace(ROW, epoch=epoch, bleu_4=score))
+
+
+def shown(folder: Path, name: str) -> list[tuple[int, float]]:
+    """The epochs and values of a curve, as TensorBoard reads them."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(folder / "tensorboard"))
+    events.Reload()
+    return [(event.step, event.value) for event in events.Scalars(name)] if name in events.Tags()["scalars"] else []
+
+
+def test_the_curves_are_the_columns_of_the_history(tmp_path: Path, clock: None) -> None:
+    log_scores(tmp_path, {1: 0.125, 2: 0.25, 3: 0.375})
+    assert shown(tmp_path, "bleu_4") == [(1, 0.125), (2, 0.25), (3, 0.375)]
+    assert shown(tmp_path, "distinct_reports") == [(1, 7.0), (2, 7.0), (3, 7.0)]
+    assert shown(tmp_path, "gpu_peak_mib") == []  # not measured is not zero
+
+
+def test_an_epoch_can_be_seen_as_soon_as_it_is_over(tmp_path: Path, clock: None) -> None:
+    with closing(Curves("tensorboard", tmp_path, 1)) as curves:
+        curves.add(ROW)
+        assert shown(tmp_path, "bleu_4") == [(1, 0.125)]
+
+
+def test_a_resumed_run_replaces_the_epochs_that_it_repeats(tmp_path: Path, clock: None) -> None:
+    log_scores(tmp_path, {1: 0.5, 2: 0.5, 3: 0.5})
+    log_scores(tmp_path, {2: 0.25})
+    assert shown(tmp_path, "bleu_4") == [(1, 0.5), (2, 0.25)]
+
+
+def test_a_run_tracks_its_rows_where_asked_for(tmp_path: Path, clock: None) -> None:
+    for track in ("", "tensorboard"):
+        folder = RunFolder.under(tmp_path, f"run{track}")
+        recorder = open_run(folder, Settings(track=track), fresh=False, is_first=True)
+        progress = Progress()
+        with recorder.holding_run(progress):
+            recorder.row(ROW, progress)
+        assert (folder.statistics / "tensorboard").exists() == bool(track)
+    assert shown(folder.statistics, "bleu_4") == [(1, 0.125)]
+
+
+def test_nothing_is_written_unless_asked_for(tmp_path: Path) -> None:
+    with closing(Curves("", tmp_path, 1)) as curves:
+        curves.add(ROW)
+    assert list(tmp_path.iterdir()) == []
+    assert settings_of(parse_arguments([])).track == ""
+
+
+def test_curves_that_cannot_be_written_end_no_training(
+    tmp_path: Path, clock: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "tensorboard").write_text("in the way")
+    log_scores(tmp_path, {1: 0.5, 2: 0.5})
+    assert caplog.text.count("The curves for tensorboard end here, training goes on") == 1
+
+
+def test_a_missing_package_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xr2text_core.training.tracking.find_spec", lambda name: None)
+    with pytest.raises(RunError, match=r"--track tensorboard needs the package tensorboard: .pip install tensorboard"):
+        settings_of(parse_arguments(["--track", "tensorboard"]))
