@@ -211,8 +211,12 @@ def run_side(side: str, folder: Path, epochs: int) -> dict[str, float]:
     """Start a process for one side and collect what it says."""
     command = [sys.executable, __file__, "--side", side, "--folder", str(folder), "--epochs", str(epochs)]
     started, found = time.perf_counter(), {}
+    environment = {**os.environ, "GOMP_SPINCOUNT": "2000"}  # what our command sets for itself serves the peer too
     errors = folder / "errors.txt"
-    with errors.open("w") as log, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as process:
+    with (
+        errors.open("w") as log,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment) as process,
+    ):
         for line in process.stdout or ():
             if not line.startswith("@"):
                 continue
