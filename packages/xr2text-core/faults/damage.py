@@ -2,6 +2,7 @@
 
 import random
 import shutil
+from argparse import Namespace
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -94,16 +95,17 @@ def goes_unnoticed(path: Path, is_good: Path | None = None) -> str | None:
     return None
 
 
-def run(bench: Bench, count: int, starts: int) -> list[Outcome]:
-    """`count` damages of the files of a run, read in this process; `starts` of the trainer over damaged ones."""
+def run(bench: Bench, options: Namespace) -> list[Outcome]:
+    """Damaged files of a run that are read, and starts of the trainer over damaged ones."""
     stopped_run(bench)
-    read = bench.spread(read_damaged, -(-count // PER_TRIAL))
+    read = bench.spread(read_damaged, -(-options.damage // PER_TRIAL))
     kinds = Counter(word for trial in read for word in trial.how)
     remark = ", ".join(f"{kind} {number}" for kind, number in kinds.most_common())
     rows = [outcome_of("damaged checkpoint, read", read, remark)]
     cases = {"the newest": one_damaged, "the best": best_damaged, "all of them": all_damaged}
     return rows + [
-        outcome_of(f"damaged checkpoint, started: {case}", bench.spread(trial, starts)) for case, trial in cases.items()
+        outcome_of(f"damaged checkpoint, started: {case}", bench.spread(trial, options.trials))
+        for case, trial in cases.items()
     ]
 
 

@@ -1,6 +1,7 @@
 """Files taken away, replaced, or made read-only while the trainer works: it goes on, or ends in one sentence."""
 
 import shutil
+from argparse import Namespace
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -70,22 +71,20 @@ CHANGES: dict[str, Change] = {
 }  # fmt: skip
 
 
-def run(bench: Bench, rounds: int) -> list[Outcome]:
-    """Every change `rounds` times, each at another instant."""
-    names = list(CHANGES)
-    trials = bench.spread(changed, rounds * len(names))
+def run(bench: Bench, options: Namespace) -> list[Outcome]:
+    """Every change about once, each at another instant."""
+    trials = bench.spread(changed, -(-options.trials // 8) * len(CHANGES))
     kinds = ("deleted", "is a folder", "read-only")
-    return [outcome_of(f"file {kind} while training", [t for t in trials if t.how[0].endswith(kind)]) for kind in kinds]
+    return [
+        outcome_of(f"file {kind} while training", [trial for trial in trials if trial.how[0].endswith(kind)])
+        for kind in kinds
+    ]
 
 
 def changed(bench: Bench, number: int) -> Trial:
     """Do harm at a random instant, undo it a little later, and let the run end."""
     what, change = list(CHANGES.items())[number % len(CHANGES)]
-    chance, trial, run = (
-        seeded(bench.seed, "files", number),
-        Trial(f"files-{number}", 0, [what]),
-        bench.run(f"files-{number}"),
-    )
+    chance, trial, run = bench.begin("files", number, 0)
     instant, duration = bench.duration_s * chance.uniform(0.1, 0.8), bench.duration_s * chance.uniform(0.1, 0.5)
     process = run.start(drop_privileges)
     rest(process, instant)

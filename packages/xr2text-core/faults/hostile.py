@@ -7,6 +7,7 @@ import pickle
 import shutil
 import subprocess
 import zipfile
+from argparse import Namespace
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -86,12 +87,12 @@ def harm(path: Path, mark: Path) -> str | None:
     return "IT RAN CODE" if mark.exists() else said
 
 
-def run(bench: Bench, count: int, starts: int) -> list[Outcome]:
-    """`count` hostile files read; `starts` of the trainer over hostile ones and over ones with wrong contents."""
+def run(bench: Bench, options: Namespace) -> list[Outcome]:
+    """Hostile files that are read, and starts of the trainer over hostile ones and over ones with wrong contents."""
     return [
-        outcome_of("hostile file, read", bench.spread(read_hostile, -(-count // PER_TRIAL))),
-        outcome_of("hostile file as latest.pt, started", bench.spread(start_on_hostile, starts)),
-        outcome_of("right checksum, wrong contents, started", bench.spread(start_on_wrong, max(starts, 2 * len(KEYS)))),
+        outcome_of("hostile file, read", bench.spread(read_hostile, -(-options.hostile // PER_TRIAL))),
+        outcome_of("hostile file as latest.pt, started", bench.spread(start_on_hostile, options.trials)),
+        outcome_of("right checksum, wrong contents, started", bench.spread(start_on_wrong, 2 * len(KEYS))),
     ]
 
 

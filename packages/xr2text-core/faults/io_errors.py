@@ -1,5 +1,6 @@
 """A disk that fails, and kills between file operations: something happens at the n-th call, SQLite's way to test."""
 
+from argparse import Namespace
 from functools import partial
 
 from bench import Bench, Trial, ended, outcome_of
@@ -12,11 +13,11 @@ PLACES = {"checkpoints": "/checkpoints", "data/statistics": "/data/statistics"}
 MODES = {"e": "EIO", "s": "half a write", "k": "kill -9 before fsync or rename"}
 
 
-def run(bench: Bench, count: int) -> list[Outcome]:
-    """`count` runs for each place and each way of failing, twice as many for kills."""
+def run(bench: Bench, options: Namespace) -> list[Outcome]:
+    """Runs for each place and each way of failing, twice as many for kills."""
     if not Shim.is_loaded():
         return [Outcome("input/output error (EIO)", remark="skipped: needs Linux and a C compiler, for shim.c")]
-    return [_row(bench, mode, place, count * (2 if mode == "k" else 1)) for mode in MODES for place in PLACES]
+    return [_row(bench, mode, place, options.trials * (2 if mode == "k" else 1)) for mode in MODES for place in PLACES]
 
 
 def _row(bench: Bench, mode: str, place: str, count: int) -> Outcome:

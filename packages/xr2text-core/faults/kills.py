@@ -1,6 +1,7 @@
 """kill -9 at random instants, up to three times in a run: its end must be that of an unbroken run, to the bit."""
 
 import json
+from argparse import Namespace
 from collections import Counter
 
 from bench import Bench, Trial, ended, outcome_of
@@ -14,9 +15,9 @@ NONE = Repeated(0, 0.0)
 IMPORTS_S = 5.0  # of the real command, about
 
 
-def run(bench: Bench, kills: int, real_kills: int) -> list[Outcome]:
-    """`kills` runs started by fork, `real_kills` by the real command."""
-    forked, real = bench.spread(killed, kills), bench.spread(killed, real_kills, is_real=True)
+def run(bench: Bench, options: Namespace) -> list[Outcome]:
+    """Runs started by fork, and a few by the real command."""
+    forked, real = bench.spread(killed, options.kills), bench.spread(killed, options.real_kills, is_real=True)
     return [
         outcome_of("kill -9, trainer forked", forked, summary(forked)),
         outcome_of("kill -9, the real command", real, summary(real)),

@@ -1,6 +1,7 @@
 """Out of memory, real and pretended, and losses that are not finite."""
 
 import resource
+from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,12 @@ MIB = 2**20
 UPDATES = 13  # of the tiny run
 
 
-def run(bench: Bench, count: int) -> list[Outcome]:
-    """`count` runs of each kind."""
+def run(bench: Bench, options: Namespace) -> list[Outcome]:
+    """Runs of each kind."""
     return [
-        outcome_of("out of memory (RLIMIT_DATA)", bench.spread(limited, count)),
-        outcome_of("out of memory on a device (pretended)", bench.spread(pretended, count)),
-        outcome_of("loss not finite", bench.spread(not_finite, count)),
+        outcome_of("out of memory (RLIMIT_DATA)", bench.spread(limited, options.trials)),
+        outcome_of("out of memory on a device (pretended)", bench.spread(pretended, options.trials)),
+        outcome_of("loss not finite", bench.spread(not_finite, options.trials)),
         outcome_of("loss not finite, 20 times in a row", bench.spread(never_finite, 1)),
     ]
 

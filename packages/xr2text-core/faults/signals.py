@@ -1,6 +1,7 @@
 """Ctrl-C, SIGTERM and SIGHUP, alone and in storms: the exit code says which, and the next start goes on."""
 
 import signal
+from argparse import Namespace
 
 from bench import Bench, Trial, ended, outcome_of
 from processes import rest
@@ -10,21 +11,17 @@ STARTS = 3
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def run(bench: Bench, count: int) -> list[Outcome]:
-    """`count` runs that get one signal, and as many that get storms."""
+def run(bench: Bench, options: Namespace) -> list[Outcome]:
+    """Runs that get one signal, and as many that get storms."""
     return [
-        outcome_of("one SIGINT, SIGTERM or SIGHUP", bench.spread(stopped_once, count)),
-        outcome_of("storm of SIGINT, SIGTERM, SIGHUP", bench.spread(storm, count)),
+        outcome_of("one SIGINT, SIGTERM or SIGHUP", bench.spread(stopped_once, options.trials)),
+        outcome_of("storm of SIGINT, SIGTERM, SIGHUP", bench.spread(storm, options.trials)),
     ]
 
 
 def stopped_once(bench: Bench, number: int) -> Trial:
     """A single signal loses nothing once training has begun: the next start repeats no step."""
-    chance, trial, run = (
-        seeded(bench.seed, "signal", number),
-        Trial(f"signal-{number}", 0),
-        bench.run(f"signal-{number}"),
-    )
+    chance, trial, run = bench.begin("signal", number, 0)
     which, instant = STOPPING[number % 3], bench.duration_s * chance.random()
     process = run.start()
     rest(process, instant)
