@@ -60,7 +60,14 @@ def test_recomputing_activations_changes_no_gradient() -> None:
         torch.manual_seed(0)
         encoder: Any = ImageEncoder(name, 64, options)
         if is_checkpointing:
-            encoder.enable_gradient_checkpointing()
+            assert encoder.enable_gradient_checkpointing()
+            assert not encoder.enable_gradient_checkpointing()  # it is on already
         encoder(image).square().sum().backward()
         gradients.append(torch.cat([parameter.grad.flatten() for parameter in encoder.parameters()]))
     torch.testing.assert_close(*gradients)
+
+
+def test_a_backbone_that_cannot_recompute_says_so() -> None:
+    encoder = ImageEncoder(*PHANTOM_ENCODER[:1], 64, PHANTOM_ENCODER[1])
+    encoder.backbone = torch.nn.Identity()
+    assert not encoder.enable_gradient_checkpointing()

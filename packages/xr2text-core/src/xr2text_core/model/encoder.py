@@ -18,6 +18,7 @@ class ImageEncoder(nn.Module):
         self.backbone = create_backbone(name, image_size, options, pretrained)
         self.backbone.to(memory_format=torch.channels_last)  # convolutions on a CPU are several times faster so
         self.channels = int(self.backbone.num_features)
+        self.is_checkpointing = False
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (B, 1, H, H), values 0..1 -> tokens (B, N, C)."""
@@ -26,9 +27,16 @@ class ImageEncoder(nn.Module):
             return _map_to_tokens(features, self.channels)
         return features[:, getattr(self.backbone, "num_prefix_tokens", 0) :]
 
-    def enable_gradient_checkpointing(self) -> None:
-        """Recompute activations in the backward pass: less memory, about a fifth slower."""
-        self.backbone.set_grad_checkpointing(True)
+    def enable_gradient_checkpointing(self) -> bool:
+        """Recompute activations in the backward pass: less memory, slower. Says whether that is new and possible."""
+        if self.is_checkpointing:
+            return False
+        try:
+            self.backbone.set_grad_checkpointing(True)
+        except (AttributeError, AssertionError):  # timm's ways to say that a backbone cannot
+            return False
+        self.is_checkpointing = True
+        return True
 
 
 def create_backbone(name: str, image_size: int, options: dict[str, Any], pretrained: bool) -> Any:

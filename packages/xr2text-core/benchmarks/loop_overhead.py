@@ -1,0 +1,136 @@
+"""What the training loop costs: an epoch of the real trainer against a bare loop over the same micro-batches.
+
+    python benchmarks/loop_overhead.py [--quick] [--studies 1280] [--epochs 8]
+
+The bare loop is forward, backward and the update (AdamW, the same learning-rate groups) over micro-batches that lie in
+memory: no clipping, no loss is read, nothing is written. An epoch of the trainer is everything but its validation:
+augmented batches made from the cache, clipping, progress, status.json, history, the copy for the checkpoint and what
+its writer takes of the processors meanwhile. The two take turns, epoch by epoch; medians of all but the first.
+Two cases: the phantom preset, and ConvNeXt-atto with the micro-batches of a small GPU (4 x 8).
+"""
+
+from timed import Stopwatch, TimedTrainer  # isort: skip (sets OpenMP up before torch is imported)
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+
+import torch
+
+from xr2text_core.data.batches import Batch
+from xr2text_core.evaluate import Evaluation
+from xr2text_core.model.xr2text import XR2TextModel
+from xr2text_core.training.optimizer import build_optimizer, make_state
+from xr2text_core.training.stop import StopRequest
+
+TARGET = 1.03
+ATTO = [
+    "--preset",
+    "phantom",
+    "--encoder",
+    "convnext_atto",
+    "--image-size",
+    "128",
+    "--batch",
+    "4",
+    "--accumulation",
+    "8",
+]
+CASES: dict[str, list[str]] = {"phantom": [], "convnext_atto": ATTO}
+
+
+class BareLoop:
+    """A model of the same sizes and nothing around it."""
+
+    def __init__(self, trainer: TimedTrainer) -> None:
+        self.trainer = trainer
+        self.device = trainer.accelerator.device
+        self.model = XR2TextModel(trainer.model.config).to(self.device).train()
+        self.optimizer = build_optimizer(self.model, trainer.settings, self.device)
+        make_state(self.optimizer)
+        self.precision = {"fp16": torch.float16, "bf16": torch.bfloat16}.get(trainer.settings.precision)
+
+    def epoch_s(self, steps: list[list[Batch]]) -> float:
+        started = self._now()
+        for parts in steps:
+            for part in parts:
+                with torch.autocast(self.device.type, self.precision, enabled=self.device.type == "cuda"):
+                    output = self.model(part.images, part.tokens, part.finding_labels)
+                (output.loss + output.finding_loss_sum / len(part)).backward()
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+        return self._now() - started
+
+    def _now(self) -> float:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter()
+
+
+class TakingTurns(TimedTrainer):
+    """After the steps of an epoch the bare loop goes through the same micro-batches."""
+
+    def __init__(self, flags: list[str]) -> None:
+        super().__init__(flags)
+        self.bare = BareLoop(self)
+        self.bare_s: list[float] = []
+        self.parts_s: list[tuple[float, float]] = []  # of each epoch: making batches, taking steps
+        self.making = Stopwatch(self.batches.training)
+        self.stepping = Stopwatch(self.stepper.take_step)
+        object.__setattr__(self.batches, "training", self.making)  # both are frozen
+        object.__setattr__(self.stepper, "take_step", self.stepping)
+
+    def not_timed(self, stop: StopRequest) -> Evaluation | None:
+        self.parts_s.append((self.making.take(), self.stepping.take()))
+        epoch = self.progress.epoch
+        batches = [self.making.function(studies, epoch) for studies in self.plan.steps(epoch)]
+        self.bare_s.append(self.bare.epoch_s([list(batch.parts(self.micro_batch)) for batch in batches]))
+        return super().not_timed(stop)
+
+
+def measure(name: str, options: argparse.Namespace) -> float:
+    """Run one case, show it, and return the ratio of the medians."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        flags = [*CASES[name], "--num-studies", str(options.studies), "--epochs", str(options.epochs + 1)]
+        flags += ["--no-curriculum", "--val-studies", "8", "--out", folder, "--device", options.device]
+        trainer = TakingTurns(flags)
+        trainer.fit()
+    ours, bare = trainer.epochs_s[1:], trainer.bare_s[1:]
+    ratio = statistics.median(ours) / statistics.median(bare)
+    each = [one / other for one, other in zip(ours, bare, strict=True)]
+    num_steps = trainer.plan.num_steps(1)
+    print(f"{name}: {options.studies} studies, {num_steps} steps of {trainer.settings.micro_batch} x "
+          f"{trainer.settings.accumulation}, {len(ours)} epochs of each")  # fmt: skip
+    print(f"  trainer   {statistics.median(ours):8.3f} s an epoch ({min(ours):.3f} to {max(ours):.3f})")
+    print(f"  bare loop {statistics.median(bare):8.3f} s an epoch ({min(bare):.3f} to {max(bare):.3f})")
+    print(f"  ratio     {ratio:8.3f}   ({min(each):.3f} to {max(each):.3f})   target {TARGET}")
+    making, stepping = (statistics.median(column) for column in zip(*trainer.parts_s[1:], strict=True))
+    rest = statistics.median(ours) - making - stepping
+    print(f"  of an epoch: {making:.3f} s make batches, {stepping:.3f} s take steps, {rest:.3f} s all else", flush=True)
+    return ratio
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="fewer studies and epochs, phantom preset first")
+    parser.add_argument("--cases", nargs="+", choices=tuple(CASES), default=list(CASES))
+    parser.add_argument("--studies", type=int, default=1280)
+    parser.add_argument("--epochs", type=int, default=8, help="that count; one more goes before them")
+    parser.add_argument("--device", choices=("auto", "cpu"), default="auto")
+    return parser.parse_args()
+
+
+def main() -> int:
+    options = parse_arguments()
+    if options.quick:
+        options.studies, options.epochs = 320, 4
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
+    for name in options.cases:
+        measure(name, options)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,42 @@
+"""A disk that fails, and kills between two file operations: something happens at the n-th call, SQLite's way of testing."""
+
+from functools import partial
+
+from bench import Bench, Trial, ended, outcome_of
+from full_disk import refusal
+from judge import everything, rows_and_final_model
+from linux import Shim
+from processes import seeded
+from table import Outcome
+
+PLACES = {"checkpoints": "/checkpoints", "data/statistics": "/data/statistics"}
+MODES = {"e": "EIO", "s": "half a write", "k": "kill -9 before fsync or rename"}
+
+
+def run(bench: Bench, count: int) -> list[Outcome]:
+    """`count` runs for each place and each way of failing, twice as many for kills."""
+    if not Shim.is_loaded():
+        return [Outcome("input/output error (EIO)", remark="skipped: needs Linux and a C compiler, for shim.c")]
+    return [_row(bench, mode, place, count * (2 if mode == "k" else 1)) for mode in MODES for place in PLACES]
+
+
+def _row(bench: Bench, mode: str, place: str, count: int) -> Outcome:
+    run, shim = bench.run("calls"), Shim()
+    ended(run, run.start(lambda: shim.fail_calls(PLACES[place], mode, 0)))
+    total = shim.calls.value
+    trials = bench.spread(failing, count, place=place, mode=mode, total=total)
+    return outcome_of(f"{MODES[mode]} in {place}", trials, f"at one of {total} calls")
+
+
+def failing(bench: Bench, number: int, place: str, mode: str, total: int) -> Trial:
+    """One call goes wrong, an early or any one; the run goes on or ends in one sentence, and is whole in the end."""
+    name = f"{MODES[mode]}-{place}-{number}".replace(" ", "-").replace("/", "-")
+    trial, run, shim = Trial(name), bench.run(name), Shim()
+    call = number // 2 + 1 if number % 2 else seeded(bench.seed, name).randint(1, total)
+    code = ended(run, run.start(partial(shim.fail_calls, PLACES[place], mode, call)))
+    trial.how += [f"call {call}", f"exit code {code}"]
+    trial.injected = int(shim.calls.value >= call)
+    if mode != "k":
+        trial.problems += refusal(run, code)
+        run.go_on_to_the_end()  # also where the run ended while something could not be written
+    return bench.let_it_end(run, trial, everything if mode == "k" else rows_and_final_model)

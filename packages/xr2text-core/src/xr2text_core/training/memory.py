@@ -1,0 +1,29 @@
+"""How much of the card PyTorch may take, where a full card is not an error but a hundred times slower.
+
+On Windows, and in WSL, whose driver is that of Windows, a full card spills into the memory of the computer. With a
+limit PyTorch reports out of memory instead, and the trainer halves its micro-batch. On Linux the driver says so itself.
+"""
+
+import platform
+import sys
+
+import torch
+
+RESERVE = 512 * 2**20  # assumed: what CUDA's libraries take beside PyTorch's allocator after the start
+
+
+def limit_gpu_memory(device: torch.device) -> None:
+    """Keep PyTorch within what is free now, where the driver would spill. Call it before the model moves."""
+    if device.type == "cuda" and driver_spills(sys.platform, platform.release()):
+        free, total = torch.cuda.mem_get_info(device)
+        torch.cuda.set_per_process_memory_fraction(share_of_card(free, total), device)
+
+
+def driver_spills(system: str, release: str) -> bool:
+    """Whether the NVIDIA driver of this system lets a full card spill."""
+    return system == "win32" or "microsoft" in release.lower()
+
+
+def share_of_card(free_bytes: int, total_bytes: int) -> float:
+    """The share of a card that the allocator may take, 0..1, when so much of it is free."""
+    return min(1.0, max(0, free_bytes - RESERVE) / total_bytes)

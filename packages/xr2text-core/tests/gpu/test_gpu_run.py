@@ -1,0 +1,83 @@
+"""A run on a card: its scaler is resumed, its checkpoints are whole, its driver answers, its reports are written."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from xr2text_core.data.batches import BatchMaker
+from xr2text_core.machine.nvml import GpuReader
+from xr2text_core.model.generation import write_reports
+from xr2text_core.model.xr2text import XR2TextModel
+from xr2text_core.report.tokenizer import ReportTokenizer
+from xr2text_core.run.checkpoint import PARTS, load_checkpoint
+from xr2text_core.train import Trainer
+from xr2text_core.training.arguments import parse_arguments, settings_of
+from xr2text_core.training.optimizer import make_state
+from xr2text_core.training.writer import CheckpointWriter
+
+pytestmark = pytest.mark.gpu
+TINY = ["--num-studies", "40", "--val-studies", "6", "--image-size", "64", "--batch", "8", "--accumulation", "2"]
+
+
+def trainer(folder: Path, *flags: str) -> Trainer:
+    return Trainer(settings_of(parse_arguments([*TINY, "--precision", "fp16", "--out", str(folder), *flags])))
+
+
+def test_the_state_of_the_fp16_scaler_survives_a_resume_to_the_bit(tmp_path: Path) -> None:
+    first = trainer(tmp_path, "--epochs", "1")
+    state = first.accelerator.scaler.state_dict() | {"scale": 1234.5, "_growth_tracker": 7}
+    first.accelerator.scaler.load_state_dict(state)
+    assert first.fit() == 0
+    saved = load_checkpoint(tmp_path / "checkpoints" / "latest.pt")["scaler"]
+    assert saved == first.accelerator.scaler.state_dict() and saved["_growth_tracker"] > 7
+    second = trainer(tmp_path, "--epochs", "2")
+    assert second.accelerator.scaler.state_dict() == saved
+
+
+def test_the_copies_that_a_checkpoint_is_written_from_equal_what_the_card_holds(
+    tiny_model: XR2TextModel, tmp_path: Path
+) -> None:
+    model = tiny_model.cuda()
+    optimizer = torch.optim.AdamW(model.parameters(), fused=True)
+    make_state(optimizer)
+    contents: dict[str, Any] = {name: kind() for name, kind in PARTS.items()}
+    contents |= {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "config": "{}"}
+    before = {name: tensor.cpu().clone() for name, tensor in model.state_dict().items()}
+    writer = CheckpointWriter()
+    writer.reserve(contents)
+    writer.save(contents, [tmp_path / "latest.pt"])
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(1)  # the run goes on while the file is written
+    (written,) = writer.wait()
+    assert written.error is None
+    found = load_checkpoint(tmp_path / "latest.pt")["model"]
+    assert all(torch.equal(found[name], tensor) for name, tensor in before.items())
+    assert all(buffer.is_pinned() for place, buffer in writer._buffers.items() if place[0] == "model")
+
+
+def test_the_driver_knows_the_card_that_torch_uses() -> None:
+    properties = torch.cuda.get_device_properties(0)
+    reading = GpuReader(str(properties.uuid)).read()
+    assert reading is not None and reading.name == properties.name
+    assert reading.memory_total_mib == pytest.approx(properties.total_memory / 2**20, rel=0.1)
+
+
+@pytest.mark.parametrize("num_beams", [1, 3])
+@pytest.mark.parametrize("precision", [torch.float16, torch.bfloat16])
+def test_reports_are_written_in_mixed_precision(
+    precision: torch.dtype,
+    num_beams: int,
+    tiny_model: XR2TextModel,
+    tokenizer: ReportTokenizer,
+    cuda_batches: BatchMaker,
+) -> None:
+    model = tiny_model.cuda().eval()
+    batch = cuda_batches.plain(range(6))
+    with torch.inference_mode(), torch.autocast("cuda", precision):
+        seen = model.get_encoder()(batch.images)
+        assert seen.last_hidden_state.isfinite().all()
+        reports = write_reports(model, tokenizer, seen, 20, num_beams)
+    assert len(reports) == 6

@@ -1,0 +1,33 @@
+"""A full card is reported rather than spilled."""
+
+import pytest
+import torch
+
+from xr2text_core.training.memory import RESERVE, driver_spills, limit_gpu_memory, share_of_card
+
+GIB = 2**30
+
+
+@pytest.mark.parametrize(
+    ("system", "release", "expected"),
+    [
+        ("win32", "11", True),
+        ("linux", "6.6.87.2-microsoft-standard-WSL2", True),
+        ("linux", "6.8.0-45-generic", False),
+        ("darwin", "24.1.0", False),
+    ],
+)
+def test_only_the_driver_of_windows_spills(system: str, release: str, expected: bool) -> None:
+    assert driver_spills(system, release) is expected
+
+
+def test_what_others_hold_and_a_reserve_stay_free() -> None:
+    assert share_of_card(7 * GIB, 8 * GIB) * 8 * GIB == pytest.approx(7 * GIB - RESERVE)
+
+
+def test_a_card_that_others_fill_leaves_nothing() -> None:
+    assert share_of_card(RESERVE // 2, 8 * GIB) == 0.0
+
+
+def test_a_computer_without_a_card_needs_no_limit() -> None:
+    limit_gpu_memory(torch.device("cpu"))
