@@ -49,9 +49,7 @@ def second_trainer(bench: Bench, number: int) -> Trial:
     if code != REFUSED or "Traceback" in said.read_text() or f"process {first.pid}" not in said.read_text():
         trial.problems.append(f"the second: exit code {code}: {said.read_text()[-500:]}")
     after = contents(run.folder)
-    trial.problems += [
-        f"changed by the second: {name}" for name in {*before, *after} if before.get(name) != after.get(name)
-    ]
+    trial.problems += [f"changed by the second: {name}" for name in {*before, *after} if before.get(name) != after.get(name)]
     first.send_signal(signal.SIGCONT)
     said.unlink()
     ended(run, first)
@@ -83,11 +81,7 @@ def same_moment(bench: Bench, number: int) -> Trial:
 
 def beside_monitors(bench: Bench, number: int) -> Trial:
     """One monitor after the other watches the run and is killed."""
-    chance, trial, run = (
-        seeded(bench.seed, "monitor", number),
-        Trial(f"monitor-{number}", 0),
-        bench.run(f"monitor-{number}"),
-    )
+    chance, trial, run = seeded(bench.seed, "monitor", number), Trial(f"monitor-{number}", 0), bench.run(f"monitor-{number}")
     process = run.start()
     while process.poll() is None:
         monitor, terminal = monitor_in_a_terminal(run)

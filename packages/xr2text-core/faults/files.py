@@ -73,11 +73,7 @@ def run(bench: Bench, rounds: int) -> list[Outcome]:
 def changed(bench: Bench, number: int) -> Trial:
     """Do harm at a random instant, undo it a little later, and let the run end."""
     what, change = list(CHANGES.items())[number % len(CHANGES)]
-    chance, trial, run = (
-        seeded(bench.seed, "files", number),
-        Trial(f"files-{number}", 0, [what]),
-        bench.run(f"files-{number}"),
-    )
+    chance, trial, run = seeded(bench.seed, "files", number), Trial(f"files-{number}", 0, [what]), bench.run(f"files-{number}")
     instant, duration = bench.duration_s * chance.uniform(0.1, 0.8), bench.duration_s * chance.uniform(0.1, 0.5)
     process = run.start(drop_privileges)
     rest(process, instant)

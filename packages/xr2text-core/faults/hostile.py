@@ -44,6 +44,7 @@ def traps(mark: Path) -> list[Trap]:
         Trap(subprocess.call, ["touch", str(mark)]),
         Trap(Path.touch, mark),
         Trap(pickle.loads, pickle.dumps(Trap(exec, write))),
+
     ]
 
 

@@ -75,10 +75,10 @@ def attack(options: argparse.Namespace, folder: Path) -> list:
     unbroken = bench.map(partial(unbroken_run, bench), range(options.jobs))
     first = unbroken[0][1]
     if differ := {name for _, marks in unbroken for name in {**marks, **first} if marks.get(name) != first.get(name)}:
-        raise SystemExit(
-            f"unbroken runs differ from each other in {', '.join(sorted(differ))}: nothing can be compared"
-        )
-    bench = replace(bench, only_trial=options.trial, duration_s=max(seconds for seconds, _ in unbroken), unbroken=first)
+        raise SystemExit(f"unbroken runs differ from each other in {', '.join(sorted(differ))}: nothing can be compared")
+    bench = replace(
+        bench, only_trial=options.trial, duration_s=max(seconds for seconds, _ in unbroken), unbroken=first
+    )
     few = options.trials
     families = {
         "kills": lambda: kills.run(bench, options.kills, options.real_kills),

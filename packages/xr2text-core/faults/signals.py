@@ -21,11 +21,7 @@ def run(bench: Bench, count: int) -> list[Outcome]:
 
 def stopped_once(bench: Bench, number: int) -> Trial:
     """A single signal loses nothing once training has begun: the next start repeats no step."""
-    chance, trial, run = (
-        seeded(bench.seed, "signal", number),
-        Trial(f"signal-{number}", 0),
-        bench.run(f"signal-{number}"),
-    )
+    chance, trial, run = seeded(bench.seed, "signal", number), Trial(f"signal-{number}", 0), bench.run(f"signal-{number}")
     which, instant = STOPPING[number % 3], bench.duration_s * chance.random()
     process = run.start()
     rest(process, instant)
