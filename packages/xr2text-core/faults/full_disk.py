@@ -42,7 +42,7 @@ class Ballast:
                     continue
 
     def leave(self) -> None:
-        self.path.unlink()
+        self.path.unlink(missing_ok=True)
 
 
 def full(bench: Bench, number: int, ends_by_itself: bool) -> Trial:
@@ -65,6 +65,7 @@ def _full(bench: Bench, name: str, ends_by_itself: bool) -> Trial:
         duration -= 0.01
     code = process.poll()
     bad = in_child(unreadable_now, run.files.checkpoints)
+    trial.injected = int(ballast.path.exists())  # the run may have ended before
     ballast.leave()
     code = ended(run, process)
     trial.problems += [f"while the disk was full: {each}" for each in bad]

@@ -56,9 +56,9 @@ class Kept:
         self.rows = max(self.rows, run.rows(), key=len)
 
     def bytes_lost(self, run: "TinyRun") -> int:
-        events, rows = set(whole_lines(run.files.events)), run.rows()
+        events, rows = set(whole_lines(run.files.events)), [without_best(row) for row in run.rows()]
         lost = [line for line in self.events if line not in events]
-        lost += [",".join(row.values()) for row in self.rows if row not in rows]
+        lost += [",".join(row.values()) for row in self.rows if without_best(row) not in rows]
         return sum(len(line.encode()) + 1 for line in lost)
 
 
@@ -146,6 +146,11 @@ class TinyRun:
                 times = start.update_times
                 repeated.append(Repeated(lost, times[-1] - times[-lost - 1 :][0]))
         return repeated
+
+
+def without_best(row: dict[str, str]) -> dict[str, str]:
+    """What an epoch measured; whether it was the best changes when a better one could not be saved."""
+    return {name: cell for name, cell in row.items() if name != "is_best"}
 
 
 def whole_lines(path: Path) -> list[str]:
