@@ -64,7 +64,7 @@ from xr2text_core.training.record import describe_run, epoch_row, split_sizes
 from xr2text_core.training.recorder import open_run
 from xr2text_core.training.settings import DEFINE_THE_MODEL, DEFINE_THE_RUN, Settings, differences
 from xr2text_core.training.speed import precision_in_use
-from xr2text_core.training.step import OutOfMemory, Stepper, StepResult
+from xr2text_core.training.step import ADVICE, OutOfMemory, Stepper, StepResult, is_out_of_memory
 from xr2text_core.training.stop import StopRequest
 from xr2text_core.training.trained import TrainedModel, model_from, reading, settings_from
 from xr2text_core.training.writer import CheckpointWriter, Written
@@ -522,6 +522,11 @@ def main(options: argparse.Namespace) -> int:
         return Trainer(settings, resume=options.resume, fresh=options.fresh).fit()
     except (DatasetError, WeightsError, CheckpointError, RunError, OutOfMemory) as error:
         log.error("%s", error)
+        return EXIT_UNUSABLE
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        log.error("out of memory outside a step (%s): %s", str(error).partition("\n")[0], ADVICE)
         return EXIT_UNUSABLE
     except KeyboardInterrupt:
         log.info("Stopped before the training began; the same command starts it again.")
