@@ -175,7 +175,7 @@ def main() -> int:
     print(f"{where}, torch {torch.__version__}: {settings.encoder}, {settings.image_size} px, "
           f"{settings.micro_batch} studies a step")  # fmt: skip
     print("| default | ms a step | ms without | without takes | GiB | GiB without |\n|---|---|---|---|---|---|")
-    repeats = 5 if options.quick else options.repeats
+    repeats = 3 if options.quick else options.repeats
     for name, ways in alternatives(device).items():
         found = compare(lambda way: Step(way, settings, vocabulary, device), ways, repeats, has_gpu)
         print(row(name, found), flush=True)

@@ -242,7 +242,7 @@ def table(results: dict[str, list[dict[str, float]]]) -> list[str]:
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer studies, one round")
-    parser.add_argument("--studies", type=int, default=512, help="for training; half as many reports are written")
+    parser.add_argument("--studies", type=int, default=512, help="for training; a quarter as many reports are written")
     parser.add_argument("--epochs", type=int, default=4, help="the first is not counted")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)  # what this process does by itself
@@ -261,12 +261,12 @@ def main() -> int:
         peer(options.folder, options.epochs, options.side == "peer, in memory")
         return 0
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
-        make_studies(Path(name), options.studies, options.studies // 2)
+        make_studies(Path(name), options.studies, options.studies // 4)
         results: dict[str, list[dict[str, float]]] = {side: [] for side in SIDES}
         for _ in range(options.rounds):
             for side in SIDES:
                 results[side].append(run_side(side, Path(name), options.epochs))
-    print(f"{options.studies} studies, {options.epochs - 1} epochs counted, {options.studies // 2} reports of "
+    print(f"{options.studies} studies, {options.epochs - 1} epochs counted, {options.studies // 4} reports of "
           f"{MAX_TOKENS} tokens, {BEAMS} beams; {os.cpu_count()} CPUs; rounds: {options.rounds}")  # fmt: skip
     print("\n".join(table(results)))
     return 0

@@ -1,5 +1,6 @@
 """What every trial needs: where it works, the unbroken run it is compared with, and how it reports."""
 
+import random
 import sys
 import time
 import traceback
@@ -12,7 +13,7 @@ from subprocess import Popen
 from typing import Any, TypeVar
 
 from judge import Comparison, Fingerprint, everything, fingerprint, problems
-from processes import Forked, in_child, wait
+from processes import Forked, in_child, seeded, wait
 from table import Outcome
 from tiny import PATIENCE_S, Repeated, TinyRun
 
@@ -50,6 +51,11 @@ class Bench:
         run = TinyRun(self.folder / name)
         run.remove()
         return run
+
+    def begin(self, kind: str, number: int, injected: int = 1) -> tuple[random.Random, Trial, TinyRun]:
+        """What a trial starts with: dice of its own, an account to fill, and a run in a new folder."""
+        name = f"{kind}-{number}"
+        return seeded(self.seed, name), Trial(name, injected), self.run(name)
 
     def spread(self, trial: Callable[..., Trial], num: int, **fixed: Any) -> list[Trial]:
         """The results of `trial(bench, number, **fixed)` for numbers below `num`, made `jobs` at a time."""

@@ -5,11 +5,12 @@ import importlib.util
 import os
 import signal
 import sys
+from argparse import Namespace
 from pathlib import Path
 from subprocess import Popen
 
 from bench import Bench, Trial, ended, outcome_of
-from processes import Forked, rest, seeded, wait, without_shim
+from processes import Forked, rest, wait, without_shim
 from table import Outcome
 from tiny import PATIENCE_S, TinyRun
 
@@ -17,20 +18,20 @@ REFUSED = 2
 WAYS: tuple[tuple[str, ...], ...] = ((), ("--fresh",), ("--resume", "checkpoints/latest.pt"))
 
 
-def run(bench: Bench, count: int) -> list[Outcome]:
-    """`count` runs of each kind."""
+def run(bench: Bench, options: Namespace) -> list[Outcome]:
+    """Runs of each kind."""
     rows = [
-        outcome_of("second trainer on the same run", bench.spread(second_trainer, count)),
-        outcome_of("two trainers at the same moment", bench.spread(same_moment, count)),
+        outcome_of("second trainer on the same run", bench.spread(second_trainer, options.trials)),
+        outcome_of("two trainers at the same moment", bench.spread(same_moment, options.trials)),
     ]
     if importlib.util.find_spec("xr2text_monitor") is None:
         return [*rows, Outcome("monitor killed (kill -9)", remark="skipped: xr2text-monitor is not installed")]
-    return [*rows, outcome_of("monitor killed (kill -9)", bench.spread(beside_monitors, count))]
+    return [*rows, outcome_of("monitor killed (kill -9)", bench.spread(beside_monitors, options.trials // 2))]
 
 
 def second_trainer(bench: Bench, number: int) -> Trial:
     """The first is held still meanwhile, so that every change of a file would be the second's."""
-    chance, trial, run = seeded(bench.seed, "second", number), Trial(f"second-{number}"), bench.run(f"second-{number}")
+    chance, trial, run = bench.begin("second", number)
     first, instant = run.start(), bench.duration_s * chance.uniform(0, 0.8)
     rest(first, instant)
     while run.state() not in ("training", "validating", "saving") and rest(first, 0.01):
@@ -48,8 +49,8 @@ def second_trainer(bench: Bench, number: int) -> Trial:
     trial.how = [f"at {instant:.3f} s", f"with {way}", f"exit code {code}"]
     if code != REFUSED or "Traceback" in said.read_text() or f"process {first.pid}" not in said.read_text():
         trial.problems.append(f"the second: exit code {code}: {said.read_text()[-500:]}")
-    after = contents(run.folder)
-    trial.problems += [f"changed by the second: {name}" for name in {*before, *after} if before.get(name) != after.get(name)]
+    changed = {name for name, _ in before.items() ^ contents(run.folder).items()}
+    trial.problems += [f"changed by the second: {name}" for name in sorted(changed)]
     first.send_signal(signal.SIGCONT)
     said.unlink()
     ended(run, first)
@@ -64,8 +65,8 @@ def contents(folder: Path) -> dict[str, str]:
 
 def same_moment(bench: Bench, number: int) -> Trial:
     """One of them trains, the other is refused."""
-    trial, run = Trial(f"same-moment-{number}"), bench.run(f"same-moment-{number}")
-    delay_s = seeded(bench.seed, "moment", number).choice((0.0, 0.0, 0.01, 0.05))
+    chance, trial, run = bench.begin("same-moment", number)
+    delay_s = chance.choice((0.0, 0.0, 0.01, 0.05))
     one = run.start()
     rest(one, delay_s)
     other = Forked([*run.flags, "--out", str(run.folder)], run.output)
@@ -81,7 +82,7 @@ def same_moment(bench: Bench, number: int) -> Trial:
 
 def beside_monitors(bench: Bench, number: int) -> Trial:
     """One monitor after the other watches the run and is killed."""
-    chance, trial, run = seeded(bench.seed, "monitor", number), Trial(f"monitor-{number}", 0), bench.run(f"monitor-{number}")
+    chance, trial, run = bench.begin("monitor", number, 0)
     process = run.start()
     while process.poll() is None:
         monitor, terminal = monitor_in_a_terminal(run)

@@ -2,6 +2,7 @@
 
 import random
 import shutil
+from argparse import Namespace
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -94,17 +95,18 @@ def goes_unnoticed(path: Path, is_good: Path | None = None) -> str | None:
     return None
 
 
-def run(bench: Bench, count: int, starts: int) -> list[Outcome]:
-    """`count` damages of the files of a finished run, read in this process; `starts` of the trainer over damaged ones."""
+def run(bench: Bench, options: Namespace) -> list[Outcome]:
+    """Damaged files of a run that are read, and starts of the trainer over damaged ones."""
     stopped_run(bench)
-    read = bench.spread(read_damaged, -(-count // PER_TRIAL))
+    read = bench.spread(read_damaged, -(-options.damage // PER_TRIAL))
     kinds = Counter(word for trial in read for word in trial.how)
     remark = ", ".join(f"{kind} {number}" for kind, number in kinds.most_common())
     rows = [outcome_of("damaged checkpoint, read", read, remark)]
-    cases = (("newest", one_damaged), ("best", best_damaged), ("all", all_damaged))
-    for case, trial in cases:
-        rows.append(outcome_of(f"damaged checkpoint, started: {case}", bench.spread(trial, starts)))
-    return rows
+    cases = {"the newest": one_damaged, "the best": best_damaged, "all of them": all_damaged}
+    return rows + [
+        outcome_of(f"damaged checkpoint, started: {case}", bench.spread(trial, options.trials))
+        for case, trial in cases.items()
+    ]
 
 
 def read_damaged(bench: Bench, number: int) -> Trial:
@@ -134,9 +136,9 @@ def stopped_run(bench: Bench) -> None:
     ended(run, process)
 
 
-def _started(bench: Bench, name: str, victims: Callable[[TinyRun], list[Path]]) -> tuple[TinyRun, Trial]:
+def _started(bench: Bench, kind: str, number: int, victims: Callable[[TinyRun], list[Path]]) -> tuple[TinyRun, Trial]:
     """A copy of the stopped run with damaged files, started once."""
-    chance, trial, run = seeded(bench.seed, name), Trial(name), bench.run(name)
+    chance, trial, run = bench.begin(kind, number)
     shutil.copytree(bench.folder / "stopped", run.folder)
     for path in victims(run):
         changed, kind = damaged(path.read_bytes(), chance)
@@ -148,13 +150,13 @@ def _started(bench: Bench, name: str, victims: Callable[[TinyRun], list[Path]]) 
 
 def one_damaged(bench: Bench, number: int) -> Trial:
     """The newest is left aside by name, an older one is taken, and the end is that of an unbroken run."""
-    run, trial = _started(bench, f"newest-damaged-{number}", lambda run: [run.files.latest])
+    run, trial = _started(bench, "newest-damaged", number, lambda run: [run.files.latest])
     return bench.let_it_end(run, _named(run, trial, "latest.pt"))
 
 
 def best_damaged(bench: Bench, number: int) -> Trial:
     """A damaged best model is found out before it is too late to keep another."""
-    run, trial = _started(bench, f"best-damaged-{number}", lambda run: [run.files.best])
+    run, trial = _started(bench, "best-damaged", number, lambda run: [run.files.best])
     return bench.let_it_end(run, _named(run, trial, "best_model.pt"), rows_and_final_model)
 
 
@@ -173,7 +175,7 @@ def all_damaged(bench: Bench, number: int) -> Trial:
         paths.extend(sorted(run.files.checkpoints.glob("*.pt")))
         return paths
 
-    run, trial = _started(bench, f"all-damaged-{number}", every)
+    run, trial = _started(bench, "all-damaged", number, every)
     said = run.said()
     if run.starts[-1].code != 2:
         trial.problems.append(f"exit code {run.starts[-1].code} instead of 2: {run.last_words()}")

@@ -1,14 +1,16 @@
 """Files taken away, replaced, or made read-only while the trainer works: it goes on, or ends in one sentence."""
 
 import shutil
+from argparse import Namespace
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from bench import Bench, Trial, ended, outcome_of
-from judge import rows_and_final_model
 from full_disk import refusal
+from judge import rows_and_final_model
 from linux import drop_privileges
-from processes import Forked, rest, seeded
+from processes import Forked, rest
 from table import Outcome
 from tiny import TinyRun
 
@@ -31,11 +33,18 @@ def deleted(name: str) -> Change:
 def replaced_by_a_folder(name: str) -> Change:
     def change(run: TinyRun) -> Callable[[], object]:
         path = run.folder / name
-        path.rename(path.with_name(f"{path.name}.aside"))
+        aside = path.with_name(f"{path.name}.aside")
+        path.rename(aside)
         path.mkdir()
-        return lambda: (path.rmdir() if path.is_dir() else None, path.with_name(f"{path.name}.aside").replace(path))
+        return partial(_back, path, aside)
 
     return change
+
+
+def _back(path: Path, aside: Path) -> None:
+    if path.is_dir():
+        path.rmdir()
+    aside.replace(path)
 
 
 def read_only(name: str) -> Change:
@@ -62,24 +71,26 @@ CHANGES: dict[str, Change] = {
 }  # fmt: skip
 
 
-def run(bench: Bench, rounds: int) -> list[Outcome]:
-    """Every change `rounds` times, each at another instant."""
-    names = list(CHANGES)
-    trials = bench.spread(changed, rounds * len(names))
+def run(bench: Bench, options: Namespace) -> list[Outcome]:
+    """Every change about once, each at another instant."""
+    trials = bench.spread(changed, -(-options.trials // 8) * len(CHANGES))
     kinds = ("deleted", "is a folder", "read-only")
-    return [outcome_of(f"file {kind} while training", [t for t in trials if t.how[0].endswith(kind)]) for kind in kinds]
+    return [
+        outcome_of(f"file {kind} while training", [trial for trial in trials if trial.how[0].endswith(kind)])
+        for kind in kinds
+    ]
 
 
 def changed(bench: Bench, number: int) -> Trial:
     """Do harm at a random instant, undo it a little later, and let the run end."""
     what, change = list(CHANGES.items())[number % len(CHANGES)]
-    chance, trial, run = seeded(bench.seed, "files", number), Trial(f"files-{number}", 0, [what]), bench.run(f"files-{number}")
+    chance, trial, run = bench.begin("files", number, 0)
     instant, duration = bench.duration_s * chance.uniform(0.1, 0.8), bench.duration_s * chance.uniform(0.1, 0.5)
     process = run.start(drop_privileges)
     rest(process, instant)
     undo = _as_soon_as_possible(run, process, change)
     trial.injected = int(process.poll() is None)
-    trial.how.append(f"from {instant:.3f} s for {duration:.3f} s")
+    trial.how += [what, f"from {instant:.3f} s for {duration:.3f} s"]
     rest(process, duration)
     if chance.random() < 0.5:  # else it stays so until the start is over
         undo()

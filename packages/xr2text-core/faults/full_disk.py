@@ -1,6 +1,7 @@
-"""A disk that is full for a while, or until somebody makes room: the run goes on, or waits on disk to be started again."""
+"""A disk that is full for a while, or until somebody makes room: the run goes on, or waits to be started again."""
 
 import shutil
+from argparse import Namespace
 from pathlib import Path
 
 from bench import Bench, Trial, ended, outcome_of
@@ -14,14 +15,14 @@ DISK_MIB = 100
 WHILE, UNTIL_ROOM = "for a while", "until somebody makes room"
 
 
-def run(bench: Bench, count: int) -> list[Outcome]:
-    """`count` runs on a disk that is full for a while, half as many on one that stays full."""
+def run(bench: Bench, options: Namespace) -> list[Outcome]:
+    """Runs on a disk that is full for a while, and half as many on one that stays full."""
     bench.folder.joinpath("can_mount").mkdir()
     if not in_child(can_mount, bench.folder / "can_mount"):
         return [Outcome("disk full (ENOSPC)", remark="skipped: no right to mount a small disk here")]
     return [
-        outcome_of(f"disk full (ENOSPC) {WHILE}", bench.spread(full, count, ends_by_itself=True)),
-        outcome_of(f"disk full (ENOSPC) {UNTIL_ROOM}", bench.spread(full, count // 2, ends_by_itself=False)),
+        outcome_of(f"disk full (ENOSPC) {WHILE}", bench.spread(full, options.trials, ends_by_itself=True)),
+        outcome_of(f"disk full (ENOSPC) {UNTIL_ROOM}", bench.spread(full, options.trials // 2, ends_by_itself=False)),
     ]
 
 

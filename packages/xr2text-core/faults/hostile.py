@@ -7,6 +7,7 @@ import pickle
 import shutil
 import subprocess
 import zipfile
+from argparse import Namespace
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -44,7 +45,6 @@ def traps(mark: Path) -> list[Trap]:
         Trap(subprocess.call, ["touch", str(mark)]),
         Trap(Path.touch, mark),
         Trap(pickle.loads, pickle.dumps(Trap(exec, write))),
-
     ]
 
 
@@ -77,9 +77,9 @@ def hostile_files(mark: Path) -> Iterator[tuple[str, bytes]]:
 
 def harm(path: Path, mark: Path) -> str | None:
     """What a hostile file did when it was loaded. Uses torch."""
+    said: str | None = "it was loaded"
     try:
         load_checkpoint(path)
-        said = "it was loaded"
     except CheckpointError as error:
         said = None if str(path) in str(error) else f"the message does not name the file: {error}"
     except Exception as error:
@@ -87,12 +87,12 @@ def harm(path: Path, mark: Path) -> str | None:
     return "IT RAN CODE" if mark.exists() else said
 
 
-def run(bench: Bench, count: int, starts: int) -> list[Outcome]:
-    """`count` hostile files read; `starts` of the trainer over hostile ones and over ones with wrong contents."""
+def run(bench: Bench, options: Namespace) -> list[Outcome]:
+    """Hostile files that are read, and starts of the trainer over hostile ones and over ones with wrong contents."""
     return [
-        outcome_of("hostile file, read", bench.spread(read_hostile, -(-count // PER_TRIAL))),
-        outcome_of("hostile file as latest.pt, started", bench.spread(start_on_hostile, starts)),
-        outcome_of("right checksum, wrong contents, started", bench.spread(start_on_wrong, max(starts, 2 * len(KEYS)))),
+        outcome_of("hostile file, read", bench.spread(read_hostile, -(-options.hostile // PER_TRIAL))),
+        outcome_of("hostile file as latest.pt, started", bench.spread(start_on_hostile, options.trials)),
+        outcome_of("right checksum, wrong contents, started", bench.spread(start_on_wrong, 2 * len(KEYS))),
     ]
 
 
@@ -111,7 +111,7 @@ def read_hostile(bench: Bench, number: int) -> Trial:
 
 def start_on_hostile(bench: Bench, number: int) -> Trial:
     """The trainer meets a hostile latest.pt: names it, runs nothing of it, goes on from an older one."""
-    trial, run = Trial(f"start-hostile-{number}"), bench.run(f"start-hostile-{number}")
+    _, trial, run = bench.begin("start-hostile", number)
     shutil.copytree(bench.folder / "stopped", run.folder)
     mark = run.folder / "mark"
     name, data = in_child(_choose, bench.seed, number, mark)
@@ -131,7 +131,7 @@ def _choose(seed: int, number: int, mark: Path) -> tuple[str, bytes]:
 
 def start_on_wrong(bench: Bench, number: int) -> Trial:
     """One part of latest.pt is missing or of another type: it is left aside, or the trainer refuses in one sentence."""
-    trial, run = Trial(f"start-wrong-{number}"), bench.run(f"start-wrong-{number}")
+    _, trial, run = bench.begin("start-wrong", number)
     shutil.copytree(bench.folder / "stopped", run.folder)
     key, value = KEYS[number // 2 % len(KEYS)], (None, 3)[number % 2]
     trial.how.append(f"{key} {'is missing' if value is None else 'is a number'}")

@@ -6,11 +6,13 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 CLONE_NEWNS, CLONE_NEWUSER = 0x20000, 0x10000000
 MS_REC, MS_PRIVATE = 0x4000, 0x40000
 CAPABILITY_VERSION = 0x20080522
+SHIM_FOLDER = "XR2TEXT_SHIM"
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -52,35 +54,37 @@ def _call(function: "ctypes._NamedFuncPointer", *arguments: object) -> None:
 class Shim:
     """shim.c, where it could be built and is loaded ahead of libc in this process."""
 
-    path = Path(os.environ.get("LD_PRELOAD", ""))
-
     def __init__(self) -> None:
-        self.library = ctypes.CDLL(str(self.path))
-        self.library.fail_calls.argtypes = [ctypes.c_char_p, ctypes.c_char, ctypes.c_long, ctypes.c_void_p]
+        LIBC.fail_calls.argtypes = [ctypes.c_char_p, ctypes.c_char, ctypes.c_long, ctypes.c_void_p]
         self.calls = ctypes.c_long.from_buffer(mmap.mmap(-1, 8))  # shared with the children
 
-    @classmethod
-    def is_loaded(cls) -> bool:
-        return cls.path.name == "shim.so"
+    @staticmethod
+    def is_loaded() -> bool:
+        return hasattr(LIBC, "jump_clock")
 
     def fail_calls(self, part: str, mode: str, chosen: int) -> None:
         """See shim.c; chosen 0 only counts."""
-        self.library.fail_calls(part.encode(), mode.encode(), ctypes.c_long(chosen), ctypes.byref(self.calls))
+        LIBC.fail_calls(part.encode(), mode.encode(), chosen, ctypes.byref(self.calls))
 
     def jump_clock(self, jumps: list[tuple[float, float]]) -> None:
         """[(after seconds, wrong by seconds)]"""
         numbers = ctypes.c_double * len(jumps)
         after, offsets = (numbers(*(jump[column] for jump in jumps)) for column in (0, 1))
-        self.library.jump_clock(after, offsets, len(jumps))
+        LIBC.jump_clock(after, offsets, len(jumps))
 
 
-def start_again_with_shim(folder: Path) -> None:
+def start_again_with_shim() -> None:
     """Build shim.c and run this very command once more with it loaded; without a C compiler nothing happens."""
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if Shim.is_loaded() or compiler is None:
+    if folder := os.environ.pop(SHIM_FOLDER, None):  # this is the second time: it is loaded by now, or cannot be
+        shutil.rmtree(folder)
         return
-    shim = folder / "shim.so"
-    source = Path(__file__).with_name("shim.c")
-    built = subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", shim, source, "-ldl"], capture_output=True)
-    if built.returncode == 0:
-        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, "LD_PRELOAD": str(shim)})
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        return
+    folder = tempfile.mkdtemp()
+    shim, source = Path(folder) / "shim.so", Path(__file__).with_name("shim.c")
+    command = [compiler, "-shared", "-fPIC", "-O1", "-o", str(shim), str(source), "-ldl"]
+    if subprocess.run(command, capture_output=True, check=False).returncode == 0:
+        environment = {**os.environ, "LD_PRELOAD": str(shim), SHIM_FOLDER: folder}
+        os.execve(sys.executable, [sys.executable, *sys.argv], environment)
+    shutil.rmtree(folder)

@@ -1,6 +1,7 @@
 """Out of memory, real and pretended, and losses that are not finite."""
 
 import resource
+from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,6 @@ import torch
 from bench import Bench, Trial, ended, outcome_of
 from full_disk import refusal
 from judge import steps_only
-from processes import seeded
 from table import Outcome
 from tiny import FLAGS
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
@@ -18,19 +18,19 @@ MIB = 2**20
 UPDATES = 13  # of the tiny run
 
 
-def run(bench: Bench, count: int) -> list[Outcome]:
-    """`count` runs of each kind."""
+def run(bench: Bench, options: Namespace) -> list[Outcome]:
+    """Runs of each kind."""
     return [
-        outcome_of("out of memory (RLIMIT_DATA)", bench.spread(limited, count)),
-        outcome_of("out of memory on a device (pretended)", bench.spread(pretended, count)),
-        outcome_of("loss not finite", bench.spread(not_finite, count)),
+        outcome_of("out of memory (RLIMIT_DATA)", bench.spread(limited, options.trials)),
+        outcome_of("out of memory on a device (pretended)", bench.spread(pretended, options.trials)),
+        outcome_of("loss not finite", bench.spread(not_finite, options.trials)),
         outcome_of("loss not finite, 20 times in a row", bench.spread(never_finite, 1)),
     ]
 
 
 def limited(bench: Bench, number: int) -> Trial:
     """The system refuses memory: the run ends in one sentence, and the next start, with memory, is exact."""
-    chance, trial, run = seeded(bench.seed, "limit", number), Trial(f"limit-{number}"), bench.run(f"limit-{number}")
+    chance, trial, run = bench.begin("limit", number)
     mib = chance.randrange(4, 250)
     code = ended(run, run.start(lambda: limit_memory(mib)))
     trial.how += [f"{mib} MiB more than at the start", f"exit code {code}"]
@@ -48,7 +48,7 @@ def limit_memory(mib: int) -> None:
 
 def pretended(bench: Bench, number: int) -> Trial:
     """A forward pass raises torch.OutOfMemoryError: the step is repeated with half the micro-batch."""
-    chance, trial, run = seeded(bench.seed, "memory", number), Trial(f"memory-{number}"), bench.run(f"memory-{number}")
+    chance, trial, run = bench.begin("memory", number)
     first, times = chance.randrange(UPDATES), chance.choice((1, 2))
     trial.how.append(f"passes {first} to {first + times - 1}")
 
@@ -65,7 +65,7 @@ def pretended(bench: Bench, number: int) -> Trial:
 
 def not_finite(bench: Bench, number: int) -> Trial:
     """A few losses in a row are NaN: their updates are left out, counted and shown."""
-    chance, trial, run = seeded(bench.seed, "nan", number), Trial(f"nan-{number}"), bench.run(f"nan-{number}")
+    chance, trial, run = bench.begin("nan", number)
     first, times = chance.randrange(UPDATES - 3), chance.choice((1, 2, 3))
     trial.how.append(f"passes {first} to {first + times - 1}")
     if code := ended(run, run.start(lambda: spoil_passes(first, times))):

@@ -1,4 +1,4 @@
-"""Starting the trainer by fork: its imports take seconds and are done once, in a parent that computes nothing with torch.
+"""Starting the trainer by fork: its imports take seconds and are done once, in a parent that never computes.
 
 A fork is exact as long as the parent has run no thread and no tensor operation; `ready_to_fork` makes sure.
 """
@@ -31,7 +31,7 @@ def ready_to_fork() -> None:
         importlib.import_module(name)
     gc.collect()
     gc.freeze()
-    if (threads := len(os.listdir("/proc/self/task"))) != 1:
+    if (threads := len(list(Path("/proc/self/task").iterdir()))) != 1:
         raise SystemExit(f"importing the trainer left {threads} threads running; a fork would not be the same program")
 
 

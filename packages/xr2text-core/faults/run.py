@@ -1,4 +1,4 @@
-"""The fault suite of the trainer: a tiny run is attacked some hundreds of times and must end as if nothing had happened.
+"""The fault suite of the trainer: a tiny run is attacked hundreds of times and must end as if nothing had happened.
 
     python packages/xr2text-core/faults/run.py                          all of it, about ten minutes on two cores
     python packages/xr2text-core/faults/run.py --only kills --kills 20  one family
@@ -18,16 +18,17 @@ import os
 os.environ.update(OMP_NUM_THREADS="1", JE_ARROW_MALLOC_CONF="background_thread:false")  # a fork must find no threads
 
 import argparse
+import importlib
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from linux import Shim, start_again_with_shim
+from linux import start_again_with_shim
+from table import Outcome, as_markdown, as_text
 
 FAMILIES = ("kills", "damage", "hostile", "full_disk", "io_errors", "files", "signals", "clock", "company", "memory")
 IN_MEMORY = Path("/dev/shm")
@@ -38,13 +39,10 @@ def main() -> int:
     if sys.platform != "linux":
         print("The fault suite runs on Linux only: it forks, mounts and preloads.")
         return 0
-    folder = Path(os.environ.get("XR2TEXT_FAULTS") or tempfile.mkdtemp(prefix="xr2text-faults-", dir=options.folder))
-    os.environ["XR2TEXT_FAULTS"] = str(folder)
-    start_again_with_shim(folder)
+    start_again_with_shim()
+    folder = Path(tempfile.mkdtemp(prefix="xr2text-faults-", dir=options.folder))
     started = time.monotonic()
     outcomes = attack(options, folder)
-    from table import as_markdown, as_text
-
     print((as_markdown if options.markdown else as_text)(outcomes))
     has_problems = any(outcome.problems for outcome in outcomes)
     left = f"; the folders of failed trials are in {folder}" if has_problems else ""
@@ -54,45 +52,25 @@ def main() -> int:
     return int(has_problems)
 
 
-def attack(options: argparse.Namespace, folder: Path) -> list:
-    """All families that are asked for."""
+def attack(options: argparse.Namespace, folder: Path) -> list[Outcome]:
+    """All families that are asked for; each is a module with a function `run`."""
     from processes import ready_to_fork
 
     ready_to_fork()
-    import clock
-    import company
-    import damage
-    import files
-    import full_disk
-    import hostile
-    import io_errors
-    import kills
-    import memory
-    import signals
     from bench import Bench, unbroken_run
 
     bench = Bench(folder, options.seed, options.jobs)
     unbroken = bench.map(partial(unbroken_run, bench), range(options.jobs))
-    first = unbroken[0][1]
-    if differ := {name for _, marks in unbroken for name in {**marks, **first} if marks.get(name) != first.get(name)}:
-        raise SystemExit(f"unbroken runs differ from each other in {', '.join(sorted(differ))}: nothing can be compared")
-    bench = replace(
-        bench, only_trial=options.trial, duration_s=max(seconds for seconds, _ in unbroken), unbroken=first
-    )
-    few = options.trials
-    families = {
-        "kills": lambda: kills.run(bench, options.kills, options.real_kills),
-        "damage": lambda: damage.run(bench, options.damage, few),
-        "hostile": lambda: hostile.run(bench, options.hostile, few),
-        "full_disk": lambda: full_disk.run(bench, few),
-        "io_errors": lambda: io_errors.run(bench, few),
-        "files": lambda: files.run(bench, max(1, few // 8)),
-        "signals": lambda: signals.run(bench, few),
-        "clock": lambda: clock.run(bench, few),
-        "company": lambda: company.run(bench, few),
-        "memory": lambda: memory.run(bench, few),
-    }
-    return [row for name in options.only or FAMILIES for row in families[name]()]
+    duration_s, marks = max(seconds for seconds, _ in unbroken), unbroken[0][1]
+    if any(others != marks for _, others in unbroken):
+        raise SystemExit("two runs that nobody touched differ from each other: there is nothing to compare with")
+    bench = replace(bench, only_trial=options.trial, duration_s=duration_s, unbroken=marks)
+    rows: list[Outcome] = []
+    for name in options.only or FAMILIES:
+        started = time.monotonic()
+        rows += importlib.import_module(name).run(bench, options)
+        print(f"{name}: {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
+    return rows
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -102,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--real-kills", type=int, default=5, metavar="N", help="runs killed, by the real command (5)")
     add("--damage", type=int, default=1000, metavar="N", help="damaged checkpoints (1000)")
     add("--hostile", type=int, default=100, metavar="N", help="hostile files (100)")
-    add("--trials", type=int, default=8, metavar="N", help="runs of every other kind (8)")
+    add("--trials", type=int, default=8, metavar="N", help="runs of most other kinds (8)")
     add("--only", nargs="+", choices=FAMILIES, help="these families (all)")
     add("--trial", type=int, metavar="N", help="only the trial of this number")
     add("--seed", type=int, default=0, help="of all chance (0)")

@@ -1,27 +1,27 @@
 """Ctrl-C, SIGTERM and SIGHUP, alone and in storms: the exit code says which, and the next start goes on."""
 
 import signal
+from argparse import Namespace
 
 from bench import Bench, Trial, ended, outcome_of
-from processes import rest, seeded
+from processes import rest
 from table import Outcome
-from tiny import TinyRun
 
 STARTS = 3
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def run(bench: Bench, count: int) -> list[Outcome]:
-    """`count` runs that get one signal, and as many that get storms."""
+def run(bench: Bench, options: Namespace) -> list[Outcome]:
+    """Runs that get one signal, and as many that get storms."""
     return [
-        outcome_of("one SIGINT, SIGTERM or SIGHUP", bench.spread(stopped_once, count)),
-        outcome_of("storm of SIGINT, SIGTERM, SIGHUP", bench.spread(storm, count)),
+        outcome_of("one SIGINT, SIGTERM or SIGHUP", bench.spread(stopped_once, options.trials)),
+        outcome_of("storm of SIGINT, SIGTERM, SIGHUP", bench.spread(storm, options.trials)),
     ]
 
 
 def stopped_once(bench: Bench, number: int) -> Trial:
     """A single signal loses nothing once training has begun: the next start repeats no step."""
-    chance, trial, run = seeded(bench.seed, "signal", number), Trial(f"signal-{number}", 0), bench.run(f"signal-{number}")
+    chance, trial, run = bench.begin("signal", number, 0)
     which, instant = STOPPING[number % 3], bench.duration_s * chance.random()
     process = run.start()
     rest(process, instant)
@@ -40,7 +40,7 @@ def stopped_once(bench: Bench, number: int) -> Trial:
 
 def storm(bench: Bench, number: int) -> Trial:
     """Up to thirty signals at a time, in three starts one after the other."""
-    chance, trial, run = seeded(bench.seed, "storm", number), Trial(f"storm-{number}", 0), bench.run(f"storm-{number}")
+    chance, trial, run = bench.begin("storm", number, 0)
     for _ in range(STARTS):
         process, sent = run.start(), []
         rest(process, bench.duration_s * chance.random())

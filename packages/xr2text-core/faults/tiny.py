@@ -38,11 +38,28 @@ class Start:
 
 @dataclass(frozen=True)
 class Repeated:
-    """Updates that a start has to do again: how many, how long they took, and the longest time between two in that run."""
+    """Updates that a start has to do again, and how long they had taken."""
 
     steps: int
     seconds: float
-    longest_gap_s: float
+
+
+class Kept:
+    """Lines that a run has shown to its readers; bytes of them that are gone later are lost."""
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+        self.rows: list[dict[str, str]] = []
+
+    def look(self, run: "TinyRun") -> None:
+        self.events = max(self.events, whole_lines(run.files.events), key=len)
+        self.rows = max(self.rows, run.rows(), key=len)
+
+    def bytes_lost(self, run: "TinyRun") -> int:
+        events, rows = set(whole_lines(run.files.events)), run.rows()
+        lost = [line for line in self.events if line not in events]
+        lost += [",".join(row.values()) for row in self.rows if row not in rows]
+        return sum(len(line.encode()) + 1 for line in lost)
 
 
 @dataclass
@@ -52,7 +69,7 @@ class TinyRun:
     folder: Path
     flags: tuple[str, ...] = FLAGS
     starts: list[Start] = field(default_factory=list)
-    kept: "Kept" = field(default_factory=lambda: Kept())
+    kept: Kept = field(default_factory=Kept)
 
     @property
     def files(self) -> RunFolder:
@@ -127,27 +144,8 @@ class TinyRun:
                 first = begun[start.announced - 1]
                 lost = max(0, first + len(start.update_times) - begun[start.announced])
                 times = start.update_times
-                longest_s = max((after - before for before, after in pairwise(times)), default=0.0)
-                repeated.append(Repeated(lost, times[-1] - times[-lost - 1 :][0], longest_s))
+                repeated.append(Repeated(lost, times[-1] - times[-lost - 1 :][0]))
         return repeated
-
-
-class Kept:
-    """Lines that a run has shown to its readers; bytes of them that are gone later are lost."""
-
-    def __init__(self) -> None:
-        self.events: list[str] = []
-        self.rows: list[dict[str, str]] = []
-
-    def look(self, run: TinyRun) -> None:
-        self.events = max(self.events, whole_lines(run.files.events), key=len)
-        self.rows = max(self.rows, run.rows(), key=len)
-
-    def bytes_lost(self, run: TinyRun) -> int:
-        events, rows = set(whole_lines(run.files.events)), run.rows()
-        lost = [line for line in self.events if line not in events]
-        lost += [",".join(row.values()) for row in self.rows if row not in rows]
-        return sum(len(line.encode()) + 1 for line in lost)
 
 
 def whole_lines(path: Path) -> list[str]:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import xr2text_core
+
 ROOT = Path(__file__).parents[3]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 NEEDS = ("needs data", "needs a GPU")
@@ -145,6 +147,16 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         target = (page.parent / name) if name else page
         assert target.exists(), f"{page.name} links to {link}"
         assert not anchor or anchor in headings(target), f"{page.name} links to {link}, which has no such heading"
+
+
+def test_every_message_in_the_troubleshooting_is_one_that_the_program_says() -> None:
+    source = Path(xr2text_core.__file__).parent
+    said = "".join(path.read_text(encoding="utf-8") for path in source.rglob("*.py"))
+    rows = (ROOT / "docs/guide.md").read_text(encoding="utf-8").partition("## Troubleshooting")[2]
+    symptoms = re.findall(r"^\| ([^|]+) \|", rows, re.MULTILINE)
+    quoted = [message for row in symptoms for message in re.findall(r'"(.+?)"', row)]
+    assert quoted
+    assert [message for message in quoted if message not in said] == []
 
 
 def functions_in(path: Path) -> set[str]:

@@ -1,11 +1,14 @@
-"""How much of the card PyTorch may take, where a full card is not an error but a hundred times slower.
+"""Memory: a limit where a full card spills instead of running out, and what the garbage collector need not look at.
 
 On Windows, and in WSL, whose driver is that of Windows, a full card spills into the memory of the computer. With a
-limit PyTorch reports out of memory instead, and the trainer halves its micro-batch. On Linux the driver says so itself.
+limit, PyTorch reports out of memory instead, and the trainer halves its micro-batch. On Linux the driver says so.
 """
 
+import gc
 import platform
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -27,3 +30,14 @@ def driver_spills(system: str, release: str) -> bool:
 def share_of_card(free_bytes: int, total_bytes: int) -> float:
     """The share of a card that the allocator may take, 0..1, when so much of it is free."""
     return min(1.0, max(0, free_bytes - RESERVE) / total_bytes)
+
+
+@contextmanager
+def settled_objects() -> Iterator[None]:
+    """What exists now is not searched for garbage inside the block: a quarter of a second less each collection."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
