@@ -6,6 +6,7 @@ import os
 import pickle
 import shutil
 import subprocess
+import warnings
 import zipfile
 from argparse import Namespace
 from collections.abc import Callable, Iterator
@@ -98,6 +99,7 @@ def run(bench: Bench, options: Namespace) -> list[Outcome]:
 
 def read_hostile(bench: Bench, number: int) -> Trial:
     """Some of all hostile files; this process never forks, so it may use torch."""
+    warnings.simplefilter("ignore")  # torch warns of the strangest ones before it refuses them
     trial, folder = Trial(f"hostile-{number}", PER_TRIAL), bench.folder / f"hostile-{number}"
     folder.mkdir()
     path, mark = folder / "latest.pt", folder / "mark"
