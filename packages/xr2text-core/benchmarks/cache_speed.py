@@ -46,6 +46,7 @@ except ImportError:
     simplejpeg = None
 
 WIDTH, HEIGHT, SIZE = 2544, 3056, 384
+PILLOW, COLD, WARM = "Pillow: decode alone", "our cache, cold, first read", "our cache, warm"
 GRAIN = 2.5  # grey levels: what resampling smooths away and a real film costs the decoder
 CHEST_NOTES = Path(__file__).parents[3].parent / "shared" / "data" / "chest-notes" / "images"
 
@@ -141,6 +142,19 @@ class Readers:
         return count
 
 
+def works_of(readers: Readers) -> dict[str, Callable[[], int]]:
+    """What this machine can measure, by the name of its row."""
+    works = {"Pillow: decode, RGB, bicubic (what most do)": readers.pillow_rgb, PILLOW: readers.pillow_decode}
+    if simplejpeg is not None:
+        works["simplejpeg: grey"] = readers.simplejpeg_full
+        works["simplejpeg: grey, scaled while decoding"] = readers.simplejpeg_scaled
+    works["ours, building the cache"] = readers.ours_building
+    if hasattr(os, "posix_fadvise"):
+        works[COLD] = readers.cold
+    works[WARM] = readers.warm
+    return works
+
+
 def measure(works: dict[str, Callable[[], int]], rounds: int) -> dict[str, float]:
     """Images per second of each work: the median of the rounds, all works in turns."""
     rates: dict[str, list[float]] = {name: [] for name in works}
@@ -149,7 +163,7 @@ def measure(works: dict[str, Callable[[], int]], rounds: int) -> dict[str, float
             clock = time.perf_counter if name == COLD else time.process_time
             started = clock()
             count = work()
-            rates[name].append(count / (clock() - started))
+            rates[name].append(count / max(clock() - started, 1e-9))  # some clocks tick slowly
     return {name: statistics.median(each) for name, each in rates.items()}
 
 
@@ -213,9 +227,6 @@ def show_targets(rates: dict[str, float], shares: dict[str, float]) -> None:
         print(f"{name:<58} {sign} {target:>7,.0f} {value:>10,.1f}  {verdict(value, target, at_least)}")
 
 
-PILLOW, COLD, WARM = "Pillow: decode alone", "our cache, cold, first read", "our cache, warm"
-
-
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=Path, default=CHEST_NOTES, help="folder of radiographs to resample")
@@ -233,15 +244,7 @@ def main() -> int:
         folder = Path(name)
         films = make_films(folder, options.images, num_films)
         readers = Readers(films, folder, 1000 if options.quick else 4000)
-        works = {"Pillow: decode, RGB, bicubic (what most do)": readers.pillow_rgb, PILLOW: readers.pillow_decode}
-        if simplejpeg is not None:
-            works["simplejpeg: grey"] = readers.simplejpeg_full
-            works["simplejpeg: grey, scaled while decoding"] = readers.simplejpeg_scaled
-        works["ours, building the cache"] = readers.ours_building
-        if hasattr(os, "posix_fadvise"):
-            works[COLD] = readers.cold
-        works[WARM] = readers.warm
-        rates = measure(works, rounds)
+        rates = measure(works_of(readers), rounds)
         show_reading(films, rates)
         if COLD not in rates:
             print(f"{COLD:<52} {'not measured: this system cannot drop a file from its memory'}")

@@ -22,7 +22,7 @@ MAY_IMPORT = {
 }
 COMMANDS_MAY_CALL = {"train": {"evaluate", "figures", "preflight"}, "evaluate": {"generate"}}
 MODULES = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
-NEEDS_TORCH = {"run/checkpoint.py", "data/augment.py", "data/batches.py"}
+NEEDS_TORCH = {"run/checkpoint.py", "data/augment.py", "data/batches.py", "data/image_processor.py"}
 WITHOUT_TORCH = [
     str(path)
     for path in MODULES
@@ -69,6 +69,7 @@ def test_packages_are_empty_but_for_the_version() -> None:
 def test_text_scores_readers_run_files_and_machine_import_no_torch() -> None:
     modules = [f"xr2text_core.{name.removesuffix('.py').replace('/', '.')}" for name in WITHOUT_TORCH]
     modules += ["xr2text_core.training.arguments", "xr2text_core.training.curriculum", "xr2text_core.training.plan"]
+    modules += ["xr2text_core.training.supervised"]
     program = (
         "import importlib, sys\n"
         f"for name in {modules!r}:\n"

@@ -65,7 +65,7 @@ def evaluate(
     from xr2text_core.training.processes import ALONE
 
     studies, processes = batches.studies, processes or ALONE
-    # Reports of about the same length share a batch, so that few wait for the longest.
+    # References of about the same length share a batch, so that the loss meets little padding.
     by_length = sorted(range(len(studies)), key=lambda index: len(studies.tokens[index]))
     size = EVALUATION_BATCH[batches.device.type]
     mine = processes.share([by_length[start : start + size] for start in range(0, len(by_length), size)])

@@ -54,6 +54,7 @@ from xr2text_core.run.status import now
 from xr2text_core.training.checks import continues
 from xr2text_core.training.console import set_up_console
 from xr2text_core.training.curriculum import stage_of
+from xr2text_core.training.memory import limit_gpu_memory
 from xr2text_core.training.optimizer import build_optimizer, decoder_rate, make_state, rate_factor, set_rate
 from xr2text_core.training.plan import Plan
 from xr2text_core.training.prepared import prepare_data
@@ -175,8 +176,9 @@ class Trainer:
         self.plan = Plan(settings, train.study_ids, [stage_of(labels) for labels in train.labels])
         status.update(state="starting", message="building the model")
         self.accelerator = Accelerator(mixed_precision=precision_in_use(settings), cpu=settings.device == "cpu")
-        if self.accelerator.device.type == "cuda":  # else a resumed run differs in the last bits
-            torch.use_deterministic_algorithms(True, warn_only=True)
+        if self.accelerator.device.type == "cuda":
+            limit_gpu_memory(self.accelerator.device)
+            torch.use_deterministic_algorithms(True, warn_only=True)  # else a resumed run differs in the last bits
             torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         torch.manual_seed(settings.seed)
         if found:

@@ -22,6 +22,7 @@ class Small(torch.nn.Module):
     def __init__(self, model: XR2TextModel, most: int) -> None:
         super().__init__()
         self.model, self.most = model, most
+        self.encoder = model.encoder
         self.sizes: list[int] = []
 
     def forward(self, pixel_values: torch.Tensor, **arguments: Any) -> Any:
@@ -139,7 +140,23 @@ def test_a_device_that_does_not_hold_one_study_is_an_error_with_advice(tiny_mode
     small = Small(tiny_model, most=0)
     with pytest.raises(OutOfMemory, match="--image-size"):
         step(small, batch, micro_batch=4)
-    assert small.sizes == [4, 2, 1]
+    assert small.sizes[:3] == [4, 2, 1]
+
+
+def test_before_it_gives_up_the_encoder_computes_its_activations_twice(tiny_model: XR2TextModel, batch: Batch) -> None:
+    model = without_dropout(tiny_model.double())
+    _, expected = step(deepcopy(model), in_doubles(batch), micro_batch=1)
+    small = Small(model, most=0)
+    whole_forward = small.forward
+
+    def fits_when_checkpointing(**arguments: Any) -> Any:
+        small.most = int(model.encoder.images.is_checkpointing)
+        return whole_forward(**arguments)
+
+    small.forward = fits_when_checkpointing  # type: ignore[method-assign]
+    result, found = step(small, in_doubles(batch), micro_batch=1)
+    assert (result.micro_batch, result.oom_retries, small.sizes) == (1, 1, [1] * 8)
+    assert_close(found, expected, tolerance=1e-12)
 
 
 class GivesOut(torch.optim.AdamW):

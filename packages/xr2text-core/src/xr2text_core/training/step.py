@@ -50,12 +50,15 @@ class Stepper:
     processes: Processes = ALONE
 
     def take_step(self, batch: Batch, micro_batch: int, step: int) -> StepResult:
-        """Update once on `batch`, this process's share of the step. Out of memory: halve the micro-batch and repeat."""
+        """Update once on `batch`, this process's share of the step. Out of memory: halve the micro-batch and repeat.
+
+        With one study at a time, the encoder computes its activations twice instead of keeping them, before we give up.
+        """
         counts = self.processes.sum(torch.tensor([batch.num_tokens, len(batch)]))
         num_tokens, num_studies = counts.clamp_min(1).tolist()
         retries = 0
         while (gradients := self._make_gradients(batch, micro_batch, step, num_tokens, num_studies)) is None:
-            if micro_batch == 1:
+            if micro_batch == 1 and not self.model.encoder.images.enable_gradient_checkpointing():
                 raise OutOfMemory(f"out of memory with one study at a time: {ADVICE}")
             micro_batch, retries = (micro_batch + 1) // 2, retries + 1
             self._forget_gradients()
