@@ -54,7 +54,7 @@ from xr2text_core.run.status import now
 from xr2text_core.training.checks import continues
 from xr2text_core.training.console import set_up_console
 from xr2text_core.training.curriculum import stage_of
-from xr2text_core.training.memory import limit_gpu_memory
+from xr2text_core.training.memory import limit_gpu_memory, settled_objects
 from xr2text_core.training.optimizer import build_optimizer, decoder_rate, make_state, rate_factor, set_rate
 from xr2text_core.training.plan import Plan
 from xr2text_core.training.prepared import prepare_data
@@ -105,7 +105,13 @@ class Trainer:
             return EXIT_FINISHED
         progress, recorder = self.progress, self.recorder
         self._announce()
-        with recorder.holding_run(progress), StopRequest() as stop, keep_awake(), self._watch_machine() as watch:
+        with (
+            recorder.holding_run(progress),
+            StopRequest() as stop,
+            keep_awake(),
+            settled_objects(),
+            self._watch_machine() as watch,
+        ):
             while not self.is_finished():
                 self._enter_stage()
                 self.model.train()
