@@ -75,6 +75,7 @@ def gpu(session: nox.Session) -> None:
     """What needs a CUDA device: memory, FP16, BF16, out of memory for real. Skips with a word without one."""
     with session.chdir("packages/xr2text-core"):
         python(session, "pytest", "-m", "gpu", "-rs", *session.posargs)
+        session.run(sys.executable, "benchmarks/choices.py", "--device", "cuda", external=True)
 
 
 @nox.session

@@ -66,8 +66,8 @@ def _peer(what: str, row: str) -> Number:
 
 PARTS = (
     Part("loop", "The loop", "loop_overhead.py", ("--quick",), (
-        Number("phantom preset: trainer to bare loop", rf"phantom:.*?ratio +{NUMBER}", 1.03),
-        Number("ConvNeXt-atto: trainer to bare loop", rf"convnext_atto:.*?ratio +{NUMBER}", 1.03),
+        Number("phantom preset: trainer to bare loop", rf"phantom: \d.*?ratio +{NUMBER}", 1.03),
+        Number("ConvNeXt-atto: trainer to bare loop", rf"convnext_atto: \d.*?ratio +{NUMBER}", 1.03),
     )),
     Part("peers", "Beside Seq2SeqTrainer", "peers.py", ("--quick",), (
         _peer("training", "training"),
@@ -88,7 +88,7 @@ PARTS = (
     Part("checkpoint", "Checkpoints", "checkpoint_stall.py", ("--quick",), (
         Number("the loop waits, of torch.save", rf"= {NUMBER}% of the plain save", 5.0, unit=" %"),
     )),
-    Part("start", "Start-up", "startup_speed.py", ("--quick",), (
+    Part("start", "Start-up", "startup_speed.py", ("--studies", "5000"), (
         Number("phantom run to its first step", rf"phantoms, again +{NUMBER} s", 10.0, unit=" s"),
         Number("--help", rf"--help +{NUMBER} s", 0.5, unit=" s"),
     )),

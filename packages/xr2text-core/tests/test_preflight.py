@@ -245,10 +245,15 @@ def test_a_card_filled_by_others_is_not_measured_on(tmp_path: Path, monkeypatch:
     assert "0.1 GiB are free" in checks["time"].found
 
 
-def test_a_card_too_small_for_one_study_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    on_card(monkeypatch, total_gib=0.1)
-    check = look(tmp_path)["GPU memory"]
-    assert check.outcome == "fail" and "--image-size" in check.advice
+def test_a_card_too_small_for_the_model_fails_and_one_for_smaller_batches_does_not() -> None:
+    from xr2text_core.training.checks import check_gpu_memory
+    from xr2text_core.training.estimates import MemoryEstimate
+
+    estimate = MemoryEstimate(state=3 * 2**30, activations=2 * 2**30, logits=0)
+    check = check_gpu_memory(estimate, Card(3 * 2**30, 0, spills=False), None)
+    assert check.outcome == "fail" and "--encoder" in check.advice
+    check = check_gpu_memory(estimate, Card(4 * 2**30, 0, spills=False), None)
+    assert check.outcome == "warning" and "halves the batch" in check.advice
 
 
 def test_a_computer_too_small_to_copy_a_checkpoint_is_a_warning() -> None:
@@ -263,10 +268,10 @@ def test_windows_is_told_of_the_memory_that_spills(tmp_path: Path, monkeypatch: 
     from xr2text_core.training.estimates import MemoryEstimate
 
     estimate = MemoryEstimate(state=3 * 2**30, activations=2 * 2**30, logits=0)
-    tight, ample = Card(6 * 2**30, 0, is_windows=True), Card(24 * 2**30, 0, is_windows=True)
-    assert "Sysmem Fallback" in check_gpu_memory(estimate, estimate, tight, None).advice
-    assert check_gpu_memory(estimate, estimate, ample, None).advice == ""
-    assert "measured: 4.6 GiB" in check_gpu_memory(estimate, estimate, ample, 4 * 2**30).found
+    tight, ample = Card(6 * 2**30, 0, spills=True), Card(24 * 2**30, 0, spills=True)
+    assert "Sysmem Fallback" in check_gpu_memory(estimate, tight, None).advice
+    assert check_gpu_memory(estimate, ample, None).advice == ""
+    assert "measured: 4.6 GiB" in check_gpu_memory(estimate, ample, 4 * 2**30).found
 
 
 # -- the command

@@ -9,6 +9,7 @@ import argparse
 import json
 import logging
 import os
+import platform
 import re
 import shutil
 import sys
@@ -63,8 +64,12 @@ class Device:
 
     @property
     def card(self) -> Card:
+        from xr2text_core.training.memory import driver_spills
+
         used_mib = self.reading.memory_used_mib if self.reading else None
-        return Card(self.gpu.memory_bytes, int((used_mib or 0.0) * 2**20), is_windows=sys.platform == "win32")
+        return Card(
+            self.gpu.memory_bytes, int((used_mib or 0.0) * 2**20), driver_spills(sys.platform, platform.release())
+        )
 
 
 @dataclass
@@ -160,8 +165,7 @@ def _look_ahead(findings: Findings, settings: Settings, device: Device, fresh: b
     findings.checks.append(checks.check_memory(on_host, available))
     if device.is_gpu:
         peak = findings.speed.peak_bytes if findings.speed else None
-        least = estimate_memory(config, replace(settings, micro_batch=1))
-        findings.checks.append(checks.check_gpu_memory(memory, least, device.card, peak))
+        findings.checks.append(checks.check_gpu_memory(memory, device.card, peak))
     elif settings.preset != "phantom":
         findings.checks.append(checks.without_card(findings.memory, settings.precision))
     findings.checks.append(timing)

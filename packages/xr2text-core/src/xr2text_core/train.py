@@ -47,14 +47,14 @@ from xr2text_core.metrics.protocols import describe
 from xr2text_core.model.build import WeightsError, build_model
 from xr2text_core.preflight import quick_checks
 from xr2text_core.report.tokenizer import ReportTokenizer
-from xr2text_core.run.checkpoint import CheckpointError, check, load_checkpoint, newest_good
+from xr2text_core.run.checkpoint import CheckpointError, load_checkpoint
 from xr2text_core.run.folder import RunError, RunFolder
 from xr2text_core.run.history import EpochRow, rows_up_to
 from xr2text_core.run.status import now
 from xr2text_core.training.checks import continues
 from xr2text_core.training.console import set_up_console
 from xr2text_core.training.curriculum import stage_of
-from xr2text_core.training.memory import limit_gpu_memory
+from xr2text_core.training.memory import limit_gpu_memory, settled_objects
 from xr2text_core.training.optimizer import build_optimizer, decoder_rate, make_state, rate_factor, set_rate
 from xr2text_core.training.plan import Plan
 from xr2text_core.training.prepared import prepare_data
@@ -62,9 +62,10 @@ from xr2text_core.training.processes import Processes
 from xr2text_core.training.progress import Progress
 from xr2text_core.training.record import describe_run, epoch_row, split_sizes
 from xr2text_core.training.recorder import open_run
-from xr2text_core.training.settings import DEFINE_THE_MODEL, DEFINE_THE_RUN, Settings, differences
+from xr2text_core.training.resume import find_checkpoint, is_whole
+from xr2text_core.training.settings import Settings
 from xr2text_core.training.speed import precision_in_use
-from xr2text_core.training.step import OutOfMemory, Stepper, StepResult
+from xr2text_core.training.step import ADVICE, OutOfMemory, Stepper, StepResult, is_out_of_memory
 from xr2text_core.training.stop import StopRequest
 from xr2text_core.training.trained import TrainedModel, model_from, reading, settings_from
 from xr2text_core.training.writer import CheckpointWriter, Written
@@ -91,7 +92,7 @@ class Trainer:
         self.writer = CheckpointWriter()
         self.saved_best = (NO_SCORE, 0)
         self.saved_at = time.monotonic()
-        found = self._find_checkpoint(resume)
+        found = find_checkpoint(self.folder, settings, resume, self.recorder.events)
         with keep_awake(says_so=False), self.recorder.failures(self.progress):  # decoding may take an hour
             self._build(found, resume is not None)
 
@@ -105,7 +106,13 @@ class Trainer:
             return EXIT_FINISHED
         progress, recorder = self.progress, self.recorder
         self._announce()
-        with recorder.holding_run(progress), StopRequest() as stop, keep_awake(), self._watch_machine() as watch:
+        with (
+            recorder.holding_run(progress),
+            StopRequest() as stop,
+            keep_awake(),
+            settled_objects(),
+            self._watch_machine() as watch,
+        ):
             while not self.is_finished():
                 self._enter_stage()
                 self.model.train()
@@ -206,30 +213,6 @@ class Trainer:
         elif self.processes.is_first:
             self.writer.reserve(self._contents())
 
-    def _find_checkpoint(self, resume: Path | None) -> tuple[Path, dict[str, Any]] | None:
-        """The checkpoint to continue from; refuses one that belongs to another model or another run."""
-        damaged: list[str] = []
-        if resume:
-            path, contents = resume, load_checkpoint(resume)
-        else:
-            others = [path for path in self.folder.checkpoints.glob("*.pt") if path != self.folder.latest]
-            newest = newest_good(self.folder.latest, others)
-            if newest is None:
-                return None
-            path, contents, damaged = newest
-        for reason in damaged:
-            self.recorder.events.add("checkpoint_damaged", f"Left aside: {reason}", reason=reason)
-        differ = differences(contents["settings"], self.settings)
-        must_match = DEFINE_THE_MODEL if resume else DEFINE_THE_RUN
-        if wrong := [f"{name}: {differ[name]}" for name in must_match if name in differ]:
-            raise RunError(
-                f"{path} belongs to a run with other settings ({'; '.join(wrong)}). Give the same flags to resume it, "
-                "--run NAME to begin another run beside it, or --fresh to move it aside"
-            )
-        for name, change in differ.items():
-            log.info("Resuming with another setting than before: %s: %s", name, change)
-        return path, contents
-
     def _restore(self, path: Path, contents: dict[str, Any]) -> None:
         self.model.load_state_dict(contents["model"])
         asked = [{key: group[key] for key in ("peak", "weight_decay")} for group in self.optimizer.param_groups]
@@ -244,20 +227,10 @@ class Trainer:
         if settings_from(contents).effective_batch != self.settings.effective_batch:  # count the epoch in new steps
             self.progress.step_in_epoch = self.progress.sums.num_studies // self.settings.effective_batch
         self.micro_batch = min(self.settings.micro_batch, self.progress.micro_batch or self.settings.micro_batch)
-        if not self._is_best_whole():
+        if not is_whole(self.folder.best, self.recorder.events):
             self.progress.best_score, self.progress.best_epoch = NO_SCORE, 0  # the next epoch is the best there is
         self.saved_best = (self.progress.best_score, self.progress.best_epoch)
         self.resumed_from = path
-
-    def _is_best_whole(self) -> bool:
-        if not self.folder.best.exists():
-            return False
-        try:
-            check(self.folder.best)
-        except (CheckpointError, OSError) as error:
-            self.recorder.events.add("checkpoint_damaged", f"The next epoch replaces it: {error}", reason=str(error))
-            return False
-        return True
 
     def _announce(self) -> None:
         """Say what is about to happen, and write run.json."""
@@ -522,6 +495,11 @@ def main(options: argparse.Namespace) -> int:
         return Trainer(settings, resume=options.resume, fresh=options.fresh).fit()
     except (DatasetError, WeightsError, CheckpointError, RunError, OutOfMemory) as error:
         log.error("%s", error)
+        return EXIT_UNUSABLE
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        log.error("out of memory outside a step (%s): %s", str(error).partition("\n")[0], ADVICE)
         return EXIT_UNUSABLE
     except KeyboardInterrupt:
         log.info("Stopped before the training began; the same command starts it again.")

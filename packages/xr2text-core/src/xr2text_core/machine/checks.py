@@ -50,7 +50,7 @@ class Card:
 
     total_bytes: int
     others_bytes: int  # held by other programs
-    is_windows: bool  # which lets a full GPU spill into the memory of the computer
+    spills: bool  # into the memory of the computer when it is full, as the driver of Windows lets it
 
     @property
     def free_bytes(self) -> int:

@@ -23,9 +23,10 @@ TUNED_FOR = 32  # studies an update: what the learning rates of the presets belo
 DISK_OF_GUIDE = 50 * GB
 HOST_ALLOWANCE = 3 * GIB  # assumed: Python, PyTorch and the libraries of CUDA, in the memory of the computer
 NIGHT_S = 14 * 3600.0
-WINDOWS_SPILL = (
-    "Windows lets a full GPU spill into the computer's memory, many times slower, instead of saying so: in the NVIDIA "
-    "Control Panel set 'CUDA - Sysmem Fallback Policy' to 'Prefer No Sysmem Fallback'"
+SPILL = (
+    "Windows lets a full GPU spill into the memory of the computer, many times slower, instead of saying so. The "
+    "trainer stays within what is free; against other programs, set 'CUDA - Sysmem Fallback Policy' to 'Prefer No "
+    "Sysmem Fallback' in the NVIDIA Control Panel"
 )
 
 
@@ -144,18 +145,19 @@ def check_weights(settings: Settings, resumes: bool) -> Check:
     return Check("weights", "pass", "; ".join(f"{part} from {place}" for part, place in places.items()))
 
 
-def check_gpu_memory(estimate: MemoryEstimate, least: MemoryEstimate, card: Card, measured_bytes: int | None) -> Check:
-    """The peak of a step against the card; `least` is the estimate for one study at a time."""
+def check_gpu_memory(estimate: MemoryEstimate, card: Card, measured_bytes: int | None) -> Check:
+    """The peak of a step against the card. It fails where not even weights and AdamW fit, whatever the batch."""
     peak = estimate.total if measured_bytes is None else measured_bytes + ALLOWANCE
     found = f"{_gib(estimate.total)} at the peak (estimated) of {_gib(card.total_bytes)}"
     if measured_bytes is not None:
         found += f"; measured: {_gib(peak)}, {_gib(ALLOWANCE)} for CUDA itself included"
     if card.others_bytes:
         found += f"; others use {_gib(card.others_bytes)}"
-    if least.total > card.total_bytes:
-        advice = f"One study alone takes {_gib(least.total)}: use a smaller --image-size, --max-tokens or --encoder"
+    always = estimate.state + estimate.allowance
+    if always > card.total_bytes:
+        advice = f"The model and AdamW alone take {_gib(always)}: use a smaller --encoder or --decoder"
         return Check("GPU memory", "fail", found, advice)
-    spill = WINDOWS_SPILL if card.is_windows and peak + GIB > card.total_bytes else ""
+    spill = SPILL if card.spills and peak + GIB > card.total_bytes else ""
     if peak <= card.free_bytes:
         return Check("GPU memory", "pass", found, spill)
     close = "Close other programs on the GPU" if peak <= card.total_bytes else ""

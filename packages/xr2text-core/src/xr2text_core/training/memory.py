@@ -1,7 +1,7 @@
 """Memory: a limit where a full card spills instead of running out, and what the garbage collector need not look at.
 
 On Windows, and in WSL, whose driver is that of Windows, a full card spills into the memory of the computer. With a
-limit, PyTorch reports out of memory instead, and the trainer halves its micro-batch. On Linux the driver says so.
+limit PyTorch reports out of memory instead, and the trainer halves its micro-batch. On Linux the driver says so.
 """
 
 import gc

@@ -18,6 +18,7 @@ from xr2text_core.model.config import XR2TextConfig
 from xr2text_core.model.generation import write_reports
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
+from xr2text_core.training.memory import limit_gpu_memory
 from xr2text_core.training.optimizer import build_optimizer, make_state
 from xr2text_core.training.settings import Settings
 from xr2text_core.training.step import Stepper
@@ -127,6 +128,7 @@ class _Bench:
         self.accelerator = Accelerator(mixed_precision=precision_in_use(settings), cpu=settings.device == "cpu")
         self.device = self.accelerator.device
         self.on_gpu = self.device.type == "cuda"
+        limit_gpu_memory(self.device)  # as the trainer does
         model = XR2TextModel(config)
         self.model, optimizer = self.accelerator.prepare(model, build_optimizer(model, settings, self.device))
         self.stepper = Stepper(self.accelerator, self.model, optimizer, settings.finding_weight, settings.seed)
