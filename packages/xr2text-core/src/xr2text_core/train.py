@@ -7,6 +7,7 @@ The same command again continues where the last one stopped.
 """
 
 import faulthandler
+import gc
 import os
 import sys
 
@@ -19,11 +20,11 @@ if __name__ == "__main__":
         sys.exit(train_supervised(sys.argv[1:], settings_of(OPTIONS)))
     # Threads of OpenMP that wait for each other in a busy loop are ten times slower beside another busy program.
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+    gc.disable()  # until the training begins: imports and data make many objects and no garbage
     faulthandler.enable()  # a crash in native code shows where
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS is not deterministic
 
 import argparse
-import gc
 import json
 import logging
 import time
@@ -54,6 +55,7 @@ from xr2text_core.run.status import now
 from xr2text_core.training.checks import continues
 from xr2text_core.training.console import set_up_console
 from xr2text_core.training.curriculum import stage_of
+from xr2text_core.training.fingerprint import SAME_RUN, share_in_common
 from xr2text_core.training.memory import limit_gpu_memory, settled_objects
 from xr2text_core.training.optimizer import build_optimizer, decoder_rate, make_state, rate_factor, set_rate
 from xr2text_core.training.plan import Plan
@@ -175,7 +177,7 @@ class Trainer:
         with self.processes.first_goes_first():
             self.data = prepare_data(settings, tokenizer, is_alive=status.update)
         train = self.data.train
-        if found and not resume and found[1]["fingerprint"] != self.data.fingerprint:
+        if found and not resume and share_in_common(found[1]["fingerprint"], self.data.fingerprint) < SAME_RUN:
             raise RunError(
                 f"{found[0]} was trained on other studies than {settings.data} {settings.root} holds now; "
                 "--run NAME begins another run beside it, --fresh moves it aside, --resume FILE goes on all the same"
@@ -492,7 +494,9 @@ def main(options: argparse.Namespace) -> int:
         is_first = os.environ.get("RANK", "0") == "0"  # of several processes
         if is_first and not is_ready(settings, resumes, options.fresh):
             return EXIT_UNUSABLE
-        return Trainer(settings, resume=options.resume, fresh=options.fresh).fit()
+        trainer = Trainer(settings, resume=options.resume, fresh=options.fresh)
+        gc.enable()
+        return trainer.fit()
     except (DatasetError, WeightsError, CheckpointError, RunError, OutOfMemory) as error:
         log.error("%s", error)
         return EXIT_UNUSABLE

@@ -118,7 +118,7 @@ def test_learned_reports_are_those_of_generate_in_the_precision_of_training(
         reports = write_reports(learned, tokenizer, seen, 48, num_beams)
         expected = generated(learned, seen.last_hidden_state, 48, num_beams)
     assert reports == tokenizer.decode(expected.tolist())
-    assert reports == tokenizer.decode(batches.studies.tokens[:4])
+    assert reports == tokenizer.decode(list(batches.studies.tokens)[:4])
 
 
 @pytest.mark.parametrize("num_beams", [1, 3])
@@ -160,7 +160,7 @@ def test_each_candidate_stands_beside_its_reference_whatever_the_order_of_writin
 ) -> None:
     monkeypatch.setitem(evaluate.EVALUATION_BATCH, "cpu", 3)
     studies = batches.studies
-    four = ReadyStudies(*(getattr(studies, field.name)[:4] for field in fields(studies)))
+    four = ReadyStudies(*([getattr(studies, field.name)[row] for row in range(4)] for field in fields(studies)))
     images_seen: list[int] = []
     hook = learned.encoder.register_forward_hook(lambda _, inputs, output: images_seen.append(len(inputs[0])))
     result = evaluate.evaluate(learned, tokenizer, replace(batches, studies=four), 48, "clean-full", num_beams=2)

@@ -252,6 +252,12 @@ def test_a_loss_that_is_not_finite_changes_no_weight_and_is_reported(
     assert all(parameter.grad is None for parameter in tiny_model.parameters())
 
 
+def test_a_step_whose_images_are_all_lost_is_skipped(tiny_model: XR2TextModel, batches: BatchMaker) -> None:
+    before = flat(tiny_model)
+    result, _ = step(tiny_model, batches.training([], epoch=1), micro_batch=4)
+    assert result.was_skipped and torch.equal(flat(tiny_model), before)
+
+
 def trained(model: XR2TextModel, batch: Batch) -> Callable[[int], Weights]:
     return lambda number: step(deepcopy(model).train(), batch, micro_batch=4, number=number)[1]
 

@@ -55,6 +55,8 @@ class Stepper:
         With one study at a time, the encoder computes its activations twice instead of keeping them, before we give up.
         """
         counts = self.processes.sum(torch.tensor([batch.num_tokens, len(batch)]))
+        if not counts[1]:  # every image of it was lost; without gradients the FP16 scaler would raise
+            return StepResult(math.nan, 1, 0.0, True, micro_batch)
         num_tokens, num_studies = counts.clamp_min(1).tolist()
         retries = 0
         while (gradients := self._make_gradients(batch, micro_batch, step, num_tokens, num_studies)) is None:
