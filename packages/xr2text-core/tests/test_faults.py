@@ -56,9 +56,10 @@ def test_a_hostile_checkpoint_runs_nothing(tmp_path: Path, hostile: ModuleType) 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # some ten trainings, one after the other
 @pytest.mark.skipif(sys.platform != "linux", reason="the suite forks the trainer, which only Linux does safely")
 def test_killed_runs_end_as_an_unbroken_one_to_the_bit(tmp_path: Path) -> None:
     command = [sys.executable, FAULTS / "run.py", "--only", "kills", "--kills", str(KILLS), "--real-kills", "0"]
-    suite = subprocess.run([*command, "--folder", tmp_path], capture_output=True, text=True, timeout=280)
+    suite = subprocess.run([*command, "--folder", tmp_path], capture_output=True, text=True, timeout=1100)
     assert suite.returncode == 0, suite.stdout + suite.stderr
     assert f"{KILLS} runs, {KILLS} exact ends" in suite.stdout
