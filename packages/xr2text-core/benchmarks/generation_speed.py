@@ -170,7 +170,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     options = parser.parse_args()
     if options.quick:
-        options.studies, options.tokens, options.repeats, options.threads = 32, 30, 1, [1]
+        options.studies, options.tokens, options.repeats, options.threads = 32, 45, 1, [1]
     return options
 
 
