@@ -18,7 +18,7 @@ import torch
 
 from xr2text_core.model.build import BART_BASE, build_model
 from xr2text_core.report.tokenizer import ReportTokenizer
-from xr2text_core.run.checkpoint import load_checkpoint
+from xr2text_core.run.checkpoint import PARTS, load_checkpoint
 from xr2text_core.training.optimizer import build_optimizer, make_state
 from xr2text_core.training.presets import PRESETS
 from xr2text_core.training.settings import Settings
@@ -40,7 +40,8 @@ def contents_of(preset: str) -> tuple[dict[str, Any], int]:
         model.resize_token_embeddings(BART_VOCABULARY)  # a pretrained decoder brings its own vocabulary
     optimizer = build_optimizer(model, settings, torch.device("cpu"))
     make_state(optimizer)
-    contents = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "progress": {"step": 0}}
+    contents = {name: kind() for name, kind in PARTS.items()}
+    contents |= {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
     return contents, sum(parameter.numel() for parameter in model.parameters())
 
 

@@ -278,9 +278,9 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse_arguments(arguments)
-    settings = settings_of(options)
     logging.getLogger("xr2text_core").addHandler(logging.NullHandler())  # the table says all
     try:
+        settings = settings_of(options)
         if options.quick:
             findings = Findings(quick_checks(settings, bool(options.resume), options.fresh))
         else:

@@ -34,7 +34,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from xr2text_core import __version__
 from xr2text_core.data.batches import BatchMaker
