@@ -23,8 +23,6 @@ import shutil
 import sys
 import tempfile
 import time
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from linux import start_again_with_shim
@@ -57,18 +55,13 @@ def attack(options: argparse.Namespace, folder: Path) -> list[Outcome]:
     from processes import ready_to_fork
 
     ready_to_fork()
-    from bench import Bench, unbroken_run
+    from bench import Bench, measured
 
-    bench = Bench(folder, options.seed, options.jobs)
-    unbroken = bench.map(partial(unbroken_run, bench), range(options.jobs))
-    duration_s, marks = max(seconds for seconds, _ in unbroken), unbroken[0][1]
-    if any(others != marks for _, others in unbroken):
-        raise SystemExit("two runs that nobody touched differ from each other: there is nothing to compare with")
-    bench = replace(bench, only_trial=options.trial, duration_s=duration_s, unbroken=marks)
+    bench = Bench(folder, options.seed, options.jobs, options.trial)
     rows: list[Outcome] = []
     for name in options.only or FAMILIES:
         started = time.monotonic()
-        rows += importlib.import_module(name).run(bench, options)
+        rows += importlib.import_module(name).run(measured(bench), options)
         print(f"{name}: {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
     return rows
 
