@@ -12,8 +12,10 @@ in turns; medians. Start-up is from the command to the end of the first step, wi
 
 import argparse
 import csv
+import gc
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -86,10 +88,13 @@ def say(**values: float) -> None:
 
 
 def ours(folder: Path, epochs: int) -> None:
+    gc.disable()  # here and below as `python -m xr2text_core.train` does
     from timed import TimedTrainer
 
     from xr2text_core.evaluate import evaluate
     from xr2text_core.training.trained import TrainedModel
+
+    gc.freeze()
 
     class Announcing(TimedTrainer):
         def _count(self, *arguments: Any) -> None:
@@ -100,8 +105,9 @@ def ours(folder: Path, epochs: int) -> None:
     flags = ["--data", "manifest", "--root", str(folder), "--encoder", str(folder / "vit")]
     flags += ["--decoder", str(folder / "bart"), "--pretrained", "none", "--image-size", str(SIZE)]
     flags += ["--max-tokens", str(MAX_TOKENS), "--batch", str(BATCH), "--accumulation", str(ACCUMULATION)]
-    flags += ["--epochs", str(epochs), "--device", "cpu", "--no-curriculum", "--out", str(folder / "ours"), "--fresh"]
+    flags += ["--epochs", str(epochs), "--device", "cpu", "--no-curriculum", "--out", str(folder / "ours")]
     trainer = Announcing(flags)
+    gc.enable()
     trainer.fit()
     trained = TrainedModel(trainer.model, trainer.data.tokenizer, trainer.settings, trainer.accelerator.device)
     batches = trained.batches(trainer.data.dataset.split("test"))
@@ -213,6 +219,8 @@ def run_side(side: str, folder: Path, epochs: int) -> dict[str, float]:
     started, found = time.perf_counter(), {}
     environment = {**os.environ, "GOMP_SPINCOUNT": "2000"}  # what our command sets for itself serves the peer too
     errors = folder / "errors.txt"
+    for name in ("ours", "peer"):  # nothing of an earlier round: no decoded image, no checkpoint
+        shutil.rmtree(folder / name, ignore_errors=True)
     with (
         errors.open("w") as log,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment) as process,

@@ -41,6 +41,7 @@ def second_trainer(bench: Bench, number: int) -> Trial:
         ended(run, first)
         return bench.let_it_end(run, trial)
     first.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, first.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)  # its threads may still be writing
     before = contents(run.folder)
     way = WAYS[number % len(WAYS)] if run.files.latest.exists() else ()
     flags = [str(run.folder / word) if word.endswith(".pt") else word for word in way]

@@ -282,6 +282,15 @@ def test_a_best_model_that_could_not_be_written_does_not_count(tmp_path: Path, m
     assert "No space left" in (tmp_path / "data/statistics/events.jsonl").read_text()
 
 
+@pytest.mark.parametrize(("since_s", "lasted_s", "is_due"), [(580, 30, True), (560, 30, False), (290, 900, False)])
+def test_an_autosave_begins_so_early_that_its_file_is_on_disk_when_the_interval_ends(
+    tmp_path: Path, since_s: float, lasted_s: float, is_due: bool
+) -> None:
+    trained = trainer(tmp_path, "--autosave-min", "10")
+    trained.saved_at, trained.writer.lasted_s = time.monotonic() - since_s, lasted_s
+    assert trained._is_autosave_due() is is_due
+
+
 def test_a_history_that_cannot_be_written_follows_with_the_next_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -106,6 +106,31 @@ def test_a_file_that_cannot_be_written_is_reported_and_the_others_are_written(
     assert load_checkpoint(tmp_path / "best_model.pt")["progress"]["step"] == 1
 
 
+def test_further_files_of_a_save_are_copies_of_the_first(
+    tiny_model: torch.nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serialised = []
+    monkeypatch.setattr(module, "save_checkpoint", lambda *what: (serialised.append(what[0]), save_checkpoint(*what)))
+    paths = [tmp_path / name for name in ("best_model.pt", "checkpoint_epoch_5.pt", "latest.pt")]
+    writer = CheckpointWriter()
+    writer.save(contents(tiny_model), paths)
+    assert [each.error for each in writer.wait()] == [None, None, None]
+    assert serialised == paths[:1]
+    assert len({path.read_bytes() for path in paths}) == 1
+    load_checkpoint(paths[-1])
+
+
+def test_how_long_a_save_took_counts_until_its_last_file_is_on_disk(
+    tiny_model: torch.nn.Module, tmp_path: Path, held: threading.Event
+) -> None:
+    writer = CheckpointWriter()
+    writer.save(contents(tiny_model), [tmp_path / "best_model.pt", tmp_path / "latest.pt"])
+    assert writer.lasted_s == 0.0
+    held.set()
+    writer.wait()
+    assert writer.lasted_s > 0
+
+
 def test_memory_once_made_ready_serves_every_save(tiny_model: torch.nn.Module, tmp_path: Path) -> None:
     writer = CheckpointWriter()
     writer.reserve(contents(tiny_model))

@@ -60,7 +60,7 @@ def _decoding_plugin(name: str, dataset: "Dataset") -> str:
     syntax = dataset.file_meta.TransferSyntaxUID
     try:
         plugins = set(get_decoder(syntax).available_plugins) - {UNUSED}
-    except NotImplementedError as error:
+    except NotImplementedError as error:  # pydicom's word for a syntax that it does not know
         raise ImageError(f"{name}: transfer syntax {syntax.name} ({syntax}) holds no still picture") from error
     if syntax == JPEGExtended12Bit and dataset.BitsStored > 8:
         plugins -= {"pillow"}  # knows JPEG of 8 bits only

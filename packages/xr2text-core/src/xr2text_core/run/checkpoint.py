@@ -6,6 +6,7 @@ the tail; we do not, because neither it nor safetensors notices a flipped bit in
 
 import hashlib
 import io
+import shutil
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
@@ -19,6 +20,7 @@ PARTS = {  # what every checkpoint of a training holds
     "optimizer": dict,
 }  # fmt: skip
 MARK = b"XR2TEXT1"
+PIECE = 1 << 24  # bytes read at once
 TAIL = len(MARK) + hashlib.sha256().digest_size
 
 
@@ -55,6 +57,12 @@ def save_checkpoint(path: Path, contents: dict[str, Any]) -> None:
         if isinstance(reason := error.__context__, OSError):
             raise OSError(reason.errno, reason.strerror, str(path)) from error
         raise
+
+
+def copy_checkpoint(source: Path, path: Path) -> None:
+    """Make `path` the same bytes as a checkpoint just saved, for half of what saving them again costs; OSError."""
+    with source.open("rb") as file, replacing(path) as copy:
+        shutil.copyfileobj(file, copy, PIECE)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -114,7 +122,7 @@ def check(path: Path) -> None:
     digest = hashlib.sha256()
     with path.open("rb") as file:
         left = size - TAIL
-        while left > 0 and (piece := file.read(min(left, 1 << 24))):
+        while left > 0 and (piece := file.read(min(left, PIECE))):
             digest.update(piece)
             left -= len(piece)
         tail = file.read()

@@ -4,6 +4,7 @@ The copy costs the host as much memory as a checkpoint is long (2.3 GB for the l
 checkpoint one moment of the run although the weights move on while it is written.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xr2text_core.run.checkpoint import save_checkpoint
+from xr2text_core.run.checkpoint import copy_checkpoint, save_checkpoint
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class CheckpointWriter:
         self._under_way: list[tuple[Path, Future[None]]] = []
         self._contents: dict[str, Any] = {}
         self._buffers: dict[tuple[str, ...], Tensor] = {}
+        self.lasted_s = 0.0  # the last save, from its copy until its last file was on disk
 
     def reserve(self, contents: dict[str, Any]) -> None:
         """Make the memory for such contents ready, so that no save waits for it: first use costs seconds."""
@@ -44,8 +46,10 @@ class CheckpointWriter:
         Returns what became of the save before. An error while copying (a broken GPU) is raised and nothing is written.
         """
         before = self.wait()
+        started = time.monotonic()
         self._contents = self._copied(contents)
-        self._under_way = [(path, self._thread.submit(save_checkpoint, path, self._contents)) for path in paths]
+        on_disk: list[Path] = []
+        self._under_way = [(path, self._thread.submit(self._write, path, on_disk, started)) for path in paths]
         return before
 
     def written(self) -> list[Written]:
@@ -65,6 +69,15 @@ class CheckpointWriter:
                 raise error
             taken.append(Written(path, self._contents, error))
         return taken
+
+    def _write(self, path: Path, on_disk: list[Path], started: float) -> None:
+        """Put the contents into `path` and add it to the files that hold them; where there is one, copy that."""
+        if on_disk:
+            copy_checkpoint(on_disk[0], path)
+        else:
+            save_checkpoint(path, self._contents)
+        on_disk.append(path)
+        self.lasted_s = time.monotonic() - started
 
     def _copied(self, contents: dict[str, Any]) -> dict[str, Any]:
         """`contents` with every tensor in memory of our own; tied weights, which share memory, still share it."""
