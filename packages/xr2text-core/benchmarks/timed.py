@@ -23,6 +23,10 @@ class TimedTrainer(Trainer):
         self._started = 0.0  # of the stretch under way
         self._before_validation = 0.0
 
+    def leave_out(self, seconds: float) -> None:
+        """Something else took so long just now; it is no part of the epoch."""
+        self._started += seconds
+
     def _enter_stage(self) -> None:
         self._end_epoch()
         super()._enter_stage()
