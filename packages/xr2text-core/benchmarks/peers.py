@@ -107,7 +107,6 @@ def ours(folder: Path, epochs: int) -> None:
     flags += ["--max-tokens", str(MAX_TOKENS), "--batch", str(BATCH), "--accumulation", str(ACCUMULATION)]
     flags += ["--epochs", str(epochs), "--device", "cpu", "--no-curriculum", "--out", str(folder / "ours")]
     trainer = Announcing(flags)
-    gc.enable()
     trainer.fit()
     trained = TrainedModel(trainer.model, trainer.data.tokenizer, trainer.settings, trainer.accelerator.device)
     batches = trained.batches(trainer.data.dataset.split("test"))

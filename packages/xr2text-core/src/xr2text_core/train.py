@@ -496,9 +496,7 @@ def main(options: argparse.Namespace) -> int:
         is_first = os.environ.get("RANK", "0") == "0"  # of several processes
         if is_first and not is_ready(settings, resumes, options.fresh):
             return EXIT_UNUSABLE
-        trainer = Trainer(settings, resume=options.resume, fresh=options.fresh)
-        gc.enable()
-        return trainer.fit()
+        return Trainer(settings, resume=options.resume, fresh=options.fresh).fit()
     except (DatasetError, WeightsError, CheckpointError, RunError, OutOfMemory) as error:
         log.error("%s", error)
         return EXIT_UNUSABLE

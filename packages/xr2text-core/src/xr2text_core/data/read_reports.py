@@ -42,7 +42,7 @@ class Labels:
         return Labels(self.mentions, self.codes.take(rows), self.is_normal[rows])
 
     def __getitem__(self, row: int) -> ReportLabels:
-        return ReportLabels(tuple(self.mentions[code] for code in self.codes[row]), bool(self.is_normal[row]))
+        return ReportLabels(tuple(map(self.mentions.__getitem__, self.codes[row])), bool(self.is_normal[row]))
 
     def __iter__(self) -> Iterator[ReportLabels]:
         return (self[row] for row in range(len(self)))
