@@ -85,10 +85,10 @@ PARTS = (
         Number("ours to nltk, BLEU", rf"ours: BLEU from tokens +{NUMBER} s.*?"
                rf"nltk: corpus BLEU from tokens +{NUMBER} s", 1.0),
     )),
-    Part("checkpoint", "Checkpoints", "checkpoint_stall.py", ("--quick",), (
+    Part("checkpoint", "Checkpoints", "checkpoint_stall.py", ("--repeats", "1"), (
         Number("the loop waits, of torch.save", rf"= {NUMBER}% of the plain save", 5.0, unit=" %"),
     )),
-    Part("start", "Start-up", "startup_speed.py", ("--studies", "5000"), (
+    Part("start", "Start-up", "startup_speed.py", ("--studies", "2000"), (
         Number("phantom run to its first step", rf"phantoms, again +{NUMBER} s", 10.0, unit=" s"),
         Number("--help", rf"--help +{NUMBER} s", 0.5, unit=" s"),
     )),
