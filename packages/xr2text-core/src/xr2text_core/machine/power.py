@@ -7,8 +7,8 @@ import psutil
 
 SUPPLIES = Path("/sys/class/power_supply")  # Linux
 
-# psutil has no such function on some systems, and where it has one, it raises what it meets in odd firmware, or for a
-# missing /sys/class/power_supply (giampaolo/psutil#2067).
+# What psutil raises: it lacks the function on some systems (AttributeError) or says so (NotImplementedError); elsewhere
+# it raises what it meets in odd firmware, or for a missing /sys/class/power_supply (giampaolo/psutil#2067).
 FAILURES = (OSError, ValueError, TypeError, AttributeError, NotImplementedError)
 
 
