@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from xr2text_core.data.phantom_scene import DIFFUSE_LUNG_FINDINGS, PhantomFinding, Scene, sample_scene, scene_labels
-from xr2text_core.data.phantom_writing import commonest_report, write_report
+from xr2text_core.drawing.scene import DIFFUSE_LUNG_FINDINGS, PhantomFinding, Scene, sample_scene, scene_labels
+from xr2text_core.drawing.writing import commonest_report, write_report
 from xr2text_core.report.labeler import ReportLabels, label_report
 from xr2text_core.report.report import Report
 

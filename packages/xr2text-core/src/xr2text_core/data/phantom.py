@@ -6,8 +6,9 @@ and what a model writes can be checked. It teaches no medicine.
 
 import numpy as np
 
-from xr2text_core.data.phantom_drawing import draw_scene
-from xr2text_core.data.phantom_scene import (
+from xr2text_core.data.study import Dataset, LeftOut, Study
+from xr2text_core.drawing.drawing import draw_scene
+from xr2text_core.drawing.scene import (
     DEVICES,
     Anatomy,
     PhantomFinding,
@@ -16,8 +17,7 @@ from xr2text_core.data.phantom_scene import (
     sample_scene,
     scene_labels,
 )
-from xr2text_core.data.phantom_writing import commonest_report, write_report
-from xr2text_core.data.study import Dataset, LeftOut, Study
+from xr2text_core.drawing.writing import commonest_report, write_report
 
 __all__ = [
     "DEVICES",

@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image
 
-from xr2text_core.data.phantom_scene import Scene
+from xr2text_core.drawing.scene import Scene
 
 Array = np.ndarray
 

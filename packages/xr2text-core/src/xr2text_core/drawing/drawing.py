@@ -6,7 +6,7 @@ The halves of the chest come first (phantom_lungs.py), then what lies in the mid
 import numpy as np
 from PIL import Image, ImageDraw
 
-from xr2text_core.data.phantom_film import (
+from xr2text_core.drawing.film import (
     HEART,
     METAL,
     Array,
@@ -19,14 +19,14 @@ from xr2text_core.data.phantom_film import (
     inflation,
     rise,
 )
-from xr2text_core.data.phantom_lungs import (
+from xr2text_core.drawing.lungs import (
     draw_clavicle_and_scapula,
     draw_fluid,
     draw_lung,
     draw_lung_finding,
     draw_ribs,
 )
-from xr2text_core.data.phantom_scene import Scene
+from xr2text_core.drawing.scene import Scene
 
 # Sizes of findings by severity, chosen well apart: neighbours differ by several pixels on a film of 96 pixels.
 _HEART_RATIO = {"mild": 0.57, "moderate": 0.66, "severe": 0.77}

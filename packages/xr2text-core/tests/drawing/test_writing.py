@@ -14,7 +14,7 @@ from xr2text_core.data.phantom import (
     sample_scene,
     write_report,
 )
-from xr2text_core.data.phantom_wordings import DEVICE, POSITIVE
+from xr2text_core.drawing.wordings import DEVICE, POSITIVE
 from xr2text_core.metrics.baselines import best_constant
 from xr2text_core.metrics.bleu import corpus_bleu
 from xr2text_core.metrics.protocols import get_protocol, tokenize_candidates, tokenize_references

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from xr2text_core.data.phantom_film import (
+from xr2text_core.drawing.film import (
     ABDOMEN,
     FLUID,
     FREE_AIR,
@@ -19,7 +19,7 @@ from xr2text_core.data.phantom_film import (
     lung_mask,
     rise,
 )
-from xr2text_core.data.phantom_scene import PhantomFinding, Scene
+from xr2text_core.drawing.scene import PhantomFinding, Scene
 
 # Sizes of findings by severity, chosen well apart: neighbours differ by several pixels on a film of 96 pixels.
 _FLUID_LEVEL = {"mild": 0.00, "moderate": 0.14, "severe": 0.29}  # height above the dome of the diaphragm

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from xr2text_core.data.phantom_scene import LOCAL_LUNG_FINDINGS, LUNG_FINDINGS, PhantomFinding, Scene
-from xr2text_core.data.phantom_wordings import (
+from xr2text_core.drawing.scene import LOCAL_LUNG_FINDINGS, LUNG_FINDINGS, PhantomFinding, Scene
+from xr2text_core.drawing.wordings import (
     DEVICE,
     IMPRESSION,
     IMPRESSION_NORMAL,
