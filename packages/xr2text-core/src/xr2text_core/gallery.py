@@ -139,7 +139,7 @@ def looked_at(scored: "Scored", written: "WrittenReports") -> list[dict[str, Any
     import numpy as np
     from tqdm import tqdm
 
-    from xr2text_core.data.images import read_image
+    from xr2text_core.data.images.decode import read_image
 
     views = {study.study_id: study.views[0] for study in scored.studies}
     peaks = written.attention.max(axis=(2, 3), keepdims=True)

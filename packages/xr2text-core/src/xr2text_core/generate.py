@@ -101,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _read(paths: Sequence[Path], size: int) -> dict[Path, "np.ndarray[Any, Any]"]:
     """The images that can be read; the others are named."""
-    from xr2text_core.data.images import ImageError, read_image
+    from xr2text_core.data.images.decode import ImageError, read_image
 
     images = {}
     for path in paths:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from xr2text_core.data import manifest
-from xr2text_core.data.images import read_image
+from xr2text_core.data.images.decode import read_image
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 

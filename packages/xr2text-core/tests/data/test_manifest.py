@@ -171,7 +171,7 @@ def test_a_file_in_another_encoding_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not CHEST_NOTES.is_dir(), reason=f"the real radiographs are not there: {CHEST_NOTES}")
 def test_121_real_radiographs_are_read_and_all_decode(tmp_path: Path) -> None:
-    from xr2text_core.data.cache import build_cache
+    from xr2text_core.data.images.cache import build_cache
 
     dataset = read(CHEST_NOTES)
     assert len(dataset.studies) == 121

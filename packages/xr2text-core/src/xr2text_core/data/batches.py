@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from xr2text_core.data.augment import augment, to_float
-from xr2text_core.data.cache import ImageCache
-from xr2text_core.data.images import ImageError, Pixels
+from xr2text_core.data.images.cache import ImageCache
+from xr2text_core.data.images.decode import ImageError, Pixels
 from xr2text_core.data.randomness import NUM_DRAWS, draws
 from xr2text_core.data.ready import ReadyStudies
 from xr2text_core.report.labeler import ReportLabels

@@ -4,8 +4,8 @@ import json
 import shutil
 from pathlib import Path
 
-from xr2text_core.data.cache_files import cache_key
-from xr2text_core.data.images import ImageError, read_image
+from xr2text_core.data.images.cache_files import cache_key
+from xr2text_core.data.images.decode import ImageError, read_image
 from xr2text_core.data.study import SPLITS, Dataset
 from xr2text_core.machine.checks import GB, Card, Check, check_disk, size
 from xr2text_core.model.build import WeightsError

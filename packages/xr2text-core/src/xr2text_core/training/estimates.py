@@ -12,7 +12,7 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode  # private, but runs a model without computing or its memory
 from torch.nn import functional
 
-from xr2text_core.data.cache import MOST_WORKERS
+from xr2text_core.data.images.cache import MOST_WORKERS
 from xr2text_core.model.build import model_config
 from xr2text_core.model.config import XR2TextConfig
 from xr2text_core.model.weights import cached_folder

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from xr2text_core.data.batches import BatchMaker
-from xr2text_core.data.cache import build_cache
+from xr2text_core.data.images.cache import build_cache
 from xr2text_core.data.ready import make_ready
 from xr2text_core.data.study import Dataset, DatasetError
 from xr2text_core.training.prepared import cache_folder, usable

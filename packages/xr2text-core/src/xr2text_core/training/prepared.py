@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from xr2text_core.data.cache import ImageCache, build_cache
 from xr2text_core.data.checked_file import load_checked, save_checked
+from xr2text_core.data.images.cache import ImageCache, build_cache
 from xr2text_core.data.read_reports import reports_key
 from xr2text_core.data.ready import ReadyStudies, make_ready
 from xr2text_core.data.sources import read_dataset

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from xr2text_core.data.batches import BatchMaker
-from xr2text_core.data.cache import build_cache
+from xr2text_core.data.images.cache import build_cache
 from xr2text_core.data.ready import make_ready
 from xr2text_core.data.sources import read_dataset
 from xr2text_core.data.study import Dataset, DatasetError, Study

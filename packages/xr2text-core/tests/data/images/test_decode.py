@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from xr2text_core.data.images import ImageError, read_image
+from xr2text_core.data.images.decode import ImageError, read_image
 
 
 def gradient(width: int = 200, height: int = 100) -> np.ndarray:

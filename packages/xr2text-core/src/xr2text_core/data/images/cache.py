@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm.auto import tqdm
 
-from xr2text_core.data.cache_files import (
+from xr2text_core.data.images.cache_files import (
     DECODED,
     RECORD,
     UNREADABLE,
@@ -32,8 +32,8 @@ from xr2text_core.data.cache_files import (
     is_intact,
     replace_json,
 )
-from xr2text_core.data.images import INSTALL, PHANTOM, ImageError, Pixels, read_image
-from xr2text_core.data.row_file import RowFile
+from xr2text_core.data.images.decode import INSTALL, PHANTOM, ImageError, Pixels, read_image
+from xr2text_core.data.images.row_file import RowFile
 from xr2text_core.data.study import DatasetError
 
 logger = logging.getLogger(__name__)

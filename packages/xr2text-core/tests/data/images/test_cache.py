@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from xr2text_core.data import cache as cache_module
-from xr2text_core.data.cache import build_cache
-from xr2text_core.data.images import ImageError, read_image
+from xr2text_core.data.images.cache import build_cache
+from xr2text_core.data.images.decode import ImageError, read_image
 from xr2text_core.data.study import DatasetError
 
 SIZE = 16
@@ -253,7 +253,7 @@ def test_pixels_that_the_disk_cannot_read_are_decoded_again(tmp_path: Path, monk
     def broken(*_: object) -> int:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("xr2text_core.data.row_file.os.preadv", broken, raising=False)
+    monkeypatch.setattr("xr2text_core.data.images.row_file.os.preadv", broken, raising=False)
     assert (cache.images(names) == expected(names)).all()
 
 

@@ -84,7 +84,7 @@ def is_dicom(name: str) -> bool:
 def _opened(name: str) -> Image.Image:
     if not is_dicom(name):
         return Image.open(name)
-    from xr2text_core.data.dicom import read_dicom
+    from xr2text_core.data.images.dicom import read_dicom
 
     return read_dicom(name)
 
