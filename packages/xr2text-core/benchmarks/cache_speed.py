@@ -27,11 +27,11 @@ import torch
 from accelerate import Accelerator
 from PIL import Image
 
-from xr2text_core.data import phantom
 from xr2text_core.data.batches import BatchMaker
 from xr2text_core.data.images.cache import ImageCache, build_cache
 from xr2text_core.data.images.cache_files import DECODED, RECORD, cache_key, create
 from xr2text_core.data.images.decode import read_image
+from xr2text_core.data.readers import phantom
 from xr2text_core.data.ready import make_ready
 from xr2text_core.model.build import build_model
 from xr2text_core.report.tokenizer import ReportTokenizer

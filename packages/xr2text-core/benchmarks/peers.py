@@ -42,7 +42,7 @@ def make_studies(folder: Path, num_train: int, num_test: int) -> None:
     """PNGs and a manifest of drawn phantoms, and the sizes of both halves of the model."""
     from PIL import Image
 
-    from xr2text_core.data import phantom
+    from xr2text_core.data.readers import phantom
 
     with (folder / "manifest.csv").open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)

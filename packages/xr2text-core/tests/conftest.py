@@ -29,8 +29,8 @@ def quiet_log() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def phantoms(tmp_path_factory: pytest.TempPathFactory):
     """Twelve phantom studies, ready to be trained on: (ReadyStudies, ImageCache, ReportTokenizer)."""
-    from xr2text_core.data import phantom
     from xr2text_core.data.images.cache import build_cache
+    from xr2text_core.data.readers import phantom
     from xr2text_core.data.ready import make_ready
     from xr2text_core.report.tokenizer import ReportTokenizer
 

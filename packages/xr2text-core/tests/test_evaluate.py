@@ -10,7 +10,7 @@ from PIL import Image
 
 from xr2text_core import evaluate, generate
 from xr2text_core.data.batches import BatchMaker
-from xr2text_core.data.phantom import draw_image
+from xr2text_core.data.readers.phantom import draw_image
 from xr2text_core.data.study import DatasetError
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xr2text_core.data.reading import IMAGE_SUFFIXES
+from xr2text_core.data.readers.reading import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
     import numpy as np

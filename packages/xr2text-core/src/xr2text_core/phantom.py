@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image
 from tqdm import tqdm
 
-from xr2text_core.data.phantom import draw_scene, named_scene, read, scene_labels
+from xr2text_core.data.readers.phantom import draw_scene, named_scene, read, scene_labels
 from xr2text_core.data.study import Study
 
 COLUMNS = ("study_id", "image", "report", "findings", "impression", "view", "patient_id", "split", "labels")

@@ -8,8 +8,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from xr2text_core.data import manifest
 from xr2text_core.data.images.decode import read_image
+from xr2text_core.data.readers import manifest
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 

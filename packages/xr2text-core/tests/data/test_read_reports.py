@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from xr2text_core.data import phantom
 from xr2text_core.data import read_reports as module
 from xr2text_core.data.read_reports import read_reports, reports_key
+from xr2text_core.data.readers import phantom
 from xr2text_core.report.labeler import label_report
 from xr2text_core.report.tokenizer import ReportTokenizer
 

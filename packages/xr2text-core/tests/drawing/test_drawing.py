@@ -4,7 +4,15 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from xr2text_core.data.phantom import DEVICES, Anatomy, PhantomFinding, Scene, draw_image, draw_scene, sample_scene
+from xr2text_core.data.readers.phantom import (
+    DEVICES,
+    Anatomy,
+    PhantomFinding,
+    Scene,
+    draw_image,
+    draw_scene,
+    sample_scene,
+)
 
 SIZE = 96  # px: what a small model sees
 QUIET = Scene(anatomy=Anatomy(noise=0.0))

@@ -2,7 +2,7 @@ from collections import Counter
 
 import pytest
 
-from xr2text_core.data.phantom import Scene, named_scene, read, sample_scene, scene_labels
+from xr2text_core.data.readers.phantom import Scene, named_scene, read, sample_scene, scene_labels
 from xr2text_core.drawing.scene import DEVICES, PhantomFinding, finding_regions
 from xr2text_core.report.vocabulary import FINDINGS, REGIONS, SEVERITIES, SIDES
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from xr2text_core.data.phantom import (
+from xr2text_core.data.readers.phantom import (
     DEVICES,
     PhantomFinding,
     Scene,

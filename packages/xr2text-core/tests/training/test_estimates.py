@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 from transformers import BartConfig
 
-from xr2text_core.data import phantom
+from xr2text_core.data.readers import phantom
 from xr2text_core.data.study import Dataset, DatasetError
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.training import speed as speed_module

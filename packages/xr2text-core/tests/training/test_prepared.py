@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from xr2text_core.data import manifest
-from xr2text_core.data.phantom import draw_image
+from xr2text_core.data.readers import manifest
+from xr2text_core.data.readers.phantom import draw_image
 from xr2text_core.report.labeler import label_report
 from xr2text_core.training.fingerprint import share_in_common
 from xr2text_core.training.prepared import PreparedData, cache_folder, paused_garbage_collection, prepare_data

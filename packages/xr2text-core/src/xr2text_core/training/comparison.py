@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xr2text_core.data.batches import BatchMaker
-from xr2text_core.data.phantom import commonest_report, named_scene
+from xr2text_core.data.readers.phantom import commonest_report, named_scene
 from xr2text_core.data.study import Dataset, DatasetError, Study
 from xr2text_core.metrics.baselines import nearest_neighbour
 from xr2text_core.metrics.protocols import get_protocol, training_vocabulary

@@ -14,7 +14,7 @@ from PIL import Image, features
 
 from xr2text_core.data.images.cache import build_cache
 from xr2text_core.data.images.decode import ImageError, read_image
-from xr2text_core.data.reading import image_files
+from xr2text_core.data.readers.reading import image_files
 from xr2text_core.generate import images_under
 
 pydicom = pytest.importorskip("pydicom")

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from xr2text_core.data.reading import DICOM_SUFFIXES, IMAGE_SUFFIXES
+from xr2text_core.data.readers.reading import DICOM_SUFFIXES, IMAGE_SUFFIXES
 
 INTERPOLATION = "bicubic"  # antialiased: Pillow widens the filter by the scale when it shrinks
 CODE_VERSION = 1  # raise it when the pixels change, so that older caches are built anew
@@ -57,7 +57,7 @@ def read_image(name: str, size: int) -> Pixels:
     `name` is a path or the name of a drawn phantom (`phantom:SEED/NUMBER`). Raises ImageError.
     """
     if name.startswith(PHANTOM):
-        from xr2text_core.data.phantom import draw_image
+        from xr2text_core.data.readers.phantom import draw_image
 
         return np.asarray(draw_image(name, size), dtype=np.uint8)
     try:

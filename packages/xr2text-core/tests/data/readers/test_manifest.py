@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from xr2text_core.data import manifest
-from xr2text_core.data.manifest import read
-from xr2text_core.data.reading import clean_text
+from xr2text_core.data.readers import manifest
+from xr2text_core.data.readers.manifest import read
+from xr2text_core.data.readers.reading import clean_text
 from xr2text_core.data.study import DatasetError
 
 CHEST_NOTES = Path(__file__).parents[4].parent / "shared" / "data" / "chest-notes"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from xr2text_core.data.reading import Record, clean_text
+from xr2text_core.data.readers.reading import Record, clean_text
 from xr2text_core.data.study import DatasetError, LeftOut
 
 NOTE = (

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from xr2text_core.data.iu_xray import read
+from xr2text_core.data.readers.iu_xray import read
 from xr2text_core.data.study import DatasetError
 
 

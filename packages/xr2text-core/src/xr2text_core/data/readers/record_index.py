@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from xr2text_core.data.checked_file import load_checked, save_checked
-from xr2text_core.data.reading import Record
+from xr2text_core.data.readers.reading import Record
 
 FILE_NAME = "xr2text_index.bin"
 

@@ -11,8 +11,16 @@ from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
-from xr2text_core.data import r2gen
-from xr2text_core.data.reading import Record, clean_text, dataset_of, find_file, image_files, read_table, view_name
+from xr2text_core.data.readers import r2gen
+from xr2text_core.data.readers.reading import (
+    Record,
+    clean_text,
+    dataset_of,
+    find_file,
+    image_files,
+    read_table,
+    view_name,
+)
 from xr2text_core.data.study import Dataset, DatasetError, LeftOut
 
 LAYOUT = (

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from xr2text_core.data import reading, record_index
-from xr2text_core.data.reading import Folders, Record, clean_text, dataset_of, read_table, view_name
+from xr2text_core.data.readers.reading import Folders, Record, clean_text, dataset_of, read_table, view_name
 from xr2text_core.data.splits import split_name
 from xr2text_core.data.study import Dataset, DatasetError, LeftOut
 

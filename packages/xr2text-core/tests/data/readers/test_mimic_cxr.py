@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from xr2text_core.data.mimic_cxr import read
+from xr2text_core.data.readers.mimic_cxr import read
 from xr2text_core.data.study import DatasetError
 
 REPORT = "FINAL REPORT\n INDICATION:  Cough.\n\n FINDINGS:\n\n Dark lungs at ___.\n\n IMPRESSION:  Nothing new.\n"
