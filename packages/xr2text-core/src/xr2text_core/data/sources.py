@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from xr2text_core.data import iu_xray, manifest, mimic_cxr, phantom
+from xr2text_core.data.readers import iu_xray, manifest, mimic_cxr, phantom
 from xr2text_core.data.study import Dataset, DatasetError
 
 SOURCES = ("phantom", "manifest", "iu-xray", "mimic-cxr")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from xr2text_core.data import cache as cache_module
+from xr2text_core.data.images import cache as cache_module
 from xr2text_core.data.images.cache import build_cache
 from xr2text_core.data.images.decode import ImageError, read_image
 from xr2text_core.data.study import DatasetError

@@ -8,7 +8,7 @@ nothing had to be left out gets an index beside it (xr2text_index.bin); the imag
 import os
 from pathlib import Path
 
-from xr2text_core.data import reading, record_index
+from xr2text_core.data.readers import reading, record_index
 from xr2text_core.data.readers.reading import Folders, Record, clean_text, dataset_of, read_table, view_name
 from xr2text_core.data.splits import split_name
 from xr2text_core.data.study import Dataset, DatasetError, LeftOut

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from xr2text_core.data import mimic_parquet, r2gen, reading, record_index
+from xr2text_core.data.readers import mimic_parquet, r2gen, reading, record_index
 from xr2text_core.data.readers.reading import Folders, Record, clean_text, dataset_of, find_file, read_table, view_name
 from xr2text_core.data.splits import split_name
 from xr2text_core.data.study import Dataset, DatasetError, LeftOut
