@@ -35,9 +35,9 @@ from xr2text_core.data.readers import phantom
 from xr2text_core.data.ready import make_ready
 from xr2text_core.model.build import build_model
 from xr2text_core.report.tokenizer import ReportTokenizer
+from xr2text_core.settings.presets import PRESETS
+from xr2text_core.settings.settings import Settings
 from xr2text_core.training.optimizer import build_optimizer
-from xr2text_core.training.presets import PRESETS
-from xr2text_core.training.settings import Settings
 from xr2text_core.training.step import Stepper
 
 try:

@@ -19,9 +19,9 @@ import torch
 from xr2text_core.model.build import BART_BASE, build_model
 from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.run.checkpoint import PARTS, load_checkpoint
+from xr2text_core.settings.presets import PRESETS
+from xr2text_core.settings.settings import Settings
 from xr2text_core.training.optimizer import build_optimizer, make_state
-from xr2text_core.training.presets import PRESETS
-from xr2text_core.training.settings import Settings
 from xr2text_core.training.writer import CheckpointWriter
 
 TARGET = 0.05

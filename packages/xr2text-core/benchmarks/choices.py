@@ -27,10 +27,10 @@ from xr2text_core.model.config import XR2TextConfig
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.report.vocabulary import FINDINGS, REGIONS
-from xr2text_core.training.arguments import parse_arguments as parse_flags
-from xr2text_core.training.arguments import settings_of
+from xr2text_core.settings.arguments import parse_arguments as parse_flags
+from xr2text_core.settings.arguments import settings_of
+from xr2text_core.settings.settings import Settings
 from xr2text_core.training.optimizer import build_optimizer, make_state
-from xr2text_core.training.settings import Settings
 
 LABELLED = 0.6  # share of the places of a padded batch that hold a label
 ON_CPU = ["--preset", "phantom", "--encoder", "convnext_atto", "--image-size", "128", "--batch", "8"]

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from xr2text_core.evaluate import Evaluation
+from xr2text_core.settings.arguments import parse_arguments, settings_of
 from xr2text_core.train import Trainer
-from xr2text_core.training.arguments import parse_arguments, settings_of
 from xr2text_core.training.stop import StopRequest
 
 

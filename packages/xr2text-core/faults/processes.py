@@ -92,8 +92,8 @@ class Forked:
             self.steps.watch()
             if before:
                 before()
+            from xr2text_core.settings.arguments import parse_arguments
             from xr2text_core.train import main
-            from xr2text_core.training.arguments import parse_arguments
 
             code = main(parse_arguments(arguments))
         except SystemExit as error:

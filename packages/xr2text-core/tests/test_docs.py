@@ -124,7 +124,7 @@ def parse(module: str, flags: list[str], monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", stop_after)
     with pytest.raises(Parsed):
         if module == "xr2text_core.train":  # its module imports torch
-            importlib.import_module("xr2text_core.training.arguments").parse_arguments(flags)
+            importlib.import_module("xr2text_core.settings.arguments").parse_arguments(flags)
         else:
             importlib.import_module(module).main(flags)
 
@@ -224,7 +224,7 @@ def test_every_command_is_understood(command: Command, monkeypatch: pytest.Monke
 @pytest.mark.parametrize("module", sorted({each.ours[0] for each in OUR_COMMANDS if each.ours}))
 def test_help_names_what_the_parser_knows(module: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A flag in a page stands in --help too."""
-    parser = "xr2text_core.training.arguments" if module == "xr2text_core.train" else module
+    parser = "xr2text_core.settings.arguments" if module == "xr2text_core.train" else module
     command = importlib.import_module(parser)
     with pytest.raises(SystemExit) as left:
         getattr(command, "parse_arguments" if module == "xr2text_core.train" else "main")(["--help"])
@@ -239,7 +239,7 @@ def run(command: Command) -> int:
     module, flags = command.ours or ("", [])
     flags = [*flags, *SMALL.get(module.rpartition(".")[2], "").split()]
     if module == "xr2text_core.train":
-        arguments = importlib.import_module("xr2text_core.training.arguments")
+        arguments = importlib.import_module("xr2text_core.settings.arguments")
         return int(importlib.import_module(module).main(arguments.parse_arguments(flags)))
     if module == "xr2text_monitor.cli":  # 1: it ran, and this computer is warned about
         return int(importlib.import_module(module).main([*flags, "--no-gpu"])) // 2

@@ -12,8 +12,8 @@ from xr2text_core.doctor import main
 from xr2text_core.run.folder import RunFolder
 from xr2text_core.run.harmless import FIELDS, WORDS, facts, telling
 from xr2text_core.run.status import Events, Status
+from xr2text_core.settings.arguments import parse_arguments, settings_of
 from xr2text_core.train import Trainer
-from xr2text_core.training.arguments import parse_arguments, settings_of
 
 # Every word of the data set below is one of these and stands nowhere else.
 SECRETS = ("quokka", "wombat", "numbat", "bilby", "dunnart", "50414267")

@@ -16,8 +16,8 @@ from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.report.vocabulary import FINDINGS
 from xr2text_core.run.checkpoint import load_checkpoint, save_checkpoint
+from xr2text_core.settings.arguments import parse_arguments, settings_of
 from xr2text_core.train import Trainer
-from xr2text_core.training.arguments import parse_arguments, settings_of
 from xr2text_core.training.comparison import same_studies_for, studies_to_score
 from xr2text_core.training.trained import TrainedModel
 

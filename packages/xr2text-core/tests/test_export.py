@@ -23,8 +23,8 @@ from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.run.checkpoint import load_checkpoint, save_checkpoint
 from xr2text_core.run.history import read_rows
+from xr2text_core.settings.arguments import parse_arguments, settings_of
 from xr2text_core.train import Trainer
-from xr2text_core.training.arguments import parse_arguments, settings_of
 from xr2text_core.training.trained import TrainedModel
 
 FILES = {

@@ -17,10 +17,10 @@ from xr2text_core.machine.nvml import GpuReading
 from xr2text_core.preflight import Device, Findings, all_checks, conclusion, main, quick_checks, table
 from xr2text_core.run.folder import RunFolder
 from xr2text_core.run.status import Status
-from xr2text_core.training import arguments
-from xr2text_core.training.arguments import settings_of
+from xr2text_core.settings import arguments
+from xr2text_core.settings.arguments import settings_of
+from xr2text_core.settings.settings import Settings
 from xr2text_core.training.checks import in_words
-from xr2text_core.training.settings import Settings
 
 TINY = [
     "--num-studies", "24", "--val-studies", "6", "--image-size", "64", "--max-tokens", "48", "--batch", "8",

@@ -20,7 +20,7 @@ SCRIPT = """
 import sys
 import torch
 from xr2text_core.train import Trainer
-from xr2text_core.training.arguments import parse_arguments, settings_of
+from xr2text_core.settings.arguments import parse_arguments, settings_of
 
 trainer = Trainer(settings_of(parse_arguments(sys.argv[1:])))
 for module in trainer.model.modules():

@@ -21,8 +21,8 @@ from xr2text_core.data.study import DatasetError
 from xr2text_core.machine.watch import MachineWatch
 from xr2text_core.run.checkpoint import load_checkpoint, save_checkpoint
 from xr2text_core.run.history import HEADER, TIME_COLUMNS
+from xr2text_core.settings.arguments import parse_arguments, settings_of
 from xr2text_core.train import EXIT_UNUSABLE, RunError, Trainer, main
-from xr2text_core.training.arguments import parse_arguments, settings_of
 
 TINY = ["--num-studies", "40", "--val-studies", "6", "--image-size", "64", "--batch", "8", "--accumulation", "2"]
 EPOCHS = 5

@@ -26,7 +26,7 @@ from xr2text_core.machine.nvml import driver_versions, read_gpus
 from xr2text_core.machine.power import read_power
 from xr2text_core.run.folder import RunError, RunFolder
 from xr2text_core.run.harmless import facts, telling
-from xr2text_core.training.settings import Settings
+from xr2text_core.settings.settings import Settings
 
 DISTRIBUTIONS = (
     "xr2text-core", "xr2text-monitor", "torch", "torchvision", "timm", "transformers", "tokenizers", "accelerate",

@@ -35,8 +35,8 @@ from xr2text_core.machine.checks import (
 from xr2text_core.machine.nvml import GpuReading, driver_versions, read_gpus
 from xr2text_core.machine.power import read_power
 from xr2text_core.run.folder import RunError
-from xr2text_core.training.arguments import add_run_flags, settings_of
-from xr2text_core.training.settings import Settings
+from xr2text_core.settings.arguments import add_run_flags, settings_of
+from xr2text_core.settings.settings import Settings
 
 if TYPE_CHECKING:
     from xr2text_core.model.config import XR2TextConfig

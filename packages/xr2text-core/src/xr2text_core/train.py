@@ -11,7 +11,7 @@ import gc
 import os
 import sys
 
-from xr2text_core.training.arguments import parse_arguments, settings_of
+from xr2text_core.settings.arguments import parse_arguments, settings_of
 from xr2text_core.training.supervised import train_supervised
 
 if __name__ == "__main__":
@@ -52,10 +52,11 @@ from xr2text_core.run.checkpoint import CheckpointError, load_checkpoint
 from xr2text_core.run.folder import RunError, RunFolder
 from xr2text_core.run.history import EpochRow, rows_up_to
 from xr2text_core.run.status import now
+from xr2text_core.settings.fingerprint import SAME_RUN, share_in_common
+from xr2text_core.settings.settings import Settings
 from xr2text_core.training.checks import continues
 from xr2text_core.training.console import set_up_console
 from xr2text_core.training.curriculum import stage_of
-from xr2text_core.training.fingerprint import SAME_RUN, share_in_common
 from xr2text_core.training.memory import limit_gpu_memory, settled_objects
 from xr2text_core.training.optimizer import build_optimizer, decoder_rate, make_state, rate_factor, set_rate
 from xr2text_core.training.plan import Plan
@@ -65,7 +66,6 @@ from xr2text_core.training.progress import Progress
 from xr2text_core.training.record import describe_run, epoch_row, split_sizes
 from xr2text_core.training.recorder import open_run
 from xr2text_core.training.resume import find_checkpoint, is_whole
-from xr2text_core.training.settings import Settings
 from xr2text_core.training.speed import precision_in_use
 from xr2text_core.training.step import ADVICE, OutOfMemory, Stepper, StepResult, is_out_of_memory
 from xr2text_core.training.stop import StopRequest

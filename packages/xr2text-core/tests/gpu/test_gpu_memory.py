@@ -13,9 +13,9 @@ from xr2text_core.model.config import XR2TextConfig
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.report.vocabulary import FINDINGS, REGIONS
-from xr2text_core.training.arguments import parse_arguments, settings_of
+from xr2text_core.settings.arguments import parse_arguments, settings_of
+from xr2text_core.settings.settings import Settings
 from xr2text_core.training.optimizer import build_optimizer, make_state
-from xr2text_core.training.settings import Settings
 from xr2text_core.training.step import Stepper, StepResult
 
 pytestmark = pytest.mark.gpu

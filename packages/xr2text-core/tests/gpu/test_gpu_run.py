@@ -12,8 +12,8 @@ from xr2text_core.model.generation import write_reports
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.run.checkpoint import PARTS, load_checkpoint
+from xr2text_core.settings.arguments import parse_arguments, settings_of
 from xr2text_core.train import Trainer
-from xr2text_core.training.arguments import parse_arguments, settings_of
 from xr2text_core.training.optimizer import make_state
 from xr2text_core.training.writer import CheckpointWriter
 

@@ -414,7 +414,7 @@ import os, signal, sys
 from pathlib import Path
 from xr2text_core.run.status import Status
 from xr2text_core.train import main
-from xr2text_core.training.arguments import parse_arguments
+from xr2text_core.settings.arguments import parse_arguments
 
 update, grave = Status.update, Path({grave!r})
 

@@ -11,8 +11,9 @@ from transformers import BartConfig
 from xr2text_core.data.readers import phantom
 from xr2text_core.data.study import Dataset, DatasetError
 from xr2text_core.model.xr2text import XR2TextModel
+from xr2text_core.settings.arguments import parse_arguments, settings_of
+from xr2text_core.settings.settings import Settings
 from xr2text_core.training import speed as speed_module
-from xr2text_core.training.arguments import parse_arguments, settings_of
 from xr2text_core.training.estimates import (
     GIB,
     count_parameters,
@@ -20,7 +21,6 @@ from xr2text_core.training.estimates import (
     estimate_time,
     planned_config,
 )
-from xr2text_core.training.settings import Settings
 from xr2text_core.training.speed import Sample, Speed, draw_sample, measure_speed
 
 TINY = ["--num-studies", "24", "--val-studies", "6", "--image-size", "64", "--max-tokens", "32", "--batch", "4"]

@@ -6,6 +6,7 @@ from itertools import pairwise
 import pytest
 import torch
 
+from xr2text_core.settings.settings import Settings
 from xr2text_core.training.optimizer import (
     FLOOR,
     build_optimizer,
@@ -16,7 +17,6 @@ from xr2text_core.training.optimizer import (
     rate_factor,
     set_rate,
 )
-from xr2text_core.training.settings import Settings
 
 SETTINGS = Settings(encoder_rate=1e-5, decoder_rate=2e-5, new_rate=3e-5, weight_decay=0.05)
 

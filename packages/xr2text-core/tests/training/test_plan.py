@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from xr2text_core.settings.settings import Settings
 from xr2text_core.training.curriculum import STAGES
 from xr2text_core.training.plan import Plan
-from xr2text_core.training.settings import Settings
 
 SETTINGS = Settings(epochs=10, micro_batch=4, accumulation=2, replay=0.25)
 IDS = [f"study-{number:03d}" for number in range(100)]

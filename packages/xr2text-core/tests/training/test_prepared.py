@@ -11,10 +11,10 @@ from PIL import Image
 from xr2text_core.data.readers import manifest
 from xr2text_core.data.readers.phantom import draw_image
 from xr2text_core.report.labeler import label_report
-from xr2text_core.training.fingerprint import share_in_common
+from xr2text_core.settings.fingerprint import share_in_common
+from xr2text_core.settings.presets import PRESETS
+from xr2text_core.settings.settings import Settings
 from xr2text_core.training.prepared import PreparedData, cache_folder, paused_garbage_collection, prepare_data
-from xr2text_core.training.presets import PRESETS
-from xr2text_core.training.settings import Settings
 
 NUM_STUDIES = 8
 

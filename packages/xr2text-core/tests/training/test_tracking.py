@@ -11,10 +11,10 @@ from accelerate import Accelerator
 
 from xr2text_core.run.folder import RunError, RunFolder
 from xr2text_core.run.history import HEADER, EpochRow
-from xr2text_core.training.arguments import parse_arguments, settings_of
+from xr2text_core.settings.arguments import parse_arguments, settings_of
+from xr2text_core.settings.settings import Settings
 from xr2text_core.training.progress import Progress
 from xr2text_core.training.recorder import open_run
-from xr2text_core.training.settings import Settings
 from xr2text_core.training.tracking import Curves
 
 SOME = {

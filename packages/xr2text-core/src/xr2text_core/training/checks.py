@@ -12,10 +12,10 @@ from xr2text_core.model.build import WeightsError
 from xr2text_core.model.weights import locate_decoder, locate_encoder
 from xr2text_core.run.folder import RunFolder
 from xr2text_core.run.status import running_trainer
+from xr2text_core.settings.settings import DEFINE_THE_RUN, Settings, differences
 from xr2text_core.training.curriculum import STAGES
 from xr2text_core.training.estimates import ALLOWANCE, GIB, MemoryEstimate, TimeEstimate, planned_config
 from xr2text_core.training.prepared import cache_folder
-from xr2text_core.training.settings import DEFINE_THE_RUN, Settings, differences
 from xr2text_core.training.speed import Speed
 
 LOOKED_AT = 8  # images that are decoded

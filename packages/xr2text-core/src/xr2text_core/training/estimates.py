@@ -18,9 +18,9 @@ from xr2text_core.model.config import XR2TextConfig
 from xr2text_core.model.weights import cached_folder
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
+from xr2text_core.settings.settings import Settings
 from xr2text_core.training.curriculum import stage_of
 from xr2text_core.training.plan import Plan
-from xr2text_core.training.settings import Settings
 from xr2text_core.training.speed import Sample, Speed
 
 GIB = 2**30

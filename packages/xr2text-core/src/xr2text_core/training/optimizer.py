@@ -5,7 +5,7 @@ import math
 import torch
 from torch import nn
 
-from xr2text_core.training.settings import Settings
+from xr2text_core.settings.settings import Settings
 
 WARM_UP = 0.05  # share of all steps
 FLOOR = 0.02  # share of the peak at the end

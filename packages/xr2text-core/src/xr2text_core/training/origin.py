@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from xr2text_core.settings.settings import DEFINE_THE_RUN, Settings
 from xr2text_core.training.progress import Progress
-from xr2text_core.training.settings import DEFINE_THE_RUN, Settings
 from xr2text_core.training.trained import settings_from
 
 

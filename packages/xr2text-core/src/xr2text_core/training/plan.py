@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from xr2text_core.data.randomness import epoch_order
+from xr2text_core.settings.settings import Settings
 from xr2text_core.training.curriculum import STAGES, WITHOUT_CURRICULUM, admitted, stage_at
-from xr2text_core.training.settings import Settings
 
 log = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from xr2text_core.data.sources import read_dataset
 from xr2text_core.data.study import Dataset, DatasetError, Study
 from xr2text_core.model.build import load_tokenizer
 from xr2text_core.report.tokenizer import ReportTokenizer
-from xr2text_core.training.fingerprint import fingerprint
-from xr2text_core.training.settings import Settings
+from xr2text_core.settings.fingerprint import fingerprint
+from xr2text_core.settings.settings import Settings
 
 log = logging.getLogger(__name__)
 

@@ -12,10 +12,10 @@ from xr2text_core.metrics.protocols import reference_lengths
 from xr2text_core.metrics.scores import Scores
 from xr2text_core.run.history import EpochRow
 from xr2text_core.run.status import FORMAT, now
+from xr2text_core.settings.settings import Settings
 from xr2text_core.training.plan import Plan
 from xr2text_core.training.prepared import PreparedData
 from xr2text_core.training.progress import Progress
-from xr2text_core.training.settings import Settings
 
 
 def describe_run(

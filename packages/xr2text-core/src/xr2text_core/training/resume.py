@@ -7,7 +7,7 @@ from typing import Any
 from xr2text_core.run.checkpoint import CheckpointError, check, load_checkpoint, newest_good
 from xr2text_core.run.folder import RunError, RunFolder
 from xr2text_core.run.status import Events
-from xr2text_core.training.settings import DEFINE_THE_MODEL, DEFINE_THE_RUN, Settings, differences
+from xr2text_core.settings.settings import DEFINE_THE_MODEL, DEFINE_THE_RUN, Settings, differences
 
 log = logging.getLogger("xr2text_core.train")
 

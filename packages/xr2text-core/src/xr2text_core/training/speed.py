@@ -18,9 +18,9 @@ from xr2text_core.model.config import XR2TextConfig
 from xr2text_core.model.generation import write_reports
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
+from xr2text_core.settings.settings import Settings
 from xr2text_core.training.memory import limit_gpu_memory
 from xr2text_core.training.optimizer import build_optimizer, make_state
-from xr2text_core.training.settings import Settings
 from xr2text_core.training.step import Stepper
 
 SAMPLE_STUDIES = 4000

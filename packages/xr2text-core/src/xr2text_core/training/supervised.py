@@ -7,8 +7,8 @@ from pathlib import Path
 
 from xr2text_core.machine.supervise import EXIT_UNUSABLE, supervise
 from xr2text_core.run.folder import RunError, RunFolder
+from xr2text_core.settings.settings import Settings
 from xr2text_core.training.console import set_up_console
-from xr2text_core.training.settings import Settings
 
 log = logging.getLogger(__name__)
 

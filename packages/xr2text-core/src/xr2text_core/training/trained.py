@@ -18,8 +18,8 @@ from xr2text_core.model.config import XR2TextConfig
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.run.checkpoint import CheckpointError, load_checkpoint
+from xr2text_core.settings.settings import Settings
 from xr2text_core.training.prepared import cache_folder, usable
-from xr2text_core.training.settings import Settings
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from dataclasses import asdict, fields
 
 import pytest
 
-from xr2text_core.training.arguments import parse_arguments, settings_of
-from xr2text_core.training.presets import PRESETS
-from xr2text_core.training.settings import DEFINE_THE_RUN, FREE, Settings, differences
+from xr2text_core.settings.arguments import parse_arguments, settings_of
+from xr2text_core.settings.presets import PRESETS
+from xr2text_core.settings.settings import DEFINE_THE_RUN, FREE, Settings, differences
 
 
 def settings(*flags: str) -> Settings:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from xr2text_core.training.fingerprint import SAME_RUN, fingerprint, share_in_common
+from xr2text_core.settings.fingerprint import SAME_RUN, fingerprint, share_in_common
 
 SMALL = [f"study-{number}" for number in range(40)]
 LARGE = [f"study-{number}" for number in range(20_000)]

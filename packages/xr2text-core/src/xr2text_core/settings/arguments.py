@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
-from xr2text_core.training.presets import PRESETS
-from xr2text_core.training.settings import Settings
+from xr2text_core.settings.presets import PRESETS
+from xr2text_core.settings.settings import Settings
 from xr2text_core.training.tracking import TRACKERS, check_tracker
 
 
