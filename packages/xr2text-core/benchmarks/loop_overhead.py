@@ -26,8 +26,8 @@ from xr2text_core.data.batches import Batch
 from xr2text_core.evaluate import Evaluation
 from xr2text_core.machine.watch import MachineWatch
 from xr2text_core.model.xr2text import XR2TextModel
+from xr2text_core.supervisor.stop import StopRequest
 from xr2text_core.training.optimizer import build_optimizer, make_state
-from xr2text_core.training.stop import StopRequest
 
 TARGET = 1.03
 ATTO = [

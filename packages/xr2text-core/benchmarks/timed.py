@@ -10,8 +10,8 @@ from typing import Any
 
 from xr2text_core.evaluate import Evaluation
 from xr2text_core.settings.arguments import parse_arguments, settings_of
+from xr2text_core.supervisor.stop import StopRequest
 from xr2text_core.train import Trainer
-from xr2text_core.training.stop import StopRequest
 
 
 class TimedTrainer(Trainer):

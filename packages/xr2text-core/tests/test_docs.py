@@ -33,11 +33,11 @@ SMALL = {
 RUN_ELSEWHERE = {
     r"--help": "test_docs.py::test_help_names_what_the_parser_knows",
     r"xr2text_core\.preflight$": "test_preflight.py::test_a_phantom_run_on_a_cpu_is_ready",
-    r"train --supervise": "machine/test_supervise.py::test_a_killed_trainer_is_started_again_and_its_signal_named",
+    r"train --supervise": "supervisor/test_supervise.py::test_a_killed_trainer_is_started_again_and_its_signal_named",
     r"train --resume": "test_train.py::test_any_checkpoint_can_be_resumed_and_newer_rows_are_cut",
     r"train --pause-temp": "test_train.py::test_a_hot_gpu_pauses_the_training_after_saving_and_changes_nothing",
     r"train --image-size": "test_train.py::test_named_runs_lie_beside_each_other",
-    r"^scripts": "machine/test_start_script.py::test_preflight_and_training_get_the_same_flags",
+    r"^scripts": "supervisor/test_start_script.py::test_preflight_and_training_get_the_same_flags",
     r"xr2text-monitor$": f"{MONITOR}/test_app.py::test_a_run_is_followed_from_nothing_to_its_end",
     r"--on-alert": f"{MONITOR}/test_monitor_cli.py::test_on_alert_gets_the_warning_in_its_environment",
 }

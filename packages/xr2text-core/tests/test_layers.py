@@ -69,7 +69,7 @@ def test_packages_are_empty_but_for_the_version() -> None:
 def test_text_scores_readers_run_files_and_machine_import_no_torch() -> None:
     modules = [f"xr2text_core.{name.removesuffix('.py').replace('/', '.')}" for name in WITHOUT_TORCH]
     modules += ["xr2text_core.settings.arguments", "xr2text_core.training.curriculum", "xr2text_core.training.plan"]
-    modules += ["xr2text_core.training.supervised"]
+    modules += ["xr2text_core.supervisor.supervised"]
     program = (
         "import importlib, sys\n"
         f"for name in {modules!r}:\n"

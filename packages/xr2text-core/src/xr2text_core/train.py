@@ -12,7 +12,7 @@ import os
 import sys
 
 from xr2text_core.settings.arguments import parse_arguments, settings_of
-from xr2text_core.training.supervised import train_supervised
+from xr2text_core.supervisor.supervised import train_supervised
 
 if __name__ == "__main__":
     OPTIONS = parse_arguments()  # before the heavy imports, so that --help and a mistyped flag are answered at once
@@ -54,6 +54,7 @@ from xr2text_core.run.history import EpochRow, rows_up_to
 from xr2text_core.run.status import now
 from xr2text_core.settings.fingerprint import SAME_RUN, share_in_common
 from xr2text_core.settings.settings import Settings
+from xr2text_core.supervisor.stop import StopRequest
 from xr2text_core.training.checks import continues
 from xr2text_core.training.console import set_up_console
 from xr2text_core.training.curriculum import stage_of
@@ -68,7 +69,6 @@ from xr2text_core.training.recorder import open_run
 from xr2text_core.training.resume import find_checkpoint, is_whole
 from xr2text_core.training.speed import precision_in_use
 from xr2text_core.training.step import ADVICE, OutOfMemory, Stepper, StepResult, is_out_of_memory
-from xr2text_core.training.stop import StopRequest
 from xr2text_core.training.trained import TrainedModel, model_from, reading, settings_from
 from xr2text_core.training.writer import CheckpointWriter, Written
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from xr2text_core.machine.heartbeat import LIMITS, Limits
-from xr2text_core.machine.supervise import Pauses, supervise
 from xr2text_core.run.folder import RunFolder
 from xr2text_core.run.history import TIME_COLUMNS
+from xr2text_core.supervisor.heartbeat import LIMITS, Limits
+from xr2text_core.supervisor.supervise import Pauses, supervise
 from xr2text_core.training.console import set_up_console
 
 DEADLINE_S = 120
@@ -31,7 +31,7 @@ import json, os, signal, sys, time
 from pathlib import Path
 from xr2text_core.run.folder import RunFolder
 from xr2text_core.run.status import Status
-from xr2text_core.training.stop import StopRequest
+from xr2text_core.supervisor.stop import StopRequest
 
 folder = RunFolder.under(Path({out!r}))
 folder.create()
@@ -70,7 +70,7 @@ sys.exit(stop.exit_code)
 PROGRAM = """
 import signal, sys
 from pathlib import Path
-from xr2text_core.machine.supervise import Pauses, supervise
+from xr2text_core.supervisor.supervise import Pauses, supervise
 from xr2text_core.run.folder import RunFolder
 from xr2text_core.training.console import set_up_console
 
@@ -396,7 +396,7 @@ def test_an_unusable_name_is_refused_before_anything_starts_or_is_imported(tmp_p
     assert (run.returncode, list(tmp_path.iterdir())) == (2, [])
     assert "[ERROR] --run '../outside': use letters" in run.stdout
     imported = {line.rpartition("|")[2].strip() for line in run.stderr.splitlines()}
-    assert "xr2text_core.machine.supervise" in imported
+    assert "xr2text_core.supervisor.supervise" in imported
     assert not {"torch", "numpy", "pandas", "transformers", "timm", "accelerate", "matplotlib", "PIL"} & imported
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from xr2text_core.machine.heartbeat import Heartbeat, Limits
+from xr2text_core.supervisor.heartbeat import Heartbeat, Limits
 
 LIMITS = Limits(starting_s=3600, working_s=300, factor=20, asleep_s=30)
 WRITER = {"host": "here", "pid": 12, "process_started_s": 5.0}

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from xr2text_core.training.stop import StopRequest
+from xr2text_core.supervisor.stop import StopRequest
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no signals that a test could send")
 
@@ -48,7 +48,7 @@ def test_the_handlers_of_before_are_restored_even_after_an_error() -> None:
 def test_ctrl_c_after_a_signal_leaves_at_once_but_a_repeated_sigterm_does_not() -> None:
     program = (
         "import os, signal\n"
-        "from xr2text_core.training.stop import StopRequest\n"
+        "from xr2text_core.supervisor.stop import StopRequest\n"
         "with StopRequest():\n"
         "    os.kill(os.getpid(), signal.SIGTERM)\n"
         "    os.kill(os.getpid(), signal.SIGTERM)\n"

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xr2text_core.machine.heartbeat import LIMITS, Heartbeat, Limits
-from xr2text_core.machine.stop_signals import NUMBERS, StopSignals
 from xr2text_core.run.folder import RunFolder
 from xr2text_core.run.status import Events
+from xr2text_core.supervisor.heartbeat import LIMITS, Heartbeat, Limits
+from xr2text_core.supervisor.stop_signals import NUMBERS, StopSignals
 
 TRAINER = (sys.executable, "-m", "xr2text_core.train")
 EXIT_FINISHED, EXIT_FAILED, EXIT_UNUSABLE = 0, 1, 2
