@@ -92,7 +92,7 @@ def ours(folder: Path, epochs: int) -> None:
     from timed import TimedTrainer
 
     from xr2text_core.evaluate import evaluate
-    from xr2text_core.training.trained import TrainedModel
+    from xr2text_core.inference.trained import TrainedModel
 
     gc.freeze()
 

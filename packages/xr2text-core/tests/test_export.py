@@ -19,13 +19,13 @@ from xr2text_core import export, generate
 from xr2text_core.data.augment import to_float
 from xr2text_core.data.images.decode import read_image
 from xr2text_core.data.readers.phantom import draw_image
+from xr2text_core.inference.trained import TrainedModel
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.run.checkpoint import load_checkpoint, save_checkpoint
 from xr2text_core.run.history import read_rows
 from xr2text_core.settings.arguments import parse_arguments, settings_of
 from xr2text_core.train import Trainer
-from xr2text_core.training.trained import TrainedModel
 
 FILES = {
     "README.md", "config.json", "generation_config.json", "model.safetensors", "preprocessor_config.json",

@@ -23,14 +23,14 @@ from xr2text_core.metrics.protocols import (
 
 if TYPE_CHECKING:
     from xr2text_core.data.batches import Batch, BatchMaker
+    from xr2text_core.inference.comparison import Scored
+    from xr2text_core.inference.trained import TrainedModel
     from xr2text_core.metrics.bootstrap import PairedDifference
     from xr2text_core.metrics.rows import Row, Yardstick
     from xr2text_core.metrics.scores import Scores
     from xr2text_core.model.xr2text import XR2TextModel
     from xr2text_core.report.tokenizer import ReportTokenizer
-    from xr2text_core.training.comparison import Scored
     from xr2text_core.training.processes import Processes
-    from xr2text_core.training.trained import TrainedModel
 
 EVALUATION_BATCH = {"cpu": 64, "cuda": 16}  # reports at once: the logits of a long batch are what fills a small card
 NEIGHBOURS = 20_000  # training images for the nearest-neighbour row: bounds its memory to a few hundred MiB
@@ -217,10 +217,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def score_checkpoint(options: argparse.Namespace) -> int:
     """Write the reports of one or two checkpoints, hold them against the references, show and save what comes out."""
+    from xr2text_core.inference.comparison import comparison_rows, studies_to_score
+    from xr2text_core.inference.trained import TrainedModel
     from xr2text_core.metrics.published import published_table
     from xr2text_core.metrics.rows import warnings
-    from xr2text_core.training.comparison import comparison_rows, studies_to_score
-    from xr2text_core.training.trained import TrainedModel
 
     trained = TrainedModel.load(options.checkpoint)
     settings = trained.settings
@@ -285,8 +285,8 @@ def path_for(options: argparse.Namespace, kind: str, suffix: str = "") -> Path:
 
 def reports_of_other(options: argparse.Namespace, trained: "TrainedModel", scored: "Scored") -> list[str]:
     """What the checkpoint --against writes for the same studies."""
-    from xr2text_core.training.comparison import same_studies_for
-    from xr2text_core.training.trained import TrainedModel
+    from xr2text_core.inference.comparison import same_studies_for
+    from xr2text_core.inference.trained import TrainedModel
 
     other = TrainedModel.load(options.against)
     batches = same_studies_for(other, options.against, trained, scored, options.root)

@@ -27,9 +27,9 @@ from xr2text_core.metrics.protocols import PROTOCOLS, describe
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from xr2text_core.training.comparison import Scored
-    from xr2text_core.training.reports import WrittenReports
-    from xr2text_core.training.trained import TrainedModel
+    from xr2text_core.inference.comparison import Scored
+    from xr2text_core.inference.reports import WrittenReports
+    from xr2text_core.inference.trained import TrainedModel
 
 IMAGES_AT_ONCE = 16
 SHOWN_PX = 384  # side of the images on the page
@@ -89,7 +89,7 @@ def write_all(trained: "TrainedModel", scored: "Scored", num_beams: int) -> "Wri
     import numpy as np
     from tqdm import tqdm
 
-    from xr2text_core.training.reports import WrittenReports, reports_for
+    from xr2text_core.inference.reports import WrittenReports, reports_for
 
     names = scored.batches.studies.images
     starts = range(0, len(names), IMAGES_AT_ONCE)
@@ -218,10 +218,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: --out {options.out}: {problem}; name another file", file=sys.stderr)
         return 2
     from xr2text_core.data.study import DatasetError
+    from xr2text_core.inference.comparison import studies_to_score
+    from xr2text_core.inference.trained import TrainedModel
     from xr2text_core.run.atomic import replace_text
     from xr2text_core.run.checkpoint import CheckpointError
-    from xr2text_core.training.comparison import studies_to_score
-    from xr2text_core.training.trained import TrainedModel
 
     try:
         trained = TrainedModel.load(options.checkpoint)

@@ -69,9 +69,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse_arguments(arguments)
     from tqdm import tqdm
 
+    from xr2text_core.inference.reports import reports_for
+    from xr2text_core.inference.trained import TrainedModel
     from xr2text_core.run.checkpoint import CheckpointError
-    from xr2text_core.training.reports import reports_for
-    from xr2text_core.training.trained import TrainedModel
 
     paths = images_under(options.images)
     if not paths:

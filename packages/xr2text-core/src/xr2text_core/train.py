@@ -41,6 +41,7 @@ from xr2text_core.data.batches import BatchMaker
 from xr2text_core.data.study import DatasetError
 from xr2text_core.evaluate import Evaluation, evaluate
 from xr2text_core.figures import draw_figures
+from xr2text_core.inference.trained import TrainedModel, model_from, reading, settings_from
 from xr2text_core.machine.keep_awake import keep_awake
 from xr2text_core.machine.nvml import GpuReader
 from xr2text_core.machine.watch import MachineWatch
@@ -69,7 +70,6 @@ from xr2text_core.training.recorder import open_run
 from xr2text_core.training.resume import find_checkpoint, is_whole
 from xr2text_core.training.speed import precision_in_use
 from xr2text_core.training.step import ADVICE, OutOfMemory, Stepper, StepResult, is_out_of_memory
-from xr2text_core.training.trained import TrainedModel, model_from, reading, settings_from
 from xr2text_core.training.writer import CheckpointWriter, Written
 
 EXIT_FINISHED, EXIT_UNUSABLE = 0, 2  # 1: a crash; after a signal 128 + its number, as shells report it

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from xr2text_core.inference.trained import settings_from
 from xr2text_core.settings.settings import DEFINE_THE_RUN, Settings
 from xr2text_core.training.progress import Progress
-from xr2text_core.training.trained import settings_from
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from pathlib import Path
 from xr2text_core.data.batches import BatchMaker
 from xr2text_core.data.readers.phantom import commonest_report, named_scene
 from xr2text_core.data.study import Dataset, DatasetError, Study
+from xr2text_core.inference.features import mean_features, training_batches
+from xr2text_core.inference.trained import TrainedModel
 from xr2text_core.metrics.baselines import nearest_neighbour
 from xr2text_core.metrics.protocols import get_protocol, training_vocabulary
 from xr2text_core.metrics.rows import Row, Yardstick, trivial_rows
-from xr2text_core.training.features import mean_features, training_batches
-from xr2text_core.training.trained import TrainedModel
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from xr2text_core.data.augment import to_float
+from xr2text_core.inference.trained import TrainedModel
 from xr2text_core.model.generation import write_reports
-from xr2text_core.training.trained import TrainedModel
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from xr2text_core.data.batches import BatchMaker
 from xr2text_core.data.images.cache import build_cache
 from xr2text_core.data.ready import make_ready
 from xr2text_core.data.study import Dataset, DatasetError
+from xr2text_core.inference.trained import TrainedModel
 from xr2text_core.training.prepared import cache_folder, usable
-from xr2text_core.training.trained import TrainedModel
 
 BATCH = 64
 
