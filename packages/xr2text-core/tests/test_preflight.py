@@ -12,7 +12,8 @@ import pytest
 from huggingface_hub import constants
 
 from xr2text_core import preflight
-from xr2text_core.machine.checks import Card, Check, TorchGpu
+from xr2text_core.checks.hardware import Card, Check, TorchGpu
+from xr2text_core.checks.run import in_words
 from xr2text_core.machine.nvml import GpuReading
 from xr2text_core.preflight import Device, Findings, all_checks, conclusion, main, quick_checks, table
 from xr2text_core.run.folder import RunFolder
@@ -20,7 +21,6 @@ from xr2text_core.run.status import Status
 from xr2text_core.settings import arguments
 from xr2text_core.settings.arguments import settings_of
 from xr2text_core.settings.settings import Settings
-from xr2text_core.training.checks import in_words
 
 TINY = [
     "--num-studies", "24", "--val-studies", "6", "--image-size", "64", "--max-tokens", "48", "--batch", "8",
@@ -144,13 +144,13 @@ def test_a_run_that_lies_there_is_resumed_or_moved_aside(tmp_path: Path) -> None
 
 
 def quick_run(folder: Path, fresh: bool = False) -> Check:
-    from xr2text_core.training.checks import check_run
+    from xr2text_core.checks.run import check_run
 
     return check_run(settings(folder), None, fresh)
 
 
 def test_a_checkpoint_to_resume_from_must_exist(tmp_path: Path) -> None:
-    from xr2text_core.training.checks import check_run
+    from xr2text_core.checks.run import check_run
 
     assert check_run(settings(tmp_path), tmp_path / "gone.pt", False).outcome == "fail"
     (tmp_path / "here.pt").touch()
@@ -158,7 +158,7 @@ def test_a_checkpoint_to_resume_from_must_exist(tmp_path: Path) -> None:
 
 
 def test_what_a_run_has_written_already_is_not_asked_of_the_disk_again(tmp_path: Path) -> None:
-    from xr2text_core.training.checks import check_disk_of
+    from xr2text_core.checks.run import check_disk_of
 
     def needed(fresh: bool = False) -> str:
         return check_disk_of(settings(tmp_path), 120_000_000, 0, fresh).found.partition("free, ")[2].split(" needed")[0]
@@ -172,7 +172,7 @@ def test_what_a_run_has_written_already_is_not_asked_of_the_disk_again(tmp_path:
 
 
 def test_a_laptop_run_is_asked_for_the_disk_of_the_guide(tmp_path: Path) -> None:
-    from xr2text_core.training.checks import check_disk_of
+    from xr2text_core.checks.run import check_disk_of
 
     laptop = settings_of(arguments.parse_arguments([*LAPTOP, "--out", str(tmp_path)]))
     assert (
@@ -215,7 +215,7 @@ def test_weights_that_cannot_be_had_fail_before_a_night_is_lost(
     ],
 )
 def test_settings_with_an_overlooked_consequence_are_a_warning(flags: list[str], advice: str) -> None:
-    from xr2text_core.training.checks import check_settings
+    from xr2text_core.checks.run import check_settings
 
     assert check_settings(settings_of(arguments.parse_arguments([]))).outcome == "pass"
     check = check_settings(settings_of(arguments.parse_arguments(flags)))
@@ -246,8 +246,8 @@ def test_a_card_filled_by_others_is_not_measured_on(tmp_path: Path, monkeypatch:
 
 
 def test_a_card_too_small_for_the_model_fails_and_one_for_smaller_batches_does_not() -> None:
-    from xr2text_core.training.checks import check_gpu_memory
-    from xr2text_core.training.estimates import MemoryEstimate
+    from xr2text_core.checks.estimates import MemoryEstimate
+    from xr2text_core.checks.run import check_gpu_memory
 
     estimate = MemoryEstimate(state=3 * 2**30, activations=2 * 2**30, logits=0)
     check = check_gpu_memory(estimate, Card(3 * 2**30, 0, spills=False), None)
@@ -257,15 +257,15 @@ def test_a_card_too_small_for_the_model_fails_and_one_for_smaller_batches_does_n
 
 
 def test_a_computer_too_small_to_copy_a_checkpoint_is_a_warning() -> None:
-    from xr2text_core.training.checks import check_memory
+    from xr2text_core.checks.run import check_memory
 
     assert check_memory(5 * 2**30, 8 * 2**30).outcome == "pass"
     assert check_memory(5 * 2**30, 4 * 2**30).outcome == "warning"
 
 
 def test_windows_is_told_of_the_memory_that_spills(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from xr2text_core.training.checks import check_gpu_memory
-    from xr2text_core.training.estimates import MemoryEstimate
+    from xr2text_core.checks.estimates import MemoryEstimate
+    from xr2text_core.checks.run import check_gpu_memory
 
     estimate = MemoryEstimate(state=3 * 2**30, activations=2 * 2**30, logits=0)
     tight, ample = Card(6 * 2**30, 0, spills=True), Card(24 * 2**30, 0, spills=True)

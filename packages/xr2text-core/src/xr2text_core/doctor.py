@@ -20,8 +20,8 @@ from typing import Any
 
 import psutil
 
+from xr2text_core.checks.hardware import ask_torch, size
 from xr2text_core.data.study import SPLITS
-from xr2text_core.machine.checks import ask_torch, size
 from xr2text_core.machine.nvml import driver_versions, read_gpus
 from xr2text_core.machine.power import read_power
 from xr2text_core.run.folder import RunError, RunFolder

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from xr2text_core.machine.checks import (
+from xr2text_core.checks.hardware import (
     Card,
     Check,
     TorchGpu,
@@ -39,9 +39,9 @@ from xr2text_core.settings.arguments import add_run_flags, settings_of
 from xr2text_core.settings.settings import Settings
 
 if TYPE_CHECKING:
+    from xr2text_core.checks.estimates import MemoryEstimate, TimeEstimate
+    from xr2text_core.checks.speed import Sample, Speed
     from xr2text_core.model.config import XR2TextConfig
-    from xr2text_core.training.estimates import MemoryEstimate, TimeEstimate
-    from xr2text_core.training.speed import Sample, Speed
 
 EXIT_READY, EXIT_NOT_READY, EXIT_UNUSABLE = 0, 1, 2
 NUM_STAGES = 8  # how often `show` is called
@@ -108,9 +108,9 @@ def look_at_device(settings: Settings) -> Device:
 
 def quick_checks(settings: Settings, resumes: bool = False, fresh: bool = False) -> list[Check]:
     """What takes no second: `train` runs it first. Neither the data set nor other runs are looked at."""
+    from xr2text_core.checks.estimates import checkpoint_bytes, planned_config
+    from xr2text_core.checks.run import check_disk_of, check_settings, check_weights
     from xr2text_core.model.build import WeightsError
-    from xr2text_core.training.checks import check_disk_of, check_settings, check_weights
-    from xr2text_core.training.estimates import checkpoint_bytes, planned_config
 
     checks = [check_settings(settings), *look_at_device(settings).checks, check_power(read_power())]
     with suppress(WeightsError):  # an encoder that nobody knows; the check of the weights says so
@@ -121,9 +121,9 @@ def quick_checks(settings: Settings, resumes: bool = False, fresh: bool = False)
 def all_checks(settings: Settings, resume: Path | None, fresh: bool, show: Show) -> Findings:
     """Everything; `show` is told what comes next, because it takes a minute."""
     show("looking at the computer")
+    from xr2text_core.checks.run import check_run, check_settings, check_weights, continues
     from xr2text_core.data.study import DatasetError
     from xr2text_core.model.build import WeightsError
-    from xr2text_core.training.checks import check_run, check_settings, check_weights, continues
 
     run = check_run(settings, resume, fresh)
     device = look_at_device(settings)
@@ -139,10 +139,10 @@ def all_checks(settings: Settings, resume: Path | None, fresh: bool, show: Show)
 
 def _look_ahead(findings: Findings, settings: Settings, device: Device, fresh: bool, show: Show) -> None:
     """Add what needs the data set and the sizes of the model: data, disk, memory and time."""
+    from xr2text_core.checks import run as checks
+    from xr2text_core.checks.estimates import checkpoint_bytes, estimate_memory, estimate_time, planned_config
+    from xr2text_core.checks.speed import draw_sample
     from xr2text_core.data.sources import read_dataset
-    from xr2text_core.training import checks
-    from xr2text_core.training.estimates import checkpoint_bytes, estimate_memory, estimate_time, planned_config
-    from xr2text_core.training.speed import draw_sample
 
     show("reading the data set")
     dataset = read_dataset(settings.data, settings.root, settings.num_studies, settings.seed)
@@ -173,7 +173,7 @@ def _look_ahead(findings: Findings, settings: Settings, device: Device, fresh: b
 
 def _reason_not_to_measure(settings: Settings, device: Device, memory: "MemoryEstimate", available_bytes: int) -> str:
     """Why no step is taken: it would fail, or disturb what is at work. Empty when there is no reason."""
-    from xr2text_core.training.checks import trainer_of
+    from xr2text_core.checks.run import trainer_of
 
     if trainer_of(settings):
         return "a training is at work in this folder"
@@ -187,8 +187,8 @@ def _reason_not_to_measure(settings: Settings, device: Device, memory: "MemoryEs
 
 def _measure(settings: Settings, config: "XR2TextConfig", sample: "Sample", show: Show) -> "Speed | Check":
     """Take a few steps; the check says why there is no speed."""
+    from xr2text_core.checks.speed import measure_speed
     from xr2text_core.data.study import DatasetError
-    from xr2text_core.training.speed import measure_speed
     from xr2text_core.training.step import OutOfMemory
 
     try:

@@ -37,6 +37,8 @@ from accelerate import Accelerator
 from tqdm.auto import tqdm
 
 from xr2text_core import __version__
+from xr2text_core.checks.run import continues
+from xr2text_core.checks.speed import precision_in_use
 from xr2text_core.data.batches import BatchMaker
 from xr2text_core.data.study import DatasetError
 from xr2text_core.evaluate import Evaluation, evaluate
@@ -56,7 +58,6 @@ from xr2text_core.run.status import now
 from xr2text_core.settings.fingerprint import SAME_RUN, share_in_common
 from xr2text_core.settings.settings import Settings
 from xr2text_core.supervisor.stop import StopRequest
-from xr2text_core.training.checks import continues
 from xr2text_core.training.console import set_up_console
 from xr2text_core.training.curriculum import stage_of
 from xr2text_core.training.memory import limit_gpu_memory, settled_objects
@@ -68,7 +69,6 @@ from xr2text_core.training.progress import Progress
 from xr2text_core.training.record import describe_run, epoch_row, split_sizes
 from xr2text_core.training.recorder import open_run
 from xr2text_core.training.resume import find_checkpoint, is_whole
-from xr2text_core.training.speed import precision_in_use
 from xr2text_core.training.step import ADVICE, OutOfMemory, Stepper, StepResult, is_out_of_memory
 from xr2text_core.training.writer import CheckpointWriter, Written
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from xr2text_core.machine.checks import (
+from xr2text_core.checks.hardware import (
     GB,
     Check,
     TorchGpu,

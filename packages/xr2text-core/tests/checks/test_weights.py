@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from xr2text_core.model import weights
+from xr2text_core.checks import weights
+from xr2text_core.checks.weights import CACHE, FOLDER, NETWORK, cached_folder, locate_decoder, locate_encoder
 from xr2text_core.model.build import WeightsError
-from xr2text_core.model.weights import CACHE, FOLDER, NETWORK, cached_folder, locate_decoder, locate_encoder
 
 ENCODER = "convnext_base.fb_in22k_ft_in1k_384"
 DECODER = "GanjinZero/biobart-base"

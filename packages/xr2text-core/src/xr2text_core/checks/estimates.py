@@ -12,16 +12,16 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode  # private, but runs a model without computing or its memory
 from torch.nn import functional
 
+from xr2text_core.checks.speed import Sample, Speed
+from xr2text_core.checks.weights import cached_folder
 from xr2text_core.data.images.cache import MOST_WORKERS
 from xr2text_core.model.build import model_config
 from xr2text_core.model.config import XR2TextConfig
-from xr2text_core.model.weights import cached_folder
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.settings.settings import Settings
 from xr2text_core.training.curriculum import stage_of
 from xr2text_core.training.plan import Plan
-from xr2text_core.training.speed import Sample, Speed
 
 GIB = 2**30
 STATE_BYTES = 16  # a parameter in fp32: weight 4, gradient 4, two moments of AdamW 8

@@ -8,20 +8,20 @@ import torch
 from torch.nn import functional
 from transformers import BartConfig
 
-from xr2text_core.data.readers import phantom
-from xr2text_core.data.study import Dataset, DatasetError
-from xr2text_core.model.xr2text import XR2TextModel
-from xr2text_core.settings.arguments import parse_arguments, settings_of
-from xr2text_core.settings.settings import Settings
-from xr2text_core.training import speed as speed_module
-from xr2text_core.training.estimates import (
+from xr2text_core.checks.estimates import (
     GIB,
     count_parameters,
     estimate_memory,
     estimate_time,
     planned_config,
 )
-from xr2text_core.training.speed import Sample, Speed, draw_sample, measure_speed
+from xr2text_core.checks.speed import Sample, Speed, draw_sample, measure_speed
+from xr2text_core.data.readers import phantom
+from xr2text_core.data.study import Dataset, DatasetError
+from xr2text_core.model.xr2text import XR2TextModel
+from xr2text_core.settings.arguments import parse_arguments, settings_of
+from xr2text_core.settings.settings import Settings
+from xr2text_core.training import speed as speed_module
 
 TINY = ["--num-studies", "24", "--val-studies", "6", "--image-size", "64", "--max-tokens", "32", "--batch", "4"]
 

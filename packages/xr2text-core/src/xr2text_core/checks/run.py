@@ -4,19 +4,19 @@ import json
 import shutil
 from pathlib import Path
 
+from xr2text_core.checks.estimates import ALLOWANCE, GIB, MemoryEstimate, TimeEstimate, planned_config
+from xr2text_core.checks.hardware import GB, Card, Check, check_disk, size
+from xr2text_core.checks.speed import Speed
+from xr2text_core.checks.weights import locate_decoder, locate_encoder
 from xr2text_core.data.images.cache_files import cache_key
 from xr2text_core.data.images.decode import ImageError, read_image
 from xr2text_core.data.study import SPLITS, Dataset
-from xr2text_core.machine.checks import GB, Card, Check, check_disk, size
 from xr2text_core.model.build import WeightsError
-from xr2text_core.model.weights import locate_decoder, locate_encoder
 from xr2text_core.run.folder import RunFolder
 from xr2text_core.run.status import running_trainer
 from xr2text_core.settings.settings import DEFINE_THE_RUN, Settings, differences
 from xr2text_core.training.curriculum import STAGES
-from xr2text_core.training.estimates import ALLOWANCE, GIB, MemoryEstimate, TimeEstimate, planned_config
 from xr2text_core.training.prepared import cache_folder
-from xr2text_core.training.speed import Speed
 
 LOOKED_AT = 8  # images that are decoded
 TUNED_FOR = 32  # studies an update: what the learning rates of the presets belong to
