@@ -22,7 +22,7 @@ MAY_IMPORT = {
 }
 COMMANDS_MAY_CALL = {"train": {"evaluate", "figures", "preflight"}, "evaluate": {"generate"}}
 MODULES = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
-NEEDS_TORCH = {"run/checkpoint.py", "data/augment.py", "data/batches.py", "data/image_processor.py"}
+NEEDS_TORCH = {"run/checkpoint.py", "data/augment.py", "data/batches.py", "release/image_processor.py"}
 WITHOUT_TORCH = [
     str(path)
     for path in MODULES

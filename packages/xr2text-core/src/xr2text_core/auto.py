@@ -6,9 +6,9 @@ from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 
 from transformers import AutoConfig, AutoImageProcessor, AutoModel, AutoModelForImageTextToText
 
-from xr2text_core.data.image_processor import XR2TextImageProcessor
 from xr2text_core.model.config import XR2TextConfig
 from xr2text_core.model.xr2text import XR2TextModel
+from xr2text_core.release.image_processor import XR2TextImageProcessor
 
 AutoConfig.register(XR2TextConfig.model_type, XR2TextConfig, exist_ok=True)
 AutoModel.register(XR2TextConfig, XR2TextModel, exist_ok=True)

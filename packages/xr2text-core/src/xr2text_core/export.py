@@ -26,13 +26,13 @@ def export(checkpoint: Path, folder: Path, onnx: bool = False) -> None:
     """
     from transformers.utils.logging import disable_progress_bar
 
-    from xr2text_core.data.image_processor import XR2TextImageProcessor
     from xr2text_core.inference.trained import model_from
-    from xr2text_core.model.onnx import ONNX_FILE, write_onnx
+    from xr2text_core.release.image_processor import XR2TextImageProcessor
+    from xr2text_core.release.model_card import model_card
+    from xr2text_core.release.onnx import ONNX_FILE, write_onnx
+    from xr2text_core.release.origin import origin_of
     from xr2text_core.run.atomic import creating_folder
     from xr2text_core.run.checkpoint import load_checkpoint
-    from xr2text_core.training.model_card import model_card
-    from xr2text_core.training.origin import origin_of
 
     disable_progress_bar()
     with creating_folder(folder) as new:

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from xr2text_core.data.batches import BatchMaker
-from xr2text_core.model.onnx import OUTPUTS, write_onnx
 from xr2text_core.model.xr2text import XR2TextModel
+from xr2text_core.release.onnx import OUTPUTS, write_onnx
 
 
 def test_onnx_gives_the_findings_and_the_attention_of_pytorch_for_any_number_of_images(

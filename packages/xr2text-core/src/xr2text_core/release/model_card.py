@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from xr2text_core import __version__
 from xr2text_core.metrics.protocols import describe
 from xr2text_core.model.xr2text import XR2TextModel
+from xr2text_core.release.origin import Origin
 from xr2text_core.settings.settings import Settings
-from xr2text_core.training.origin import Origin
 from xr2text_core.training.record import versions
 
 HEAD = """\
