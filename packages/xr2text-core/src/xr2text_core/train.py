@@ -52,13 +52,13 @@ from xr2text_core.model.build import WeightsError, build_model
 from xr2text_core.preflight import quick_checks
 from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.run.checkpoint import CheckpointError, load_checkpoint
+from xr2text_core.run.console import set_up_console
 from xr2text_core.run.folder import RunError, RunFolder
 from xr2text_core.run.history import EpochRow, rows_up_to
 from xr2text_core.run.status import now
 from xr2text_core.settings.fingerprint import SAME_RUN, share_in_common
 from xr2text_core.settings.settings import Settings
 from xr2text_core.supervisor.stop import StopRequest
-from xr2text_core.training.console import set_up_console
 from xr2text_core.training.curriculum import stage_of
 from xr2text_core.training.memory import limit_gpu_memory, settled_objects
 from xr2text_core.training.optimizer import build_optimizer, decoder_rate, make_state, rate_factor, set_rate

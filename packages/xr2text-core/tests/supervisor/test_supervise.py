@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
+from xr2text_core.run.console import set_up_console
 from xr2text_core.run.folder import RunFolder
 from xr2text_core.run.history import TIME_COLUMNS
 from xr2text_core.supervisor.heartbeat import LIMITS, Limits
 from xr2text_core.supervisor.supervise import Pauses, supervise
-from xr2text_core.training.console import set_up_console
 
 DEADLINE_S = 120
 AT_ONCE = Pauses(look_s=0.01, restart_s=(0.0, 0.0, 0.0), save_s=DEADLINE_S)
@@ -72,7 +72,7 @@ import signal, sys
 from pathlib import Path
 from xr2text_core.supervisor.supervise import Pauses, supervise
 from xr2text_core.run.folder import RunFolder
-from xr2text_core.training.console import set_up_console
+from xr2text_core.run.console import set_up_console
 
 signal.signal(signal.SIGINT, signal.SIG_IGN if {is_background} else signal.default_int_handler)
 signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -5,10 +5,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from xr2text_core.run.console import set_up_console
 from xr2text_core.run.folder import RunError, RunFolder
 from xr2text_core.settings.settings import Settings
 from xr2text_core.supervisor.supervise import EXIT_UNUSABLE, supervise
-from xr2text_core.training.console import set_up_console
 
 log = logging.getLogger(__name__)
 

@@ -11,12 +11,12 @@ from filelock import FileLock
 
 from xr2text_core.machine.watch import COOL_BY_C
 from xr2text_core.run.atomic import replace_text
+from xr2text_core.run.console import set_up_console
 from xr2text_core.run.folder import RunFolder
 from xr2text_core.run.history import EpochRow, cells_of, write_best, write_rows
 from xr2text_core.run.lock import lock_run, locked
 from xr2text_core.run.status import Events, Status, now
 from xr2text_core.settings.settings import Settings
-from xr2text_core.training.console import set_up_console
 from xr2text_core.training.plan import Plan
 from xr2text_core.training.progress import Progress
 from xr2text_core.training.step import StepResult

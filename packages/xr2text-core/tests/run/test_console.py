@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from xr2text_core.training.console import set_up_console
+from xr2text_core.run.console import set_up_console
 
 LOG = logging.getLogger("xr2text_core.train")
 
