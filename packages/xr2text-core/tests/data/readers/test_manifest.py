@@ -12,7 +12,7 @@ from xr2text_core.data.readers.manifest import read
 from xr2text_core.data.readers.reading import clean_text
 from xr2text_core.data.study import DatasetError
 
-CHEST_NOTES = Path(__file__).parents[4].parent / "shared" / "data" / "chest-notes"
+CHEST_NOTES = Path(__file__).parents[5].parent / "shared" / "data" / "chest-notes"
 
 
 def write(root: Path, *rows: str) -> Path:
