@@ -33,6 +33,7 @@ from xr2text_core.data.images.cache_files import DECODED, RECORD, cache_key, cre
 from xr2text_core.data.images.decode import read_image
 from xr2text_core.data.readers import phantom
 from xr2text_core.data.ready import make_ready
+from xr2text_core.drawing.names import draw_image
 from xr2text_core.model.build import build_model
 from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.settings.presets import PRESETS
@@ -60,7 +61,7 @@ def make_films(folder: Path, images: Path, count: int) -> list[str]:
         if sources:
             small = Image.open(sources[number % len(sources)]).convert("L")
         else:
-            small = Image.fromarray(phantom.draw_image(f"phantom:0/{number}", 1024))
+            small = Image.fromarray(draw_image(f"phantom:0/{number}", 1024))
         film = np.asarray(small.resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC), dtype=np.float32)
         film = film + grain.normal(0, GRAIN, film.shape).astype(np.float32)
         name = folder / f"{number:03d}.jpg"

@@ -42,15 +42,17 @@ def make_studies(folder: Path, num_train: int, num_test: int) -> None:
     """PNGs and a manifest of drawn phantoms, and the sizes of both halves of the model."""
     from PIL import Image
 
-    from xr2text_core.data.readers import phantom
+    from xr2text_core.drawing.names import draw_image
+    from xr2text_core.drawing.scene import sample_scene
+    from xr2text_core.drawing.writing import write_report
 
     with (folder / "manifest.csv").open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow(["study_id", "patient_id", "image", "report", "split"])
         for number in range(num_train + 4 + num_test):
             split = "train" if number < num_train else "val" if number < num_train + 4 else "test"
-            Image.fromarray(phantom.draw_image(f"phantom:0/{number}", FILM_SIZE)).save(folder / f"{number}.png")
-            report = phantom.write_report(phantom.sample_scene(0, number)).findings
+            Image.fromarray(draw_image(f"phantom:0/{number}", FILM_SIZE)).save(folder / f"{number}.png")
+            report = write_report(sample_scene(0, number)).findings
             rows.writerow([number, number, f"{number}.png", report, split])
     for name, config in (("vit", VIT), ("bart", BART)):
         (folder / name).mkdir()

@@ -26,7 +26,8 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from xr2text_core.data.readers.phantom import sample_scene, write_report
+from xr2text_core.drawing.scene import sample_scene
+from xr2text_core.drawing.writing import write_report
 
 COMMAND = [sys.executable, "-m", "xr2text_core.train"]
 NUM_SCENES = 2000

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from xr2text_core import doctor
-from xr2text_core.data.readers.phantom import draw_image
 from xr2text_core.doctor import main
+from xr2text_core.drawing.names import draw_image
 from xr2text_core.run.folder import RunFolder
 from xr2text_core.run.harmless import FIELDS, WORDS, facts, telling
 from xr2text_core.run.status import Events, Status

@@ -10,8 +10,8 @@ from PIL import Image
 
 from xr2text_core import evaluate, generate
 from xr2text_core.data.batches import BatchMaker
-from xr2text_core.data.readers.phantom import draw_image
 from xr2text_core.data.study import DatasetError
+from xr2text_core.drawing.names import draw_image
 from xr2text_core.inference.comparison import same_studies_for, studies_to_score
 from xr2text_core.inference.trained import TrainedModel
 from xr2text_core.model.xr2text import XR2TextModel

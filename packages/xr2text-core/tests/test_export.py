@@ -18,7 +18,7 @@ from transformers import AutoTokenizer
 from xr2text_core import export, generate
 from xr2text_core.data.augment import to_float
 from xr2text_core.data.images.decode import read_image
-from xr2text_core.data.readers.phantom import draw_image
+from xr2text_core.drawing.names import draw_image
 from xr2text_core.inference.trained import TrainedModel
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer

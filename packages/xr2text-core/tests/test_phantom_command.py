@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from xr2text_core.data.readers import manifest
-from xr2text_core.data.readers.phantom import draw_image, read
+from xr2text_core.data.readers.phantom import read
+from xr2text_core.drawing.names import draw_image
 from xr2text_core.phantom import main
 
 SMALL = ["--num-train", "3", "--num-val", "1", "--num-test", "2", "--size", "64", "--seed", "5"]

@@ -16,8 +16,8 @@ from PIL import Image
 
 import xr2text_core.training.recorder
 import xr2text_core.training.writer
-from xr2text_core.data.readers.phantom import draw_image
 from xr2text_core.data.study import DatasetError
+from xr2text_core.drawing.names import draw_image
 from xr2text_core.machine.watch import MachineWatch
 from xr2text_core.run.checkpoint import load_checkpoint, save_checkpoint
 from xr2text_core.run.history import HEADER, TIME_COLUMNS

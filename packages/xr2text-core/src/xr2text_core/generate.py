@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xr2text_core.data.readers.reading import IMAGE_SUFFIXES
+from xr2text_core.data.images.formats import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -101,7 +101,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _read(paths: Sequence[Path], size: int) -> dict[Path, "np.ndarray[Any, Any]"]:
     """The images that can be read; the others are named."""
-    from xr2text_core.data.images.decode import ImageError, read_image
+    from xr2text_core.data.images.decode import read_image
+    from xr2text_core.data.images.formats import ImageError
 
     images = {}
     for path in paths:

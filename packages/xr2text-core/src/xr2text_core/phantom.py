@@ -12,8 +12,11 @@ from pathlib import Path
 from PIL import Image
 from tqdm import tqdm
 
-from xr2text_core.data.readers.phantom import draw_scene, named_scene, read, scene_labels
+from xr2text_core.data.readers.phantom import read
 from xr2text_core.data.study import Study
+from xr2text_core.drawing.drawing import draw_scene
+from xr2text_core.drawing.names import named_scene
+from xr2text_core.drawing.scene import scene_labels
 
 COLUMNS = ("study_id", "image", "report", "findings", "impression", "view", "patient_id", "split", "labels")
 MIN_SIZE_PX = 32

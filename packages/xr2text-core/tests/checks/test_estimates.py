@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional
 from transformers import BartConfig
 
+from xr2text_core.checks import speed as speed_module
 from xr2text_core.checks.estimates import (
     GIB,
     count_parameters,
@@ -21,7 +22,6 @@ from xr2text_core.data.study import Dataset, DatasetError
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.settings.arguments import parse_arguments, settings_of
 from xr2text_core.settings.settings import Settings
-from xr2text_core.checks import speed as speed_module
 
 TINY = ["--num-studies", "24", "--val-studies", "6", "--image-size", "64", "--max-tokens", "32", "--batch", "4"]
 

@@ -16,7 +16,7 @@ from xr2text_core.data.augment import (
     augment,
     to_float,
 )
-from xr2text_core.data.readers.phantom import draw_image
+from xr2text_core.drawing.names import draw_image
 
 NEUTRAL = torch.full((1, 8), 0.5)
 

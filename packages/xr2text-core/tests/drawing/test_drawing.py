@@ -4,15 +4,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from xr2text_core.data.readers.phantom import (
-    DEVICES,
-    Anatomy,
-    PhantomFinding,
-    Scene,
-    draw_image,
-    draw_scene,
-    sample_scene,
-)
+from xr2text_core.drawing.drawing import draw_scene
+from xr2text_core.drawing.names import draw_image
+from xr2text_core.drawing.scene import DEVICES, Anatomy, PhantomFinding, Scene, sample_scene
 
 SIZE = 96  # px: what a small model sees
 QUIET = Scene(anatomy=Anatomy(noise=0.0))

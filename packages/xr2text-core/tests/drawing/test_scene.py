@@ -2,8 +2,9 @@ from collections import Counter
 
 import pytest
 
-from xr2text_core.data.readers.phantom import Scene, named_scene, read, sample_scene, scene_labels
-from xr2text_core.drawing.scene import DEVICES, PhantomFinding, finding_regions
+from xr2text_core.data.readers.phantom import read
+from xr2text_core.drawing.names import named_scene
+from xr2text_core.drawing.scene import DEVICES, PhantomFinding, Scene, finding_regions, sample_scene, scene_labels
 from xr2text_core.report.vocabulary import FINDINGS, REGIONS, SEVERITIES, SIDES
 
 SCENES = [sample_scene(0, number) for number in range(1000)]

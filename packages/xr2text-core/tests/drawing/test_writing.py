@@ -4,17 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from xr2text_core.data.readers.phantom import (
-    DEVICES,
-    PhantomFinding,
-    Scene,
-    commonest_report,
-    named_scene,
-    read,
-    sample_scene,
-    write_report,
-)
+from xr2text_core.data.readers.phantom import read
+from xr2text_core.drawing.names import named_scene
+from xr2text_core.drawing.scene import DEVICES, PhantomFinding, Scene, sample_scene
 from xr2text_core.drawing.wordings import DEVICE, POSITIVE
+from xr2text_core.drawing.writing import commonest_report, write_report
 from xr2text_core.metrics.baselines import best_constant
 from xr2text_core.metrics.bleu import corpus_bleu
 from xr2text_core.metrics.protocols import get_protocol, tokenize_candidates, tokenize_references

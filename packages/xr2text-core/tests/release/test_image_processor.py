@@ -8,8 +8,9 @@ import torch
 from PIL import Image
 
 from xr2text_core.data.augment import to_float
-from xr2text_core.data.images.decode import ImageError, read_image
-from xr2text_core.data.readers.phantom import draw_image
+from xr2text_core.data.images.decode import read_image
+from xr2text_core.data.images.formats import ImageError
+from xr2text_core.drawing.names import draw_image
 from xr2text_core.release.image_processor import XR2TextImageProcessor
 
 SIZE = 64

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from xr2text_core.data.readers import manifest
-from xr2text_core.data.readers.phantom import draw_image
+from xr2text_core.drawing.names import draw_image
 from xr2text_core.report.labeler import label_report
 from xr2text_core.settings.fingerprint import share_in_common
 from xr2text_core.settings.presets import PRESETS

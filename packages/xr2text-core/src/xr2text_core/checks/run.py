@@ -9,7 +9,8 @@ from xr2text_core.checks.hardware import GB, Card, Check, check_disk, size
 from xr2text_core.checks.speed import Speed
 from xr2text_core.checks.weights import locate_decoder, locate_encoder
 from xr2text_core.data.images.cache_files import cache_key
-from xr2text_core.data.images.decode import ImageError, read_image
+from xr2text_core.data.images.decode import read_image
+from xr2text_core.data.images.formats import ImageError
 from xr2text_core.data.study import SPLITS, Dataset
 from xr2text_core.model.build import WeightsError
 from xr2text_core.run.folder import RunFolder

@@ -11,7 +11,8 @@ from accelerate import Accelerator
 
 from xr2text_core.data.augment import to_float
 from xr2text_core.data.batches import Batch, finding_targets, padded
-from xr2text_core.data.images.decode import ImageError, Pixels, read_image
+from xr2text_core.data.images.decode import read_image
+from xr2text_core.data.images.formats import ImageError, Pixels
 from xr2text_core.data.ready import ReadyStudies, make_ready
 from xr2text_core.data.study import Dataset, DatasetError, Study
 from xr2text_core.model.config import XR2TextConfig

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from xr2text_core.data.augment import augment, to_float
 from xr2text_core.data.images.cache import ImageCache
-from xr2text_core.data.images.decode import ImageError, Pixels
+from xr2text_core.data.images.formats import ImageError, Pixels
 from xr2text_core.data.randomness import NUM_DRAWS, draws
 from xr2text_core.data.ready import ReadyStudies
 from xr2text_core.report.labeler import ReportLabels

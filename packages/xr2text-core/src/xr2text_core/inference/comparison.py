@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xr2text_core.data.batches import BatchMaker
-from xr2text_core.data.readers.phantom import commonest_report, named_scene
 from xr2text_core.data.study import Dataset, DatasetError, Study
+from xr2text_core.drawing.names import named_scene
+from xr2text_core.drawing.writing import commonest_report
 from xr2text_core.inference.features import mean_features, training_batches
 from xr2text_core.inference.trained import TrainedModel
 from xr2text_core.metrics.baselines import nearest_neighbour

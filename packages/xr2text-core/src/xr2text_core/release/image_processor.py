@@ -12,7 +12,8 @@ from transformers import BatchFeature
 from transformers.image_processing_utils import BaseImageProcessor
 
 from xr2text_core.data.augment import to_float
-from xr2text_core.data.images.decode import Pixels, read_image, square_pixels
+from xr2text_core.data.images.decode import read_image, square_pixels
+from xr2text_core.data.images.formats import Pixels
 
 AnyImage = str | Path | Image.Image | NDArray[Any] | torch.Tensor
 

@@ -10,7 +10,8 @@ from PIL import Image
 
 from xr2text_core.data.images import cache as cache_module
 from xr2text_core.data.images.cache import build_cache
-from xr2text_core.data.images.decode import ImageError, read_image
+from xr2text_core.data.images.decode import read_image
+from xr2text_core.data.images.formats import ImageError
 from xr2text_core.data.study import DatasetError
 
 SIZE = 16

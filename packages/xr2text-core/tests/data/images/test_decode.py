@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from xr2text_core.data.images.decode import ImageError, read_image
+from xr2text_core.data.images.decode import read_image
+from xr2text_core.data.images.formats import ImageError
 
 
 def gradient(width: int = 200, height: int = 100) -> np.ndarray:

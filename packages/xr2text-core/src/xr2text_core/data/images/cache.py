@@ -32,9 +32,11 @@ from xr2text_core.data.images.cache_files import (
     is_intact,
     replace_json,
 )
-from xr2text_core.data.images.decode import INSTALL, PHANTOM, ImageError, Pixels, read_image
+from xr2text_core.data.images.decode import read_image
+from xr2text_core.data.images.formats import INSTALL, ImageError, Pixels
 from xr2text_core.data.images.row_file import RowFile
 from xr2text_core.data.study import DatasetError
+from xr2text_core.drawing.names import PREFIX
 
 logger = logging.getLogger(__name__)
 
@@ -210,7 +212,7 @@ def _known_reasons(path: Path) -> dict[str, str]:
 
 def _stamp(name: str) -> tuple[int, int]:
     """Return what changes when the source does: length and time of a file, length and checksum of the drawing code."""
-    if name.startswith(PHANTOM):
+    if name.startswith(PREFIX):
         return _drawing_stamp()
     try:
         status = os.stat(name)  # noqa: PTH116 - a Path for each of 200,000 images doubles the time

@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from xr2text_core.data.images.decode import CODE_VERSION, INTERPOLATION, Pixels
+from xr2text_core.data.images.decode import CODE_VERSION, INTERPOLATION
+from xr2text_core.data.images.formats import Pixels
 from xr2text_core.data.images.row_file import RowFile
 
 logger = logging.getLogger(__name__)

@@ -11,19 +11,16 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from xr2text_core.data.readers.reading import DICOM_SUFFIXES, IMAGE_SUFFIXES
+from xr2text_core.data.images.dicom import read_dicom
+from xr2text_core.data.images.formats import DICOM_SUFFIXES, IMAGE_SUFFIXES, ImageError, Pixels
+from xr2text_core.drawing.names import PREFIX, draw_image
 
 INTERPOLATION = "bicubic"  # antialiased: Pillow widens the filter by the scale when it shrinks
 CODE_VERSION = 1  # raise it when the pixels change, so that older caches are built anew
-PHANTOM = "phantom:"
 DICOM_MARK = b"DICM"  # behind 128 bytes that mean nothing
-INSTALL = "pip install"  # in the message of an ImageError: a package is missing, and caches try such a file again
 REDUCING_GAP = 3.0  # shrink by whole numbers first, to 3 x the wanted size: faster, and no difference is seen
-
-Pixels = npt.NDArray[np.uint8]
 
 _UPRIGHT = {  # what undoes each EXIF orientation
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -47,18 +44,12 @@ _DECODE_ERRORS = (
 )
 
 
-class ImageError(Exception):
-    """An image cannot be read: missing, empty, truncated or in no known format. The message names the path."""
-
-
 def read_image(name: str, size: int) -> Pixels:
     """Return the image as (size, size) uint8, 0 black to 255 white, its longest side fitted, centred on black.
 
     `name` is a path or the name of a drawn phantom (`phantom:SEED/NUMBER`). Raises ImageError.
     """
-    if name.startswith(PHANTOM):
-        from xr2text_core.data.readers.phantom import draw_image
-
+    if name.startswith(PREFIX):
         return np.asarray(draw_image(name, size), dtype=np.uint8)
     try:
         with _opened(name) as image:
@@ -84,8 +75,6 @@ def is_dicom(name: str) -> bool:
 def _opened(name: str) -> Image.Image:
     if not is_dicom(name):
         return Image.open(name)
-    from xr2text_core.data.images.dicom import read_dicom
-
     return read_dicom(name)
 
 

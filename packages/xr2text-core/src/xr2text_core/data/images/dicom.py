@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from xr2text_core.data.images.decode import INSTALL, ImageError
+from xr2text_core.data.images.formats import INSTALL, ImageError
 
 if TYPE_CHECKING:
     from pydicom import Dataset

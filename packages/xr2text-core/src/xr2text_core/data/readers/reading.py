@@ -8,12 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from xr2text_core.data.images.formats import IMAGE_SUFFIXES
 from xr2text_core.data.splits import assign_splits
 from xr2text_core.data.study import Dataset, DatasetError, LeftOut, Study
 from xr2text_core.report.report import Report
 
-DICOM_SUFFIXES = (".dcm", ".dicom")
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp", *DICOM_SUFFIXES)
 VIEW_ORDER = {"PA": 0, "AP": 0, "unknown": 1, "lateral": 2}  # images of a study: frontal ones first
 
 _MARK = re.compile(r"[-/]?(?:X{3,}|_{3,})[-/]?")

@@ -1,0 +1,14 @@
+"""Which files are images, and what it is when one cannot be read."""
+
+import numpy as np
+import numpy.typing as npt
+
+DICOM_SUFFIXES = (".dcm", ".dicom")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp", *DICOM_SUFFIXES)
+INSTALL = "pip install"  # in the message of an ImageError: a package is missing, and caches try such a file again
+
+Pixels = npt.NDArray[np.uint8]
+
+
+class ImageError(Exception):
+    """An image cannot be read: missing, empty, truncated or in no known format. The message names the path."""
