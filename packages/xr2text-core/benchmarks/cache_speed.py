@@ -174,7 +174,7 @@ def step_shares(folder: Path, preset: str, num_studies: int, rounds: int) -> tup
     settings = Settings(**{**sizes, "pretrained": "none", "device": "cpu", "precision": "fp32"})
     studies = phantom.read(num_train=num_studies, num_val=0, num_test=0).split("train")
     tokenizer = ReportTokenizer.learn([study.report.findings for study in studies])
-    cache = build_cache(folder, [study.images[0] for study in studies], settings.image_size, workers=1)
+    cache = build_cache(folder, [study.frontal for study in studies], settings.image_size, workers=1)
     ready = make_ready(studies, "findings", tokenizer, settings.max_tokens)
     batches = BatchMaker(ready, cache, torch.device("cpu"), seed=0)
     torch.manual_seed(0)

@@ -18,18 +18,18 @@ import torch
 
 from xr2text_core.model.build import BART_BASE, build_model
 from xr2text_core.report.tokenizer import ReportTokenizer
-from xr2text_core.run.checkpoint import PARTS, load_checkpoint
+from xr2text_core.run.checkpoint import Checkpoint, load_checkpoint
 from xr2text_core.settings.presets import PRESETS
 from xr2text_core.settings.settings import Settings
+from xr2text_core.training.checkpoints import CheckpointWriter
 from xr2text_core.training.optimizer import build_optimizer, make_state
-from xr2text_core.training.writer import CheckpointWriter
 
 TARGET = 0.05
 BART_VOCABULARY = 50_265
 
 
-def contents_of_laptop() -> tuple[dict[str, Any], int]:
-    """What a checkpoint of the laptop preset holds, and how many parameters the model has."""
+def checkpoint_of_laptop() -> tuple[Checkpoint, int]:
+    """A checkpoint of the laptop preset, and how many parameters the model has."""
     settings = Settings(**PRESETS["laptop"])
     tokenizer = ReportTokenizer.learn(["the lungs are clear"])
     sizes = (settings.image_size, settings.max_tokens)
@@ -38,9 +38,8 @@ def contents_of_laptop() -> tuple[dict[str, Any], int]:
     model.resize_token_embeddings(BART_VOCABULARY)  # a pretrained decoder brings its own vocabulary
     optimizer = build_optimizer(model, settings, torch.device("cpu"))
     make_state(optimizer)
-    contents = {name: kind() for name, kind in PARTS.items()}
-    contents |= {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
-    return contents, sum(parameter.numel() for parameter in model.parameters())
+    checkpoint = Checkpoint({}, "", "", "", {}, model.state_dict(), optimizer.state_dict())
+    return checkpoint, sum(parameter.numel() for parameter in model.parameters())
 
 
 def seconds(action: Any) -> float:
@@ -54,18 +53,18 @@ def main() -> int:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--folder", type=Path, help="where to write (default: a temporary folder)")
     options = parser.parse_args()
-    contents, num_parameters = contents_of_laptop()
+    checkpoint, num_parameters = checkpoint_of_laptop()
     writer = CheckpointWriter()
-    writer.reserve(contents)
+    writer.reserve(checkpoint)
     plain, stall, whole = [], [], []
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         for _ in range(options.repeats):
-            plain.append(seconds(lambda: torch.save(contents, Path(folder) / "plain.pt")))
-            stall.append(seconds(lambda: writer.save(contents, [Path(folder) / "ours.pt"])))
+            plain.append(seconds(lambda: torch.save(vars(checkpoint), Path(folder) / "plain.pt")))
+            stall.append(seconds(lambda: writer.save(checkpoint, [Path(folder) / "ours.pt"])))
             whole.append(stall[-1] + seconds(writer.wait))
         size = (Path(folder) / "ours.pt").stat().st_size
         ours, theirs = load_checkpoint(Path(folder) / "ours.pt"), torch.load(Path(folder) / "plain.pt")
-        is_same = all(torch.equal(ours["model"][name], tensor) for name, tensor in theirs["model"].items())
+        is_same = all(torch.equal(ours.model[name], tensor) for name, tensor in theirs["model"].items())
     waits, plainly, wholly = map(statistics.median, (stall, plain, whole))
     print(f"{num_parameters / 1e6:.1f} M parameters, {size / 1e9:.2f} GB, medians of {options.repeats}")
     print(f"plain torch.save, not fsynced, no checksum   {plainly:8.3f} s")

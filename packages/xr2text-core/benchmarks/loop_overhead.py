@@ -23,10 +23,10 @@ import time
 import torch
 
 from xr2text_core.data.batches import Batch
-from xr2text_core.evaluate import Evaluation
 from xr2text_core.machine.watch import MachineWatch
 from xr2text_core.model.xr2text import XR2TextModel
-from xr2text_core.supervisor.stop import StopRequest
+from xr2text_core.supervisor.signals import StopAfterStep
+from xr2text_core.training.evaluation import Evaluation
 from xr2text_core.training.optimizer import build_optimizer, make_state
 
 TARGET = 1.03
@@ -51,7 +51,7 @@ class BareLoop:
 
     def __init__(self, trainer: TimedTrainer) -> None:
         self.trainer = trainer
-        self.device = trainer.accelerator.device
+        self.device = trainer.parts.accelerator.device
         self.model = XR2TextModel(trainer.model.config).to(self.device).train()
         self.optimizer = build_optimizer(self.model, trainer.settings, self.device)
         make_state(self.optimizer)
@@ -81,18 +81,18 @@ class TakingTurns(TimedTrainer):
         self.bare = BareLoop(self)
         self.bare_s: list[float] = [0.0]  # of each epoch
         self.parts_s: list[tuple[float, float]] = []  # of each epoch: making batches, taking steps
-        self.making = Stopwatch(self.batches.training)
-        self.stepping = Stopwatch(self.stepper.take_step)
+        self.making = Stopwatch(self.parts.batches.training)
+        self.stepping = Stopwatch(self.parts.stepper.take_step)
         self.waiting: list[Batch] = []
-        object.__setattr__(self.batches, "training", self.make)  # both are frozen
-        object.__setattr__(self.stepper, "take_step", self.stepping)
+        object.__setattr__(self.parts.batches, "training", self.make)  # both are frozen
+        object.__setattr__(self.parts.stepper, "take_step", self.stepping)
 
     def make(self, studies: list[int], epoch: int) -> Batch:
         batch: Batch = self.making(studies, epoch)
         self.waiting.append(batch)
         return batch
 
-    def _heed_machine(self, watch: MachineWatch, stop: StopRequest) -> None:
+    def _heed_machine(self, watch: MachineWatch, stop: StopAfterStep) -> None:
         super()._heed_machine(watch, stop)
         if not self.writer._under_way:
             self.let_bare_go()
@@ -104,7 +104,7 @@ class TakingTurns(TimedTrainer):
         self.waiting.clear()
         self.leave_out(time.perf_counter() - started)
 
-    def not_timed(self, stop: StopRequest) -> Evaluation | None:
+    def not_timed(self, stop: StopAfterStep) -> Evaluation | None:
         self.parts_s.append((self.making.take(), self.stepping.take()))
         self.let_bare_go()
         self.bare_s.append(0.0)

@@ -93,14 +93,14 @@ def ours(folder: Path, epochs: int) -> None:
     gc.disable()  # here and below as `python -m xr2text_core.train` does
     from timed import TimedTrainer
 
-    from xr2text_core.evaluate import evaluate
     from xr2text_core.inference.trained import TrainedModel
+    from xr2text_core.training.evaluation import evaluate
 
     gc.freeze()
 
     class Announcing(TimedTrainer):
-        def _count(self, *arguments: Any) -> None:
-            super()._count(*arguments)
+        def _show(self, *arguments: Any) -> None:
+            super()._show(*arguments)
             if self.progress.step == 1:
                 say(first_step=1)
 
@@ -110,7 +110,7 @@ def ours(folder: Path, epochs: int) -> None:
     flags += ["--epochs", str(epochs), "--device", "cpu", "--no-curriculum", "--out", str(folder / "ours")]
     trainer = Announcing(flags)
     trainer.fit()
-    trained = TrainedModel(trainer.model, trainer.data.tokenizer, trainer.settings, trainer.accelerator.device)
+    trained = TrainedModel(trainer.model, trainer.data.tokenizer, trainer.settings, trainer.parts.accelerator.device)
     batches = trained.batches(trainer.data.dataset.split("test"))
     trainer.model.lm_head = never_end(trainer.model.lm_head, trainer.model.config.eos_token_id)
     started = time.perf_counter()

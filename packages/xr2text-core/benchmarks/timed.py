@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from xr2text_core.evaluate import Evaluation
 from xr2text_core.settings.arguments import parse_arguments, settings_of
-from xr2text_core.supervisor.stop import StopRequest
-from xr2text_core.train import Trainer
+from xr2text_core.supervisor.signals import StopAfterStep
+from xr2text_core.training.evaluation import Evaluation
+from xr2text_core.training.trainer import Trainer
 
 
 class TimedTrainer(Trainer):
@@ -31,13 +31,13 @@ class TimedTrainer(Trainer):
         self._end_epoch()
         super()._enter_stage()
 
-    def _validate(self, stop: StopRequest) -> Evaluation | None:
+    def _validate(self, stop: StopAfterStep) -> Evaluation | None:
         self._before_validation = time.perf_counter() - self._started
         evaluation = self.not_timed(stop)
         self._started = time.perf_counter()
         return evaluation
 
-    def not_timed(self, stop: StopRequest) -> Evaluation | None:
+    def not_timed(self, stop: StopAfterStep) -> Evaluation | None:
         """What happens between the last step of an epoch and its row."""
         return super()._validate(stop)
 

@@ -19,7 +19,7 @@ from bench import Bench, Trial, ended, outcome_of
 from processes import in_child, seeded
 from table import Outcome
 
-from xr2text_core.run.checkpoint import FORMAT, MARK, CheckpointError, load_checkpoint, save_checkpoint
+from xr2text_core.run.checkpoint import FORMAT, MARK, CheckpointError, load_checkpoint, write_contents
 
 PER_TRIAL = 20
 KEYS = ("settings", "config", "tokenizer", "progress", "model", "optimizer", "scaler", "fingerprint")
@@ -146,6 +146,6 @@ def start_on_wrong(bench: Bench, number: int) -> Trial:
 
 
 def _spoil(path: Path, key: str, value: Any) -> None:
-    contents = load_checkpoint(path)
+    contents = {"format": FORMAT, **vars(load_checkpoint(path))}
     contents.pop(key)
-    save_checkpoint(path, contents if value is None else {**contents, key: value})
+    write_contents(path, contents if value is None else {**contents, key: value})

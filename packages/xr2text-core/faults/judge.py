@@ -38,9 +38,9 @@ def fingerprint(run: TinyRun) -> Fingerprint:
     if run.files.best_results.is_file():
         marks["best_results.csv"] = next(csv.DictReader(run.files.best_results.open()))["epoch"]
     for path in sorted(run.files.checkpoints.glob("*.pt")):
-        contents = load_checkpoint(path)
+        found = load_checkpoint(path)
         for part in ("model", "optimizer", "progress"):
-            marks[f"{path.name}: {part}"] = digest(contents[part])
+            marks[f"{path.name}: {part}"] = digest(getattr(found, part))
     return marks
 
 

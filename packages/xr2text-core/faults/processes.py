@@ -92,10 +92,9 @@ class Forked:
             self.steps.watch()
             if before:
                 before()
-            from xr2text_core.settings.arguments import parse_arguments
             from xr2text_core.train import main
 
-            code = main(parse_arguments(arguments))
+            code = main(arguments)
         except SystemExit as error:
             code = error.code if isinstance(error.code, int) else 1
         except BaseException:

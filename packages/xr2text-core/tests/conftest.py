@@ -36,7 +36,7 @@ def phantoms(tmp_path_factory: pytest.TempPathFactory):
 
     studies = phantom.read(num_train=12, num_val=0, num_test=0).split("train")
     tokenizer = ReportTokenizer.learn([study.report.findings for study in studies])
-    cache = build_cache(tmp_path_factory.mktemp("cache"), [study.images[0] for study in studies], IMAGE_SIZE, workers=1)
+    cache = build_cache(tmp_path_factory.mktemp("cache"), [study.frontal for study in studies], IMAGE_SIZE, workers=1)
     return make_ready(studies, "findings", tokenizer, MAX_TOKENS), cache, tokenizer
 
 

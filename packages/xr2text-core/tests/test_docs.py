@@ -224,10 +224,8 @@ def test_every_command_is_understood(command: Command, monkeypatch: pytest.Monke
 @pytest.mark.parametrize("module", sorted({each.ours[0] for each in OUR_COMMANDS if each.ours}))
 def test_help_names_what_the_parser_knows(module: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A flag in a page stands in --help too."""
-    parser = "xr2text_core.settings.arguments" if module == "xr2text_core.train" else module
-    command = importlib.import_module(parser)
     with pytest.raises(SystemExit) as left:
-        getattr(command, "parse_arguments" if module == "xr2text_core.train" else "main")(["--help"])
+        importlib.import_module(module).main(["--help"])
     assert left.value.code == 0
     told = set(re.findall(r"--[\w-]+", capsys.readouterr().out))
     given = {flag for each in OUR_COMMANDS if each.ours and each.ours[0] == module for flag in each.ours[1]}
@@ -238,9 +236,6 @@ def run(command: Command) -> int:
     """The command in this process, with smaller sizes."""
     module, flags = command.ours or ("", [])
     flags = [*flags, *SMALL.get(module.rpartition(".")[2], "").split()]
-    if module == "xr2text_core.train":
-        arguments = importlib.import_module("xr2text_core.settings.arguments")
-        return int(importlib.import_module(module).main(arguments.parse_arguments(flags)))
     if module == "xr2text_monitor.cli":  # 1: it ran, and this computer is warned about
         return int(importlib.import_module(module).main([*flags, "--no-gpu"])) // 2
     return int(importlib.import_module(module).main(flags))

@@ -13,7 +13,7 @@ from xr2text_core.run.folder import RunFolder
 from xr2text_core.run.harmless import FIELDS, WORDS, facts, telling
 from xr2text_core.run.status import Events, Status
 from xr2text_core.settings.arguments import parse_arguments, settings_of
-from xr2text_core.train import Trainer
+from xr2text_core.training.trainer import Trainer
 
 # Every word of the data set below is one of these and stands nowhere else.
 SECRETS = ("quokka", "wombat", "numbat", "bilby", "dunnart", "50414267")

@@ -19,7 +19,8 @@ from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.report.vocabulary import FINDINGS
 from xr2text_core.run.checkpoint import load_checkpoint, save_checkpoint
 from xr2text_core.settings.arguments import parse_arguments, settings_of
-from xr2text_core.train import Trainer
+from xr2text_core.training import evaluation
+from xr2text_core.training.trainer import Trainer
 
 CHECKPOINT = "checkpoints/best_model.pt"
 
@@ -88,9 +89,9 @@ def test_a_checkpoint_that_learned_the_scored_studies_is_not_compared(run: Path)
 def test_a_checkpoint_of_another_section_is_not_compared(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    contents = load_checkpoint(run / CHECKPOINT)
-    contents["settings"]["section"] = "impression"
-    save_checkpoint(tmp_path / "other.pt", contents)
+    found = load_checkpoint(run / CHECKPOINT)
+    found.settings["section"] = "impression"
+    save_checkpoint(tmp_path / "other.pt", found)
     code, _ = score(run, "--num-studies", "4", "--beams", "1", "--against", str(tmp_path / "other.pt"))
     assert code == 2
     assert "was trained with --section impression, the other checkpoint with findings" in capsys.readouterr().err
@@ -125,12 +126,12 @@ def test_the_model_keeps_its_mode_even_where_the_evaluation_ends_early(
 
     for is_training in (True, False):
         tiny_model.train(is_training)
-        assert evaluate.evaluate(tiny_model, tokenizer, batches, 4, "clean-full")
+        assert evaluation.evaluate(tiny_model, tokenizer, batches, 4, "clean-full")
         assert tiny_model.training == is_training
-        assert evaluate.evaluate(tiny_model, tokenizer, batches, 4, "clean-full", stop=lambda: True) is None
+        assert evaluation.evaluate(tiny_model, tokenizer, batches, 4, "clean-full", stop=lambda: True) is None
         assert tiny_model.training == is_training
         with pytest.raises(KeyboardInterrupt):
-            evaluate.evaluate(tiny_model, tokenizer, batches, 4, "clean-full", stop=interrupt)
+            evaluation.evaluate(tiny_model, tokenizer, batches, 4, "clean-full", stop=interrupt)
         assert tiny_model.training == is_training
 
 

@@ -6,8 +6,10 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +27,7 @@ from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.run.checkpoint import load_checkpoint, save_checkpoint
 from xr2text_core.run.history import read_rows
 from xr2text_core.settings.arguments import parse_arguments, settings_of
-from xr2text_core.train import Trainer
+from xr2text_core.training.trainer import Trainer
 
 FILES = {
     "README.md", "config.json", "generation_config.json", "model.safetensors", "preprocessor_config.json",
@@ -78,9 +80,9 @@ def card_of(folder: Path) -> str:
     return (folder / "README.md").read_text(encoding="utf-8")
 
 
-def export_changed(checkpoint: Path, folder: Path, **changes: object) -> str:
+def export_changed(checkpoint: Path, folder: Path, **changes: Any) -> str:
     """The card of a copy of the checkpoint that lies elsewhere and has other contents."""
-    save_checkpoint(folder / "copy.pt", {**load_checkpoint(checkpoint), **changes})
+    save_checkpoint(folder / "copy.pt", replace(load_checkpoint(checkpoint), **changes))
     assert export.main(["--checkpoint", str(folder / "copy.pt"), "--out", str(folder / "out")]) == 0
     return card_of(folder / "out")
 
@@ -127,7 +129,7 @@ def test_pickled_weights_of_a_stranger_are_not_loaded(exported: Path, tmp_path: 
 
 
 def test_the_tokenizer_gives_the_ids_of_training(exported: Path, checkpoint: Path) -> None:
-    ours = ReportTokenizer.from_json(load_checkpoint(checkpoint)["tokenizer"])
+    ours = ReportTokenizer.from_json(load_checkpoint(checkpoint).tokenizer)
     theirs = AutoTokenizer.from_pretrained(exported)
     texts = ["The heart is normal in size. No pleural effusion.", "Kerley-B lines (T2/3), 37 °C", ""]
     assert theirs(texts).input_ids == ours.encode(texts, 1000)
@@ -161,7 +163,7 @@ def test_the_card_says_where_the_model_comes_from_and_what_it_is_not(run: Path, 
 
 
 def test_scores_are_those_of_these_weights_or_none(checkpoint: Path, tmp_path: Path) -> None:
-    progress = load_checkpoint(checkpoint)["progress"]
+    progress = load_checkpoint(checkpoint).progress
     within = {**progress, "epoch": 2, "step_in_epoch": 1, "step": progress["step"] - 1, "rows": progress["rows"][:1]}
     for name, changed, says in (
         ("within", within, "Not recorded: the weights are from within an epoch"),
@@ -178,13 +180,13 @@ def test_the_description_of_another_run_is_not_taken(
 ) -> None:
     shutil.copytree(run / "data/statistics", tmp_path / "data/statistics")
     (tmp_path / "checkpoints").mkdir()
-    settings = {**load_checkpoint(checkpoint)["settings"], "seed": seed}
+    settings = {**load_checkpoint(checkpoint).settings, "seed": seed}
     assert says in export_changed(checkpoint, tmp_path / "checkpoints", settings=settings)
 
 
 def test_nothing_in_the_folder_names_this_computer(run: Path, checkpoint: Path, tmp_path: Path) -> None:
-    contents = load_checkpoint(checkpoint)
-    config, settings = json.loads(contents["config"]), contents["settings"]
+    found = load_checkpoint(checkpoint)
+    config, settings = json.loads(found.config), found.settings
     config["bart"]["_name_or_path"] = f"{tmp_path}/biobart"
     settings |= {"encoder": f"{tmp_path}/convnext", "decoder": "GanjinZero/biobart-base", "pretrained": "yes"}
     settings |= {"data": "manifest", "root": f"{tmp_path}/data", "run": "run-of-ward-seven"}

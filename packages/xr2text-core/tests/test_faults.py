@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 from xr2text_core.settings.arguments import parse_arguments, settings_of
-from xr2text_core.train import Trainer
+from xr2text_core.training.trainer import Trainer
 
 FAULTS = Path(__file__).parents[1] / "faults"
 SMALL = ("--num-studies", "8", "--val-studies", "2", "--image-size", "32", "--max-tokens", "24", "--batch", "8")

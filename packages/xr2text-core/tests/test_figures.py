@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from xr2text_core.figures import FIGURES, draw_figures, main
+from xr2text_core.figures import main
+from xr2text_core.run.figures import FIGURES, draw_figures
 from xr2text_core.run.history import HEADER, EpochRow, cells_of, write_rows
 
 ROW = EpochRow(

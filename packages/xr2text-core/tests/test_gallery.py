@@ -26,7 +26,7 @@ from xr2text_core.metrics.clinical_f1 import clinical_statistics
 from xr2text_core.report.differences import differences
 from xr2text_core.report.vocabulary import FINDINGS, REGIONS
 from xr2text_core.settings.arguments import parse_arguments, settings_of
-from xr2text_core.train import Trainer
+from xr2text_core.training.trainer import Trainer
 
 if TYPE_CHECKING:
     from chromium import Page

@@ -8,7 +8,7 @@ import pytest
 
 from xr2text_core.run.history import EpochRow
 from xr2text_core.settings.arguments import parse_arguments, settings_of
-from xr2text_core.train import Trainer
+from xr2text_core.training.trainer import Trainer
 
 EPOCHS = 50
 EARLY, LATE = slice(5, 15), slice(40, 50)  # the first epochs fill caches that stay

@@ -22,7 +22,7 @@ def test_command_writes_images_and_a_row_for_each(tmp_path: Path) -> None:
     assert [row["study_id"] for row in rows] == [study.study_id for study in studies]
     assert [row["report"] for row in rows] == [study.report.findings for study in studies]
     written = np.asarray(Image.open(out / rows[4]["image"]))
-    assert np.array_equal(written, draw_image(studies[4].images[0], 64))
+    assert np.array_equal(written, draw_image(studies[4].frontal, 64))
 
 
 def test_manifest_reader_reads_what_the_command_wrote(tmp_path: Path) -> None:

@@ -14,15 +14,18 @@ import pytest
 import torch
 from PIL import Image
 
-import xr2text_core.training.recorder
-import xr2text_core.training.writer
+import xr2text_core.training.checkpoints
+import xr2text_core.training.run_log
+import xr2text_core.training.trainer
 from xr2text_core.data.study import DatasetError
 from xr2text_core.drawing.names import draw_image
 from xr2text_core.machine.watch import MachineWatch
-from xr2text_core.run.checkpoint import load_checkpoint, save_checkpoint
+from xr2text_core.run.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from xr2text_core.run.folder import RunError
 from xr2text_core.run.history import HEADER, TIME_COLUMNS
 from xr2text_core.settings.arguments import parse_arguments, settings_of
-from xr2text_core.train import EXIT_UNUSABLE, RunError, Trainer, main
+from xr2text_core.train import EXIT_UNUSABLE, main
+from xr2text_core.training.trainer import Trainer
 
 TINY = ["--num-studies", "40", "--val-studies", "6", "--image-size", "64", "--batch", "8", "--accumulation", "2"]
 EPOCHS = 5
@@ -40,7 +43,7 @@ def history(folder: Path) -> list[dict[str, str]]:
 
 
 def weights(folder: Path, name: str = "final_model.pt") -> dict[str, torch.Tensor]:
-    return load_checkpoint(folder / "checkpoints" / name)["model"]
+    return load_checkpoint(folder / "checkpoints" / name).model
 
 
 def assert_same_end(folder: Path, other: Path) -> None:
@@ -112,7 +115,7 @@ def test_no_report_text_reaches_logs_or_events(unbroken: Path) -> None:
 
 def test_the_best_model_is_that_of_the_row_marked_best(unbroken: Path) -> None:
     best = [int(row["epoch"]) for row in history(unbroken) if row["is_best"] == "1"][-1]
-    progress = load_checkpoint(unbroken / "checkpoints/best_model.pt")["progress"]
+    progress = load_checkpoint(unbroken / "checkpoints/best_model.pt").progress
     assert progress["best_epoch"] == best and progress["epoch"] == best + 1
     assert next(csv.DictReader((unbroken / "data/statistics/best_results.csv").open()))["epoch"] == str(best)
 
@@ -155,7 +158,7 @@ def test_a_run_stopped_within_an_epoch_ends_as_an_unbroken_one(unbroken: Path, t
 
     first._count = count_then_stop  # type: ignore[method-assign]
     assert first.fit() == 128 + signal.SIGTERM
-    assert load_checkpoint(tmp_path / "checkpoints/latest.pt")["progress"]["step"] == 4
+    assert load_checkpoint(tmp_path / "checkpoints/latest.pt").progress["step"] == 4
     second = trainer(tmp_path)
     assert second.progress.step_in_epoch > 0
     assert second.fit() == 0
@@ -202,16 +205,16 @@ def test_a_damaged_best_model_is_named_and_the_next_epoch_replaces_it(tmp_path: 
     assert again.progress.best_epoch == 0
     assert "best_model.pt: is cut short" in (tmp_path / "data/statistics/events.jsonl").read_text()
     assert again.fit() == 0
-    assert load_checkpoint(best)["progress"]["best_epoch"] == 2
+    assert load_checkpoint(best).progress["best_epoch"] == 2
 
 
 def test_a_checkpoint_of_another_model_is_one_clear_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert trainer(tmp_path, "--epochs", "1").fit() == 0
-    contents = load_checkpoint(tmp_path / "checkpoints/latest.pt")
-    del contents["model"]["encoder.norm.weight"]
-    save_checkpoint(tmp_path / "other.pt", contents)
+    found = load_checkpoint(tmp_path / "checkpoints/latest.pt")
+    del found.model["encoder.norm.weight"]
+    save_checkpoint(tmp_path / "other.pt", found)
     flags = [*TINY, "--epochs", "2", "--out", str(tmp_path), "--resume", str(tmp_path / "other.pt")]
-    assert main(parse_arguments(flags)) == EXIT_UNUSABLE
+    assert main(flags) == EXIT_UNUSABLE
     assert "other.pt: does not fit" in capsys.readouterr().out
 
 
@@ -262,23 +265,23 @@ def test_new_rates_and_steps_are_used_when_a_run_goes_on(tmp_path: Path) -> None
     first = trainer(tmp_path)
     first.progress.sums.num_studies, first.progress.step_in_epoch = 16, 1
     first._save(first.folder.latest)
-    first.writer.wait()
+    first.checkpoints.wait(first.progress)
     again = trainer(tmp_path, "--decoder-rate", "0.5", "--accumulation", "1")
-    assert {group["peak"] for group in again.optimizer.param_groups if group["part"] == "decoder"} == {0.5}
+    assert {group["peak"] for group in again.parts.optimizer.param_groups if group["part"] == "decoder"} == {0.5}
     assert again.progress.step_in_epoch == 2
 
 
 def test_a_best_model_that_could_not_be_written_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    save = xr2text_core.training.writer.save_checkpoint
+    save = xr2text_core.training.checkpoints.save_checkpoint
 
-    def full(path: Path, contents: dict[str, Any]) -> None:
-        if path.name == "best_model.pt" and contents["progress"]["epoch"] == 2:
+    def full(path: Path, what: Checkpoint) -> None:
+        if path.name == "best_model.pt" and what.progress["epoch"] == 2:
             raise OSError(28, "No space left on device")
-        save(path, contents)
+        save(path, what)
 
-    monkeypatch.setattr(xr2text_core.training.writer, "save_checkpoint", full)
+    monkeypatch.setattr(xr2text_core.training.checkpoints, "save_checkpoint", full)
     assert trainer(tmp_path, "--epochs", "2").fit() == 0
-    assert load_checkpoint(tmp_path / "checkpoints/best_model.pt")["progress"]["best_epoch"] == 2
+    assert load_checkpoint(tmp_path / "checkpoints/best_model.pt").progress["best_epoch"] == 2
     assert "No space left" in (tmp_path / "data/statistics/events.jsonl").read_text()
 
 
@@ -287,21 +290,22 @@ def test_an_autosave_begins_so_early_that_its_file_is_on_disk_when_the_interval_
     tmp_path: Path, since_s: float, lasted_s: float, is_due: bool
 ) -> None:
     trained = trainer(tmp_path, "--autosave-min", "10")
-    trained.saved_at, trained.writer.lasted_s = time.monotonic() - since_s, lasted_s
-    assert trained._is_autosave_due() is is_due
+    checkpoints = trained.checkpoints
+    checkpoints.saved_at, checkpoints.writer.lasted_s = time.monotonic() - since_s, lasted_s
+    assert checkpoints.is_autosave_due() is is_due
 
 
 def test_a_history_that_cannot_be_written_follows_with_the_next_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write, refusals = xr2text_core.training.recorder.write_rows, ["epoch 1"]
+    write, refusals = xr2text_core.training.run_log.write_rows, ["epoch 1"]
 
     def held_open_at_first(path: Path, rows: list[dict[str, str]]) -> None:
         if refusals:
             raise PermissionError(13, f"somebody holds the file open in {refusals.pop()}")
         write(path, rows)
 
-    monkeypatch.setattr(xr2text_core.training.recorder, "write_rows", held_open_at_first)
+    monkeypatch.setattr(xr2text_core.training.run_log, "write_rows", held_open_at_first)
     assert trainer(tmp_path, "--epochs", "2").fit() == 0
     assert [row["epoch"] for row in history(tmp_path)] == ["1", "2"]
 
@@ -312,7 +316,7 @@ def test_fresh_moves_the_old_run_aside_and_deletes_nothing(tmp_path: Path) -> No
     run = trainer(tmp_path, "--epochs", "1", fresh=True)
     assert run.progress.step == 0
     (aside,) = (tmp_path / "checkpoints").glob("before-*")
-    kept = load_checkpoint(aside / "final_model.pt")["model"]
+    kept = load_checkpoint(aside / "final_model.pt").model
     assert all(torch.equal(old[name], kept[name]) for name in old)
 
 
@@ -360,7 +364,7 @@ class Heating(MachineWatch):
 def test_a_hot_gpu_pauses_the_training_after_saving_and_changes_nothing(
     unbroken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Trainer, "_watch_machine", lambda self: Heating())
+    monkeypatch.setattr(xr2text_core.training.trainer, "watch_machine", lambda device: Heating())
     assert trainer(tmp_path).fit() == 0
     events = [json.loads(line) for line in (tmp_path / "data/statistics/events.jsonl").read_text().splitlines()]
     kinds = [event["kind"] for event in events]
@@ -402,6 +406,6 @@ def test_two_micro_batch_sizes_train_alike(tmp_path: Path) -> None:
 def test_unusable_flags_end_with_one_clear_error(
     flags: list[str], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(parse_arguments([*flags, "--preset", "phantom", "--out", str(tmp_path)])) == EXIT_UNUSABLE
+    assert main([*flags, "--preset", "phantom", "--out", str(tmp_path)]) == EXIT_UNUSABLE
     captured = capsys.readouterr()
     assert says in captured.out + captured.err

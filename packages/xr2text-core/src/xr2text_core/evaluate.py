@@ -6,156 +6,27 @@ python -m xr2text_core.evaluate [--checkpoint checkpoints/best_model.pt] [--spli
 import argparse
 import csv
 import sys
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tqdm.auto import tqdm
-
-from xr2text_core.metrics.protocols import (
-    PROTOCOLS,
-    reference_lengths,
-)
+from xr2text_core.metrics.protocols import PROTOCOLS, reference_lengths
 
 if TYPE_CHECKING:
-    from xr2text_core.data.batches import Batch, BatchMaker
+    from xr2text_core.data.batches import BatchMaker
     from xr2text_core.inference.comparison import Scored
     from xr2text_core.inference.trained import TrainedModel
     from xr2text_core.metrics.bootstrap import PairedDifference
     from xr2text_core.metrics.rows import Row, Yardstick
-    from xr2text_core.metrics.scores import Scores
-    from xr2text_core.model.xr2text import XR2TextModel
-    from xr2text_core.report.tokenizer import ReportTokenizer
-    from xr2text_core.training.processes import Processes
+    from xr2text_core.training.evaluation import Evaluation
 
-EVALUATION_BATCH = {"cpu": 64, "cuda": 16}  # reports at once: the logits of a long batch are what fills a small card
 NEIGHBOURS = 20_000  # training images for the nearest-neighbour row: bounds its memory to a few hundred MiB
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """loss is the token cross-entropy in nats; one candidate per reference, in the same order."""
-
-    loss: float
-    candidates: list[str]
-    references: list[str]
-    scores: "Scores"
-
-
-def evaluate(
-    model: "XR2TextModel",
-    tokenizer: "ReportTokenizer",
-    batches: "BatchMaker",
-    max_tokens: int,
-    protocol: str,
-    num_beams: int = 1,
-    progress: bool = False,
-    stop: Callable[[], bool] = lambda: False,
-    processes: "Processes | None" = None,
-) -> Evaluation | None:
-    """Loss, generated reports and scores over all studies of `batches`; None when `stop` said so.
-
-    Several processes share the work and get the same result. The model keeps its mode, training or not.
-    """
-    from xr2text_core.metrics.scores import score_reports
-    from xr2text_core.training.processes import ALONE
-
-    studies, processes = batches.studies, processes or ALONE
-    # References of about the same length share a batch, so that the loss meets little padding.
-    by_length = sorted(range(len(studies)), key=lambda index: len(studies.tokens[index]))
-    size = EVALUATION_BATCH[batches.device.type]
-    mine = processes.share([by_length[start : start + size] for start in range(0, len(by_length), size)])
-    with eval_mode(model):
-        parts = processes.gather(write_all(model, tokenizer, batches, mine, max_tokens, num_beams, progress, stop))
-    written = [part for part in parts if part is not None]
-    if len(written) < len(parts):
-        return None
-    reports = {index: report for part in written for index, report in part.reports.items()}
-    candidates = [reports.get(index, "") for index in range(len(studies))]  # a study whose image was lost gets none
-    loss = sum(part.loss_sum for part in written) / max(1, sum(part.num_tokens for part in written))
-    return Evaluation(loss, candidates, studies.references, score_reports(candidates, studies.references, protocol))
-
-
-@dataclass
-class WrittenReports:
-    """What one process wrote: reports by the index of their study, and the summed loss (nats) of the references."""
-
-    reports: dict[int, str]
-    loss_sum: float = 0.0
-    num_tokens: int = 0
-
-
-def write_all(
-    model: "XR2TextModel",
-    tokenizer: "ReportTokenizer",
-    batches: "BatchMaker",
-    groups: Sequence[Sequence[int]],
-    max_tokens: int,
-    num_beams: int,
-    progress: bool,
-    stop: Callable[[], bool],
-) -> WrittenReports | None:
-    """Loss and reports of groups of studies; a group that does not fit into the memory is written in halves."""
-    import torch
-
-    from xr2text_core.training.step import ADVICE, OutOfMemory, if_it_fits
-
-    written, waiting = WrittenReports({}), deque(groups)
-    total, is_silent = sum(map(len, groups)), None if progress else True
-    with tqdm(total=total, desc="Generating reports", unit="report", disable=is_silent, leave=False) as bar:
-        while waiting:
-            if stop():
-                return None
-            indices = waiting.popleft()
-            batch = batches.plain(indices)
-            if not len(batch):  # every image of it was lost
-                continue
-            result = if_it_fits(partial(evaluate_batch, model, tokenizer, batch, max_tokens, num_beams))
-            if result is None:
-                if len(indices) == 1:
-                    raise OutOfMemory(f"out of memory while one report is written: {ADVICE}")
-                torch.cuda.empty_cache()
-                waiting.extendleft([indices[len(indices) // 2 :], indices[: len(indices) // 2]])
-                continue
-            loss_sum, reports = result
-            written.loss_sum += loss_sum
-            written.num_tokens += batch.num_tokens
-            written.reports.update(zip(batch.studies, reports, strict=True))
-            bar.update(len(indices))
-    return written
-
-
-def evaluate_batch(
-    model: "XR2TextModel", tokenizer: "ReportTokenizer", batch: "Batch", max_tokens: int, num_beams: int
-) -> tuple[float, list[str]]:
-    """Loss (summed over tokens) and generated reports of a batch that is seen once for both."""
-    import torch
-
-    from xr2text_core.model.generation import write_reports
-
-    with torch.inference_mode():
-        seen = model.get_encoder()(batch.images)
-        loss = float(model(encoder_outputs=seen, labels=batch.tokens).token_loss_sum)
-    return loss, write_reports(model, tokenizer, seen, max_tokens, num_beams)
-
-
-@contextmanager
-def eval_mode(model: "XR2TextModel") -> Iterator[None]:
-    """Eval mode for a while, whatever happens meanwhile."""
-    was_training = model.training
-    model.train(False)
-    try:
-        yield
-    finally:
-        model.train(was_training)
-
-
-def generate_reports(trained: "TrainedModel", batches: "BatchMaker", options: argparse.Namespace) -> Evaluation:
+def generate_reports(trained: "TrainedModel", batches: "BatchMaker", options: argparse.Namespace) -> "Evaluation":
     """Evaluate with the decoding that the command was asked for, with a progress bar."""
+    from xr2text_core.training.evaluation import evaluate
+
     tokens = trained.settings.max_tokens
     result = evaluate(trained.model, trained.tokenizer, batches, tokens, options.protocol, options.beams, True)
     assert result is not None  # nobody asked it to stop

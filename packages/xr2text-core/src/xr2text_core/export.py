@@ -36,12 +36,12 @@ def export(checkpoint: Path, folder: Path, onnx: bool = False) -> None:
 
     disable_progress_bar()
     with creating_folder(folder) as new:
-        contents = load_checkpoint(checkpoint)
-        origin, model = origin_of(checkpoint, contents), model_from(contents)
+        found = load_checkpoint(checkpoint)
+        origin, model = origin_of(checkpoint, found), model_from(found)
         model.config.bart.pop("_name_or_path", None)  # may be a folder of this computer
         model.generation_config = generation_config(model.config, origin.settings.max_tokens)
         model.save_pretrained(new)
-        fast_tokenizer(contents["tokenizer"], origin.settings.max_tokens).save_pretrained(new)
+        fast_tokenizer(found.tokenizer, origin.settings.max_tokens).save_pretrained(new)
         XR2TextImageProcessor(model.config.image_size).save_pretrained(new)
         if onnx:
             write_onnx(model, new / ONNX_FILE)

@@ -50,7 +50,7 @@ def write_manifest(studies: Sequence[Study], out: Path, size: int) -> None:
 
 def _write_study(study: Study, out: Path, size: int) -> dict[str, str]:
     """Draw the image of a study and return its row; `image` is relative to the folder of the manifest."""
-    scene = named_scene(study.images[0])
+    scene = named_scene(study.frontal)
     image = f"images/{study.study_id}.png"
     Image.fromarray(draw_scene(scene, size)).save(out / image)
     return {

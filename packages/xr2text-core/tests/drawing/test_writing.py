@@ -101,7 +101,7 @@ def scores() -> dict[str, float]:
         candidates = tokenize_candidates(texts, rules)
         return corpus_bleu(candidates, references)[3] + rouge_l(candidates, references, rules.rouge_beta)
 
-    ceiling = [commonest_report(named_scene(study.images[0])).findings for study in test]
+    ceiling = [commonest_report(named_scene(study.frontal)).findings for study in test]
     return {"ceiling": score(ceiling), "constant": score([best_constant(train, val)] * len(test))}
 
 

@@ -1,7 +1,6 @@
 """A run on a card: its scaler is resumed, its checkpoints are whole, its driver answers, its reports are written."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -11,11 +10,11 @@ from xr2text_core.machine.nvml import GpuReader
 from xr2text_core.model.generation import write_reports
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
-from xr2text_core.run.checkpoint import PARTS, load_checkpoint
+from xr2text_core.run.checkpoint import Checkpoint, load_checkpoint
 from xr2text_core.settings.arguments import parse_arguments, settings_of
-from xr2text_core.train import Trainer
+from xr2text_core.training.checkpoints import CheckpointWriter
 from xr2text_core.training.optimizer import make_state
-from xr2text_core.training.writer import CheckpointWriter
+from xr2text_core.training.trainer import Trainer
 
 pytestmark = pytest.mark.gpu
 TINY = ["--num-studies", "40", "--val-studies", "6", "--image-size", "64", "--batch", "8", "--accumulation", "2"]
@@ -27,13 +26,13 @@ def trainer(folder: Path, *flags: str) -> Trainer:
 
 def test_the_state_of_the_fp16_scaler_survives_a_resume_to_the_bit(tmp_path: Path) -> None:
     first = trainer(tmp_path, "--epochs", "1")
-    state = first.accelerator.scaler.state_dict() | {"scale": 1234.5, "_growth_tracker": 7}
-    first.accelerator.scaler.load_state_dict(state)
+    state = first.parts.accelerator.scaler.state_dict() | {"scale": 1234.5, "_growth_tracker": 7}
+    first.parts.accelerator.scaler.load_state_dict(state)
     assert first.fit() == 0
-    saved = load_checkpoint(tmp_path / "checkpoints" / "latest.pt")["scaler"]
-    assert saved == first.accelerator.scaler.state_dict() and saved["_growth_tracker"] > 7
+    saved = load_checkpoint(tmp_path / "checkpoints" / "latest.pt").scaler
+    assert saved == first.parts.accelerator.scaler.state_dict() and saved["_growth_tracker"] > 7
     second = trainer(tmp_path, "--epochs", "2")
-    assert second.accelerator.scaler.state_dict() == saved
+    assert second.parts.accelerator.scaler.state_dict() == saved
 
 
 def test_the_copies_that_a_checkpoint_is_written_from_equal_what_the_card_holds(
@@ -42,18 +41,17 @@ def test_the_copies_that_a_checkpoint_is_written_from_equal_what_the_card_holds(
     model = tiny_model.cuda()
     optimizer = torch.optim.AdamW(model.parameters(), fused=True)
     make_state(optimizer)
-    contents: dict[str, Any] = {name: kind() for name, kind in PARTS.items()}
-    contents |= {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "config": "{}"}
+    checkpoint = Checkpoint({}, "", "{}", "", {}, model.state_dict(), optimizer.state_dict())
     before = {name: tensor.cpu().clone() for name, tensor in model.state_dict().items()}
     writer = CheckpointWriter()
-    writer.reserve(contents)
-    writer.save(contents, [tmp_path / "latest.pt"])
+    writer.reserve(checkpoint)
+    writer.save(checkpoint, [tmp_path / "latest.pt"])
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(1)  # the run goes on while the file is written
     (written,) = writer.wait()
     assert written.error is None
-    found = load_checkpoint(tmp_path / "latest.pt")["model"]
+    found = load_checkpoint(tmp_path / "latest.pt").model
     assert all(torch.equal(found[name], tensor) for name, tensor in before.items())
     assert all(buffer.is_pinned() for place, buffer in writer._buffers.items() if place[0] == "model")
 

@@ -9,12 +9,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers.modeling_outputs import BaseModelOutput
 
-from xr2text_core import evaluate
 from xr2text_core.data.batches import BatchMaker, ReadyStudies
 from xr2text_core.model.build import build_model
 from xr2text_core.model.generation import write_reports, write_tokens
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
+from xr2text_core.training import evaluation
 
 STUDIES, VISUAL_TOKENS, MAX_TOKENS = 24, 20, 24
 
@@ -158,12 +158,12 @@ def test_neither_training_mode_nor_gradient_checkpointing_changes_a_report(
 def test_each_candidate_stands_beside_its_reference_whatever_the_order_of_writing(
     learned: XR2TextModel, batches: BatchMaker, tokenizer: ReportTokenizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(evaluate.EVALUATION_BATCH, "cpu", 3)
+    monkeypatch.setitem(evaluation.EVALUATION_BATCH, "cpu", 3)
     studies = batches.studies
     four = ReadyStudies(*([getattr(studies, field.name)[row] for row in range(4)] for field in fields(studies)))
     images_seen: list[int] = []
     hook = learned.encoder.register_forward_hook(lambda _, inputs, output: images_seen.append(len(inputs[0])))
-    result = evaluate.evaluate(learned, tokenizer, replace(batches, studies=four), 48, "clean-full", num_beams=2)
+    result = evaluation.evaluate(learned, tokenizer, replace(batches, studies=four), 48, "clean-full", num_beams=2)
     hook.remove()
     assert result is not None and result.candidates == tokenizer.decode(four.tokens)
     assert images_seen == [3, 1]  # once for the loss and for all beams

@@ -5,22 +5,31 @@ import pickle
 import random
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from xr2text_core.run.checkpoint import PARTS, TAIL, CheckpointError, load_checkpoint, newest_good, save_checkpoint
+from xr2text_core.run.checkpoint import (
+    KINDS,
+    TAIL,
+    Checkpoint,
+    CheckpointError,
+    load_checkpoint,
+    newest_good,
+    save_checkpoint,
+    write_contents,
+)
 
-EMPTY = {name: kind() for name, kind in PARTS.items()}
+EMPTY = Checkpoint(settings={}, fingerprint="", config="", tokenizer="", progress={}, model={}, optimizer={})
 
 
-def at(epoch: int, step_in_epoch: int = 0, numbers: int = 16) -> dict[str, Any]:
-    """The contents of a small checkpoint."""
-    progress = {"epoch": epoch, "step_in_epoch": step_in_epoch, "best_score": 0.5, "finished": False}
-    parts = {"progress": progress, "model": {"weight": torch.arange(numbers)}, "config": "{}", "rates": [1e-4, 2e-4]}
-    return EMPTY | parts
+def at(epoch: int, step_in_epoch: int = 0, numbers: int = 16) -> Checkpoint:
+    """A small checkpoint."""
+    progress = {"epoch": epoch, "step_in_epoch": step_in_epoch, "best_score": 0.5, "rates": [1e-4, 2e-4]}
+    return replace(EMPTY, progress=progress, model={"weight": torch.arange(numbers)}, config="{}")
 
 
 def save(folder: Path, name: str, epoch: int, step_in_epoch: int = 0) -> Path:
@@ -36,24 +45,20 @@ def damage(path: Path) -> Path:
 
 
 def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
-    contents = load_checkpoint(save(tmp_path, "latest.pt", 3, 7))
-    expected = at(3, 7)
-    assert torch.equal(contents["model"]["weight"], expected["model"]["weight"])
-    assert {name: contents[name] for name in ("progress", "config", "rates")} == {
-        name: expected[name] for name in ("progress", "config", "rates")
-    }
-    assert contents["format"] == 1
+    found, expected = load_checkpoint(save(tmp_path, "latest.pt", 3, 7)), at(3, 7)
+    assert torch.equal(found.model["weight"], expected.model["weight"])
+    assert replace(found, model={}) == replace(expected, model={})
 
 
 def test_an_optimizer_and_a_gradient_scaler_survive(tmp_path: Path, tiny_model: torch.nn.Module) -> None:
     optimizer = torch.optim.AdamW(tiny_model.parameters())
     sum(parameter.sum() for parameter in tiny_model.parameters()).backward()
     optimizer.step()
-    save_checkpoint(tmp_path / "latest.pt", EMPTY | {"optimizer": optimizer.state_dict(), "scaler": {"scale": 65536.0}})
-    contents = load_checkpoint(tmp_path / "latest.pt")
-    assert contents["scaler"] == {"scale": 65536.0}
+    save_checkpoint(tmp_path / "latest.pt", replace(EMPTY, optimizer=optimizer.state_dict(), scaler={"scale": 65536.0}))
+    found = load_checkpoint(tmp_path / "latest.pt")
+    assert found.scaler == {"scale": 65536.0}
     for index, state in optimizer.state_dict()["state"].items():
-        assert torch.equal(contents["optimizer"]["state"][index]["exp_avg"], state["exp_avg"])
+        assert torch.equal(found.optimizer["state"][index]["exp_avg"], state["exp_avg"])
 
 
 def test_plain_torch_reads_it_too(tmp_path: Path) -> None:
@@ -107,7 +112,7 @@ class Dangerous:
 
 def test_a_file_that_would_run_code_is_refused_and_runs_nothing(tmp_path: Path) -> None:
     harm = tmp_path / "harm"
-    save_checkpoint(tmp_path / "latest.pt", EMPTY | {"model": Dangerous(harm)})
+    write_contents(tmp_path / "latest.pt", {"format": 1, **vars(EMPTY), "model": Dangerous(harm)})
     with pytest.raises(CheckpointError, match="cannot be read"):
         load_checkpoint(tmp_path / "latest.pt")
     assert not harm.exists()
@@ -116,7 +121,7 @@ def test_a_file_that_would_run_code_is_refused_and_runs_nothing(tmp_path: Path) 
 
 
 def test_another_format_is_refused(tmp_path: Path) -> None:
-    save_checkpoint(tmp_path / "latest.pt", {"format": 2})
+    write_contents(tmp_path / "latest.pt", {"format": 2})
     with pytest.raises(CheckpointError, match="format 2, but this version reads format 1"):
         load_checkpoint(tmp_path / "latest.pt")
 
@@ -135,8 +140,8 @@ def test_of_the_others_the_furthest_by_its_contents_is_taken_and_the_damaged_is_
     os.utime(far, (0, 0))
     found = newest_good(latest, others)
     assert found is not None
-    path, contents, damaged = found
-    assert (path, contents["progress"]["epoch"]) == (far, 6)
+    path, furthest, damaged = found
+    assert (path, furthest.progress["epoch"]) == (far, 6)
     assert len(damaged) == 1
     assert "latest.pt" in damaged[0]
 
@@ -171,13 +176,14 @@ def test_a_full_disk_leaves_the_old_checkpoint_and_no_temporary_file(small_disk:
     path = save(small_disk, "latest.pt", 3)
     with pytest.raises(OSError, match=r"No space left on device.*latest\.pt"):
         save_checkpoint(path, at(4, numbers=100_000))
-    assert load_checkpoint(path)["progress"]["epoch"] == 3
+    assert load_checkpoint(path).progress["epoch"] == 3
     assert list(small_disk.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", KINDS)
 def test_a_file_with_a_right_checksum_and_wrong_contents_is_refused(tmp_path: Path, part: str) -> None:
-    for wrong in ({key: value for key, value in at(1).items() if key != part}, at(1) | {part: 7}):
-        save_checkpoint(tmp_path / "latest.pt", wrong)
+    whole = {"format": 1, **vars(at(1))}
+    for wrong in ({key: value for key, value in whole.items() if key != part}, whole | {part: 7}):
+        write_contents(tmp_path / "latest.pt", wrong)
         with pytest.raises(CheckpointError, match=rf"latest.pt: is no checkpoint of a training \({part} "):
             load_checkpoint(tmp_path / "latest.pt")

@@ -31,7 +31,7 @@ import json, os, signal, sys, time
 from pathlib import Path
 from xr2text_core.run.folder import RunFolder
 from xr2text_core.run.status import Status
-from xr2text_core.supervisor.stop import StopRequest
+from xr2text_core.supervisor.signals import StopAfterStep
 
 folder = RunFolder.under(Path({out!r}))
 folder.create()
@@ -49,7 +49,7 @@ def report(**fields):
 
 # A fake trainer that stops as the real one does, and then tells which signals it got.
 STOPS = """
-class Recorded(StopRequest):
+class Recorded(StopAfterStep):
     def _on_signal(self, number, frame):
         got.append(signal.Signals(number).name)
         (Path({out!r}) / "signals.json").write_text(json.dumps(got))
@@ -425,7 +425,7 @@ def update_then_die(status, **fields):
         os.kill(os.getpid(), signal.SIGKILL)
 
 Status.update = update_then_die
-sys.exit(main(parse_arguments(sys.argv[1:])))
+sys.exit(main())
 """
 
 
@@ -455,6 +455,6 @@ def test_a_supervised_run_whose_trainer_is_killed_ends_as_an_unbroken_one(tmp_pa
     kinds = [json.loads(line)["kind"] for line in killed.events.read_text().splitlines()]
     assert (kinds[0], kinds.count("restarted"), kinds.count("resumed"), kinds[-1]) == ("started", 1, 1, "finished")
     assert _rows(killed) == _rows(unbroken)
-    ends = [load_checkpoint(folder.final)["model"] for folder in (killed, unbroken)]
+    ends = [load_checkpoint(folder.final).model for folder in (killed, unbroken)]
     assert ends[0].keys() == ends[1].keys()
     assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])

@@ -1,6 +1,5 @@
 """What a start finds is the same whether it is the first, a later one, or one after damage or loss."""
 
-import gc
 import logging
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from xr2text_core.report.labeler import label_report
 from xr2text_core.settings.fingerprint import share_in_common
 from xr2text_core.settings.presets import PRESETS
 from xr2text_core.settings.settings import Settings
-from xr2text_core.training.prepared import PreparedData, cache_folder, paused_garbage_collection, prepare_data
+from xr2text_core.training.prepared import PreparedData, prepare_data
 
 NUM_STUDIES = 8
 
@@ -54,7 +53,7 @@ def test_damage_to_what_is_kept_changes_nothing_and_is_said(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     first = prepare_data(settings, None)
-    kept = sorted(cache_folder(settings).glob("*.bin"))
+    kept = sorted(settings.cache_folder.glob("*.bin"))
     assert [path.name.split("-")[0] for path in kept] == ["reports", "tokenizer"]
     for path in kept:
         path.write_bytes(path.read_bytes()[:-1])
@@ -93,16 +92,3 @@ def test_an_image_deleted_since_the_last_start_is_counted_named_and_left_out(
         assert [each for each in first.train.study_ids if each not in second.train.study_ids] == ["4.png"]
         assert share_in_common(first.fingerprint, second.fingerprint) == (1 if has_index else 7 / 8)
         film.write_bytes(content)
-
-
-def test_garbage_collection_is_paused_only_meanwhile_and_only_if_it_ran() -> None:
-    with paused_garbage_collection():
-        assert not gc.isenabled()
-    assert gc.isenabled()
-    gc.disable()
-    try:
-        with paused_garbage_collection():
-            pass
-        assert not gc.isenabled()
-    finally:
-        gc.enable()

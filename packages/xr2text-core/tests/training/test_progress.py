@@ -1,12 +1,12 @@
 """Progress survives the way into a checkpoint and back, and versions that differ in a field."""
 
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
-from xr2text_core.run.checkpoint import PARTS, load_checkpoint, save_checkpoint
+from xr2text_core.run.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from xr2text_core.training.progress import EpochSums, Progress
 
-EMPTY = {name: kind() for name, kind in PARTS.items()}
+EMPTY = Checkpoint(settings={}, fingerprint="", config="", tokenizer="", progress={}, model={}, optimizer={})
 
 
 def somewhere() -> Progress:
@@ -16,8 +16,8 @@ def somewhere() -> Progress:
 
 
 def test_every_field_survives_a_checkpoint(tmp_path: Path) -> None:
-    save_checkpoint(tmp_path / "latest.pt", EMPTY | {"progress": somewhere().to_dict()})
-    assert Progress.from_dict(load_checkpoint(tmp_path / "latest.pt")["progress"]) == somewhere()
+    save_checkpoint(tmp_path / "latest.pt", replace(EMPTY, progress=somewhere().to_dict()))
+    assert Progress.from_dict(load_checkpoint(tmp_path / "latest.pt").progress) == somewhere()
     defaults = asdict(Progress())
     assert all(getattr(somewhere(), field.name) != defaults[field.name] for field in fields(Progress))
 

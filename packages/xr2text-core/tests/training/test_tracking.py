@@ -14,7 +14,7 @@ from xr2text_core.run.history import HEADER, EpochRow
 from xr2text_core.settings.arguments import parse_arguments, settings_of
 from xr2text_core.settings.settings import Settings
 from xr2text_core.training.progress import Progress
-from xr2text_core.training.recorder import open_run
+from xr2text_core.training.run_log import open_run
 from xr2text_core.training.tracking import Curves
 
 SOME = {
@@ -80,7 +80,7 @@ def test_a_resumed_run_replaces_the_epochs_that_it_repeats(tmp_path: Path, clock
 def test_a_run_tracks_its_rows_where_asked_for(tmp_path: Path, clock: None) -> None:
     for track in ("", "tensorboard"):
         folder = RunFolder.under(tmp_path, f"run{track}")
-        recorder = open_run(folder, Settings(track=track), fresh=False, is_first=True)
+        recorder = open_run(folder, Settings(track=track), fresh=False, is_rank_0=True)
         progress = Progress()
         with recorder.holding_run(progress):
             recorder.row(ROW, progress)
@@ -104,6 +104,6 @@ def test_curves_that_cannot_be_written_end_no_training(
 
 
 def test_a_missing_package_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("xr2text_core.training.tracking.find_spec", lambda name: None)
+    monkeypatch.setattr("xr2text_core.settings.arguments.find_spec", lambda name: None)
     with pytest.raises(RunError, match=r"--track tensorboard needs the package tensorboard: .pip install tensorboard"):
         settings_of(parse_arguments(["--track", "tensorboard"]))

@@ -20,7 +20,6 @@ from xr2text_core.model.config import XR2TextConfig
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.settings.settings import Settings
-from xr2text_core.training.curriculum import stage_of
 from xr2text_core.training.plan import Plan
 
 GIB = 2**30
@@ -121,7 +120,7 @@ class TimeEstimate:
 
 def estimate_time(settings: Settings, sample: Sample, speed: Speed, num_new_images: int) -> TimeEstimate:
     """Stages admit different numbers of studies, so their epochs differ; saving checkpoints is left out."""
-    plan = Plan(settings, sample.train.study_ids, [stage_of(labels) for labels in sample.train.labels])
+    plan = Plan.of(settings, sample.train)
     study_s = speed.study_s * sample.num_train / len(sample.train)
     validation_s = speed.report_s * sample.num_val
     each = {epoch: plan.num_studies(epoch) * study_s + validation_s for epoch in range(1, settings.epochs + 1)}

@@ -17,7 +17,6 @@ from xr2text_core.run.folder import RunFolder
 from xr2text_core.run.status import running_trainer
 from xr2text_core.settings.settings import DEFINE_THE_RUN, Settings, differences
 from xr2text_core.training.curriculum import STAGES
-from xr2text_core.training.prepared import cache_folder
 
 LOOKED_AT = 8  # images that are decoded
 TUNED_FOR = 32  # studies an update: what the learning rates of the presets belong to
@@ -105,14 +104,14 @@ def check_disk_of(settings: Settings, checkpoint: int, num_new_images: int, fres
 def num_new_images(dataset: Dataset, settings: Settings) -> int:
     """How many images must be decoded before the first epoch; none where a cache of them was begun."""
     studies = dataset.split("train") + dataset.split("val")[: settings.val_studies]
-    names = sorted({study.images[0] for study in studies})
-    is_begun = (cache_folder(settings) / cache_key(names, settings.image_size) / "index.json").exists()
+    names = sorted({study.frontal for study in studies})
+    is_begun = (settings.cache_folder / cache_key(names, settings.image_size) / "index.json").exists()
     return 0 if is_begun else len(names)
 
 
 def check_data(dataset: Dataset, settings: Settings) -> Check:
     """How many studies each split has, whether its first images can be decoded, and what was left out."""
-    names = [study.images[0] for study in dataset.split("train")[:LOOKED_AT]]
+    names = [study.frontal for study in dataset.split("train")[:LOOKED_AT]]
     unreadable = [reason for reason in (_why_unreadable(name, settings.image_size) for name in names) if reason]
     counts = ", ".join(f"{len(dataset.split(split))} {split}" for split in SPLITS)
     found = f"{settings.data}: {counts}; {len(names) - len(unreadable)} of the first {len(names)} images decoded"

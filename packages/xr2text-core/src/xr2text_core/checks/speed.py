@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 
 from xr2text_core.data.augment import to_float
 from xr2text_core.data.batches import Batch, finding_targets, padded
@@ -20,7 +19,7 @@ from xr2text_core.model.generation import write_reports
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.settings.settings import Settings
-from xr2text_core.training.memory import limit_gpu_memory
+from xr2text_core.training.device import open_device
 from xr2text_core.training.optimizer import build_optimizer, make_state
 from xr2text_core.training.step import Stepper
 
@@ -126,10 +125,9 @@ class _Bench:
     """A model with random weights and all that its steps need."""
 
     def __init__(self, settings: Settings, config: XR2TextConfig) -> None:
-        self.accelerator = Accelerator(mixed_precision=precision_in_use(settings), cpu=settings.device == "cpu")
+        self.accelerator = open_device(settings)
         self.device = self.accelerator.device
         self.on_gpu = self.device.type == "cuda"
-        limit_gpu_memory(self.device)  # as the trainer does
         model = XR2TextModel(config)
         self.model, optimizer = self.accelerator.prepare(model, build_optimizer(model, settings, self.device))
         self.stepper = Stepper(self.accelerator, self.model, optimizer, settings.finding_weight, settings.seed)
@@ -172,9 +170,3 @@ class _Bench:
         if self.on_gpu:
             torch.cuda.synchronize()  # what was asked of the GPU is done
         return time.perf_counter()
-
-
-def precision_in_use(settings: Settings) -> str:
-    """As accelerate names it: without a GPU there is no mixed precision."""
-    is_mixed = settings.device != "cpu" and torch.cuda.is_available() and settings.precision != "fp32"
-    return settings.precision if is_mixed else "no"

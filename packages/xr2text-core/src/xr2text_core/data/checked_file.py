@@ -5,8 +5,9 @@ The first 32 bytes are the SHA-256 of the file's name and the rest, so a file un
 
 import hashlib
 import logging
-from contextlib import suppress
 from pathlib import Path
+
+from xr2text_core.run.atomic import replacing
 
 logger = logging.getLogger(__name__)
 
@@ -31,16 +32,11 @@ def load_checked(path: Path) -> bytes | None:
 
 def save_checked(path: Path, payload: bytes) -> None:
     """Write in one step. A full disk or a folder that is not writable only means that it is made again next time."""
-    temporary = path.with_name(f"{path.name}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
+        with replacing(path, durably=False) as file:
             file.write(_digest(path, payload))
             file.write(payload)
-        temporary.replace(path)
     except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
         logger.info("%s could not be written, so the next start takes longer: %s", path, error)
 
 

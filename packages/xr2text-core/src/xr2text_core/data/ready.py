@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from xr2text_core.data.images.cache import ImageCache
 from xr2text_core.data.ragged import Ragged
 from xr2text_core.data.read_reports import Labels, read_reports
 from xr2text_core.data.study import Study
@@ -24,6 +25,11 @@ class ReadyStudies:
         return len(self.study_ids)
 
 
+def usable(studies: list[Study], cache: ImageCache, section: str) -> list[Study]:
+    """The studies whose frontal image could be read and whose report says something in this section."""
+    return [study for study in studies if study.frontal not in cache.unreadable and study.report.section(section)]
+
+
 def make_ready(
     studies: Sequence[Study], section: str, tokenizer: ReportTokenizer, max_tokens: int, folder: Path | None = None
 ) -> ReadyStudies:
@@ -32,7 +38,7 @@ def make_ready(
     read = read_reports(references, tokenizer, max_tokens, folder)
     return ReadyStudies(
         study_ids=[study.study_id for study in studies],
-        images=[study.images[0] for study in studies],
+        images=[study.frontal for study in studies],
         references=references,
         labels=read.labels,
         tokens=read.tokens,

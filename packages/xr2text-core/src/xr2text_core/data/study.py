@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from xr2text_core.report.report import Report
+from xr2text_core.run.errors import UserError
 
 SPLITS = ("train", "val", "test")
 
@@ -18,6 +19,11 @@ class Study:
     report: Report
     patient_id: str
     split: str  # one of SPLITS
+
+    @property
+    def frontal(self) -> str:
+        """The image that is trained on; of a study without a frontal one, the first there is."""
+        return self.images[0]
 
 
 @dataclass
@@ -55,5 +61,5 @@ class Dataset:
         return [study for study in self.studies if study.split == name]
 
 
-class DatasetError(Exception):
+class DatasetError(UserError):
     """Nothing usable was found; the message names the path and says what to do. Commands end with exit code 2."""

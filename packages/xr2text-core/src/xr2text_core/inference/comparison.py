@@ -74,7 +74,7 @@ def same_studies_for(other: TrainedModel, path: Path, trained: TrainedModel, sco
 
 
 def _training_images(dataset: Dataset) -> set[str]:
-    return {study.images[0] for study in dataset.split("train")}
+    return {study.frontal for study in dataset.split("train")}
 
 
 def _neighbour_row(trained: TrainedModel, scored: Scored, most: int) -> Row:

@@ -7,10 +7,9 @@ from tqdm import tqdm
 
 from xr2text_core.data.batches import BatchMaker
 from xr2text_core.data.images.cache import build_cache
-from xr2text_core.data.ready import make_ready
+from xr2text_core.data.ready import make_ready, usable
 from xr2text_core.data.study import Dataset, DatasetError
 from xr2text_core.inference.trained import TrainedModel
-from xr2text_core.training.prepared import cache_folder, usable
 
 BATCH = 64
 
@@ -37,8 +36,8 @@ def training_batches(trained: TrainedModel, dataset: Dataset, most: int) -> Batc
     """
     settings = trained.settings
     train, val = dataset.split("train"), dataset.split("val")[: settings.val_studies]
-    names = [study.images[0] for study in train + val]
-    cache = build_cache(cache_folder(settings), names, settings.image_size, settings.workers)
+    names = [study.frontal for study in train + val]
+    cache = build_cache(settings.cache_folder, names, settings.image_size, settings.workers)
     good = usable(train, cache, settings.section)
     if not good:
         raise DatasetError("no training image can be read; --neighbours 0 leaves out the row that needs them")

@@ -5,21 +5,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from xr2text_core.data.batches import BatchMaker
 from xr2text_core.data.images.cache import build_cache
-from xr2text_core.data.ready import make_ready
+from xr2text_core.data.ready import make_ready, usable
 from xr2text_core.data.sources import read_dataset
 from xr2text_core.data.study import Dataset, DatasetError, Study
 from xr2text_core.model.config import XR2TextConfig
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
-from xr2text_core.run.checkpoint import CheckpointError, load_checkpoint
+from xr2text_core.run.checkpoint import Checkpoint, CheckpointError, load_checkpoint
 from xr2text_core.settings.settings import Settings
-from xr2text_core.training.prepared import cache_folder, usable
 
 
 @dataclass(frozen=True)
@@ -34,11 +32,11 @@ class TrainedModel:
     @classmethod
     def load(cls, path: Path) -> "TrainedModel":
         """Read a checkpoint; raises CheckpointError where it is missing or damaged."""
-        contents = load_checkpoint(path)
+        checkpoint = load_checkpoint(path)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         with reading(path):
-            model = model_from(contents).to(device).eval()  # type: ignore[arg-type]
-            return cls(model, ReportTokenizer.from_json(contents["tokenizer"]), settings_from(contents), device)
+            model = model_from(checkpoint).to(device).eval()  # type: ignore[arg-type]
+            return cls(model, tokenizer_from(checkpoint), settings_from(checkpoint), device)
 
     def dataset(self, root: str = "") -> Dataset:
         """The data set it was trained on; `root` where it has moved since."""
@@ -48,8 +46,8 @@ class TrainedModel:
     def batches(self, studies: list[Study]) -> BatchMaker:
         """Batches of those of these studies whose images can be read; raises DatasetError where there are none."""
         settings = self.settings
-        names = [study.images[0] for study in studies]
-        cache = build_cache(cache_folder(settings), names, settings.image_size, settings.workers)
+        names = [study.frontal for study in studies]
+        cache = build_cache(settings.cache_folder, names, settings.image_size, settings.workers)
         good = usable(studies, cache, settings.section)
         if not good:
             raise DatasetError(
@@ -69,14 +67,23 @@ def reading(path: Path) -> Iterator[None]:
         raise CheckpointError(f"{path}: does not fit this version or this model ({reason})") from error
 
 
-def model_from(contents: dict[str, Any]) -> XR2TextModel:
-    """The model of a checkpoint's contents."""
-    model = XR2TextModel(XR2TextConfig.from_dict(json.loads(contents["config"])))
-    model.load_state_dict(contents["model"])
+def model_from(checkpoint: Checkpoint) -> XR2TextModel:
+    """The model of a checkpoint, in train mode on the CPU."""
+    model = model_of_sizes(checkpoint)
+    model.load_state_dict(checkpoint.model)
     return model
 
 
-def settings_from(contents: dict[str, Any]) -> Settings:
-    """The settings of a checkpoint's contents; those of another version that are unknown here are left out."""
+def model_of_sizes(checkpoint: Checkpoint) -> XR2TextModel:
+    """A model of the same sizes with random weights."""
+    return XR2TextModel(XR2TextConfig.from_dict(json.loads(checkpoint.config)))
+
+
+def tokenizer_from(checkpoint: Checkpoint) -> ReportTokenizer:
+    return ReportTokenizer.from_json(checkpoint.tokenizer)
+
+
+def settings_from(checkpoint: Checkpoint) -> Settings:
+    """The settings of a checkpoint; those of another version that are unknown here are left out."""
     known = {field.name for field in fields(Settings)}
-    return replace(Settings(), **{name: value for name, value in contents["settings"].items() if name in known})
+    return replace(Settings(), **{name: value for name, value in checkpoint.settings.items() if name in known})

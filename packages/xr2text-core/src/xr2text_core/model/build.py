@@ -12,6 +12,7 @@ from xr2text_core.model.config import XR2TextConfig
 from xr2text_core.model.encoder import create_backbone
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
+from xr2text_core.run.errors import UserError
 
 PHANTOM = "phantom"  # the name of both tiny parts
 # A ResNet without normalisation layers (Brock et al. 2021): it learns from scratch as fast as one with batch norm, yet
@@ -36,7 +37,7 @@ BART_BASE: dict[str, Any] = {
 }
 
 
-class WeightsError(Exception):
+class WeightsError(UserError):
     """Pretrained weights cannot be had; the message says what to do."""
 
 

@@ -11,7 +11,7 @@ from xr2text_core.metrics.protocols import describe
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.release.origin import Origin
 from xr2text_core.settings.settings import Settings
-from xr2text_core.training.record import versions
+from xr2text_core.training.description import versions
 
 HEAD = """\
 ---

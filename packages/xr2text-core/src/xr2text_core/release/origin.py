@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from xr2text_core.inference.trained import settings_from
+from xr2text_core.run.checkpoint import Checkpoint
 from xr2text_core.settings.settings import DEFINE_THE_RUN, Settings
 from xr2text_core.training.progress import Progress
 
@@ -32,11 +33,11 @@ class Origin:
         return last if last.get("step") == str(self.progress.step) else {}
 
 
-def origin_of(path: Path, contents: dict[str, Any]) -> Origin:
-    """The origin of the checkpoint at `path` with these contents."""
-    settings = settings_from(contents)
-    progress = Progress.from_dict(contents["progress"])
-    return Origin(path.name, contents["version"], settings, progress, _run_of(settings, path.resolve()))
+def origin_of(path: Path, checkpoint: Checkpoint) -> Origin:
+    """The origin of the checkpoint at `path`."""
+    settings = settings_from(checkpoint)
+    progress = Progress.from_dict(checkpoint.progress)
+    return Origin(path.name, checkpoint.version, settings, progress, _run_of(settings, path.resolve()))
 
 
 def _run_of(settings: Settings, path: Path) -> dict[str, Any]:

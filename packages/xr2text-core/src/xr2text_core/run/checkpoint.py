@@ -7,24 +7,50 @@ the tail; we do not, because neither it nor safetensors notices a flipped bit in
 import hashlib
 import io
 import shutil
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
 import torch
+from torch import Tensor
 
 from xr2text_core.run.atomic import replacing
+from xr2text_core.run.errors import UserError
 
 FORMAT = 1
-PARTS = {  # what every checkpoint of a training holds
-    "settings": dict, "fingerprint": str, "config": str, "tokenizer": str, "progress": dict, "model": dict,
-    "optimizer": dict,
-}  # fmt: skip
 MARK = b"XR2TEXT1"
 PIECE = 1 << 24  # bytes read at once
 TAIL = len(MARK) + hashlib.sha256().digest_size
 
 
-class CheckpointError(Exception):
+@dataclass(frozen=True)
+class Checkpoint:
+    """All that a resume needs: tensors, dicts, lists, numbers and strings only."""
+
+    settings: dict[str, Any]
+    fingerprint: str  # of the studies
+    config: str  # of the model, as JSON
+    tokenizer: str  # as JSON
+    progress: dict[str, Any]
+    model: dict[str, Tensor]
+    optimizer: dict[str, Any]
+    scaler: dict[str, Any] = field(default_factory=dict)  # of FP16; empty without
+    version: str = ""  # of this package
+    saved_at: str = ""
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """How far it is: epoch under way, then steps done in it."""
+        return self.progress.get("epoch", 0), self.progress.get("step_in_epoch", 0)
+
+
+KINDS = {  # what a file that holds a checkpoint must have
+    "settings": dict, "fingerprint": str, "config": str, "tokenizer": str, "progress": dict, "model": dict,
+    "optimizer": dict,
+}  # fmt: skip
+
+
+class CheckpointError(UserError):
     """A checkpoint is missing, damaged, or of another format; the message names the file and what to do."""
 
 
@@ -43,15 +69,18 @@ class _HashingFile(io.RawIOBase):
         return self.file.write(data)
 
 
-def save_checkpoint(path: Path, contents: dict[str, Any]) -> None:
-    """Write `contents` (tensors, dicts, lists, numbers and strings only) to `path`; raises OSError on a full disk.
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint to `path`; raises OSError on a full disk. The old file stays until all of the new one is on
+    disk."""
+    write_contents(path, {"format": FORMAT, **vars(checkpoint)})
 
-    The old file stays until all of the new one is on disk.
-    """
+
+def write_contents(path: Path, contents: dict[str, Any]) -> None:
+    """Write what `torch.save` makes of `contents`, and its checksum."""
     try:
         with replacing(path) as file:
             hashing = _HashingFile(file)
-            torch.save({"format": FORMAT, **contents}, cast(IO[bytes], hashing))
+            torch.save(contents, cast(IO[bytes], hashing))
             file.write(MARK + hashing.hash.digest())
     except RuntimeError as error:  # torch hides the failed write behind a position that does not fit
         if isinstance(reason := error.__context__, OSError):
@@ -65,7 +94,7 @@ def copy_checkpoint(source: Path, path: Path) -> None:
         shutil.copyfileobj(file, copy, PIECE)
 
 
-def load_checkpoint(path: Path) -> dict[str, Any]:
+def load_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint onto the CPU after checking it whole. Never runs code from the file."""
     check(path)
     try:
@@ -75,42 +104,37 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     found = contents.get("format") if isinstance(contents, dict) else None
     if found != FORMAT:
         raise CheckpointError(f"{path}: format {found}, but this version reads format {FORMAT}")
-    if wrong := [name for name, kind in PARTS.items() if not isinstance(contents.get(name), kind)]:
+    if wrong := [name for name, kind in KINDS.items() if not isinstance(contents.get(name), kind)]:
         raise CheckpointError(f"{path}: is no checkpoint of a training ({', '.join(wrong)} missing or of another kind)")
-    return contents
+    known = {each.name for each in fields(Checkpoint)}
+    return Checkpoint(**{name: value for name, value in contents.items() if name in known})
 
 
-def newest_good(first: Path, others: list[Path]) -> tuple[Path, dict[str, Any], list[str]] | None:
-    """The checkpoint to resume from, its contents, and which files were found damaged; None where there is no file.
+def newest_good(first: Path, others: list[Path]) -> tuple[Path, Checkpoint, list[str]] | None:
+    """The checkpoint to resume from and its path, and which files were found damaged; None where there is no file.
 
     `first` (the latest) is taken when it is good. Otherwise the one of `others` that is furthest in training, by its
     contents, never by its name or date.
     """
     damaged: list[str] = []
-    good: list[tuple[tuple[int, int], Path]] = []
+    furthest: tuple[Path, Checkpoint] | None = None
     for path in [first, *sorted(others)]:
         if not path.exists():
             continue
         try:
-            contents = load_checkpoint(path)
+            found = load_checkpoint(path)
         except (CheckpointError, OSError) as error:
             damaged.append(str(error))
             continue
+        if furthest is None or (found.position, path) > (furthest[1].position, furthest[0]):
+            furthest = path, found
         if path == first:
-            return path, contents, damaged
-        good.append((_position(contents), path))
-    if good:
-        path = max(good)[1]
-        return path, load_checkpoint(path), damaged
+            break
+    if furthest:
+        return *furthest, damaged
     if damaged:
         raise CheckpointError("no checkpoint of this run can be read:\n  " + "\n  ".join(damaged))
     return None
-
-
-def _position(contents: dict[str, Any]) -> tuple[int, int]:
-    """How far a checkpoint is: epoch under way, then steps done in it."""
-    progress = contents["progress"]
-    return progress.get("epoch", 0), progress.get("step_in_epoch", 0)
 
 
 def check(path: Path) -> None:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from xr2text_core.run.errors import UserError
 
-class RunError(ValueError):
+
+class RunError(UserError):
     """The run cannot start or go on; the message says why and what to do."""
 
 

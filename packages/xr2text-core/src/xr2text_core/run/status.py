@@ -118,3 +118,15 @@ class Events:
             append_line(self.path, json.dumps({"at": now(), "kind": kind, "message": message, **fields}))
         except OSError as error:
             log.warning("event not recorded (%s): %s", error, message)
+
+
+class NullStatus(Status):
+    """Keeps its fields to itself."""
+
+    def write(self) -> None: ...
+
+
+class NullEvents(Events):
+    """Logs and writes nothing."""
+
+    def add(self, kind: str, message: str, **fields: Any) -> None: ...

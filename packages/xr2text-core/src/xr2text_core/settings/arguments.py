@@ -3,11 +3,14 @@
 import argparse
 from collections.abc import Sequence
 from dataclasses import fields
+from importlib.util import find_spec
 from pathlib import Path
 
+from xr2text_core.run.folder import RunError
 from xr2text_core.settings.presets import PRESETS
 from xr2text_core.settings.settings import Settings
-from xr2text_core.training.tracking import TRACKERS, check_tracker
+
+TRACKERS = ("tensorboard",)  # each is the name of the package that it needs, and of the folder that it writes
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -88,12 +91,18 @@ def _share(text: str) -> float:
     return number
 
 
+def _check_tracker(name: str) -> None:
+    """RunError where the package of a tracker is missing."""
+    if name and find_spec(name) is None:
+        raise RunError(f"--track {name} needs the package {name}: `pip install {name}` installs it")
+
+
 def settings_of(options: argparse.Namespace) -> Settings:
     """Defaults, then the preset, then what was asked for by name; RunError where that needs a missing package."""
     names = {field.name for field in fields(Settings)}
     given = {name: value for name, value in vars(options).items() if name in names and value is not None}
     if given.get("root"):
         given["root"] = str(Path(given["root"]).expanduser().resolve())  # the run may be resumed from another folder
-    check_tracker(given.get("track", ""))
+    _check_tracker(given.get("track", ""))
     preset = given.get("preset", "phantom" if given.get("data", "phantom") == "phantom" else "laptop")
     return Settings(**{"preset": preset, **PRESETS[preset], **given})

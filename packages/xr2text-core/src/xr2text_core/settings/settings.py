@@ -1,6 +1,7 @@
 """Everything a run can be told, with the defaults of the training guide."""
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 
@@ -49,6 +50,11 @@ class Settings:
     @property
     def effective_batch(self) -> int:
         return self.micro_batch * self.accumulation
+
+    @property
+    def cache_folder(self) -> Path:
+        """Decoded images lie below the output folder, shared by all its runs."""
+        return Path(self.out) / "data" / "cache"
 
 
 # A run that differs in one of these is another run: its weights do not fit, or its scores do not compare.

@@ -19,7 +19,7 @@ from typing import Any
 from xr2text_core.run.folder import RunFolder
 from xr2text_core.run.status import Events
 from xr2text_core.supervisor.heartbeat import LIMITS, Heartbeat, Limits
-from xr2text_core.supervisor.stop_signals import NUMBERS, StopSignals
+from xr2text_core.supervisor.signals import NUMBERS, StopBoth
 
 TRAINER = (sys.executable, "-m", "xr2text_core.train")
 EXIT_FINISHED, EXIT_FAILED, EXIT_UNUSABLE = 0, 1, 2
@@ -85,7 +85,7 @@ def supervise(
     `open_log` sends messages to the log of the run too, or with None to the console alone: the log is open only while
     something is said, because the trainer may have to move it aside.
     """
-    with StopSignals() as stop:
+    with StopBoth() as stop:
         return Supervisor(flags, folder, open_log, command, Heartbeat(folder.status, limits), pauses, stop).run()
 
 
@@ -97,7 +97,7 @@ class Supervisor:
     command: Sequence[str]
     heartbeat: Heartbeat
     pauses: Pauses
-    stop: StopSignals
+    stop: StopBoth
 
     def __post_init__(self) -> None:
         self.latest_before = _stamp(self.folder.latest)

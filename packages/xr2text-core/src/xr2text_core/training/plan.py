@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from xr2text_core.data.randomness import epoch_order
+from xr2text_core.data.ready import ReadyStudies
 from xr2text_core.settings.settings import Settings
-from xr2text_core.training.curriculum import STAGES, WITHOUT_CURRICULUM, admitted, stage_at
+from xr2text_core.training.curriculum import STAGES, WITHOUT_CURRICULUM, admitted, stage_at, stage_of
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +21,11 @@ class Plan:
         self.study_ids = study_ids
         self.classes = classes
         self._admitted = {stage: self._of_stage(stage) for stage in (*STAGES, WITHOUT_CURRICULUM)}
+
+    @classmethod
+    def of(cls, settings: Settings, train: ReadyStudies) -> "Plan":
+        """The plan for these training studies."""
+        return cls(settings, train.study_ids, [stage_of(labels) for labels in train.labels])
 
     def stage(self, epoch: int) -> str:
         return stage_at(epoch, self.settings.epochs) if self.settings.curriculum else WITHOUT_CURRICULUM

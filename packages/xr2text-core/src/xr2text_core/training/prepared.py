@@ -1,18 +1,17 @@
 """From the name of a data set to studies that can be trained on: read, decoded once, tokenized, labelled."""
 
-import gc
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from xr2text_core.data.checked_file import load_checked, save_checked
 from xr2text_core.data.images.cache import ImageCache, build_cache
 from xr2text_core.data.read_reports import reports_key
-from xr2text_core.data.ready import ReadyStudies, make_ready
+from xr2text_core.data.ready import ReadyStudies, make_ready, usable
 from xr2text_core.data.sources import read_dataset
-from xr2text_core.data.study import Dataset, DatasetError, Study
+from xr2text_core.data.study import Dataset, DatasetError
+from xr2text_core.machine.garbage import paused_garbage_collection
 from xr2text_core.model.build import load_tokenizer
 from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.settings.fingerprint import fingerprint
@@ -48,8 +47,8 @@ def _prepared(settings: Settings, tokenizer: ReportTokenizer | None, is_alive: C
     dataset = read_dataset(settings.data, settings.root, settings.num_studies, settings.seed)
     train, val = dataset.split("train"), dataset.split("val")[: settings.val_studies]
     of_all = fingerprint(study.study_id for study in train + val)
-    folder, section = cache_folder(settings), settings.section
-    names = [study.images[0] for study in train + val]
+    folder, section = settings.cache_folder, settings.section
+    names = [study.frontal for study in train + val]
     cache = build_cache(folder, names, settings.image_size, settings.workers, is_alive)
     for study in train + val:
         if not study.report.section(section):
@@ -80,31 +79,9 @@ def _tokenizer(settings: Settings, reports: list[str]) -> ReportTokenizer:
     """That of the pretrained decoder; else one learned from the reports, now or at an earlier start."""
     if settings.pretrained == "yes":
         return load_tokenizer(settings.decoder, True, reports)
-    path = cache_folder(settings) / f"tokenizer-{reports_key(reports)}.bin"
+    path = settings.cache_folder / f"tokenizer-{reports_key(reports)}.bin"
     if (learned := load_checked(path)) is not None:
         return ReportTokenizer.from_json(learned.decode())
     tokenizer = load_tokenizer(settings.decoder, False, reports)
     save_checked(path, tokenizer.to_json().encode())
     return tokenizer
-
-
-@contextmanager
-def paused_garbage_collection() -> Iterator[None]:
-    """Hundreds of thousands of new objects, none of them garbage: looking for some takes longer than making them."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
-def usable(studies: list[Study], cache: ImageCache, section: str) -> list[Study]:
-    """The studies whose first image could be read and whose report says something in this section."""
-    return [study for study in studies if study.images[0] not in cache.unreadable and study.report.section(section)]
-
-
-def cache_folder(settings: Settings) -> Path:
-    """Decoded images lie below the output folder, shared by all its runs."""
-    return Path(settings.out) / "data" / "cache"

@@ -49,7 +49,7 @@ class Processes:
             distributed.destroy_process_group()
 
     @property
-    def is_first(self) -> bool:
+    def is_rank_0(self) -> bool:
         return self.rank == 0
 
     def share(self, items: Sequence[Item]) -> Sequence[Item]:
@@ -96,12 +96,12 @@ class Processes:
         return values
 
     @contextmanager
-    def first_goes_first(self) -> Iterator[None]:
-        """The first process goes through the block alone, then the others: it makes the files that they read."""
-        if not self.is_first:
+    def rank_0_first(self) -> Iterator[None]:
+        """Rank 0 runs the block before the others do: it makes the files that they read."""
+        if not self.is_rank_0:
             distributed.barrier()
         yield
-        if self.is_first and self.count > 1:
+        if self.is_rank_0 and self.count > 1:
             distributed.barrier()
 
 

@@ -3,6 +3,10 @@
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from xr2text_core.training.step import StepResult
+
+NO_SCORE = -1.0  # below any score: none yet
+
 
 @dataclass
 class EpochSums:
@@ -27,7 +31,7 @@ class Progress:
     step_in_epoch: int = 0  # steps of it that are done
     step: int = 0  # steps since the start of the run
     stage: str = ""
-    best_score: float = -1.0  # below any score: none yet
+    best_score: float = NO_SCORE
     best_epoch: int = 0
     epochs_without_improvement: int = 0
     skipped_in_a_row: int = 0
@@ -35,6 +39,34 @@ class Progress:
     validation_s: float = 0.0  # the last validation took so long
     sums: EpochSums = field(default_factory=EpochSums)
     rows: list[dict[str, str]] = field(default_factory=list)  # of the history so far: the file is a copy of these
+
+    def count(self, result: StepResult, num_studies: int, seconds: float) -> None:
+        """Add a step to the sums of the epoch."""
+        sums = self.sums
+        self.micro_batch = result.micro_batch
+        self.step += 1
+        self.step_in_epoch += 1
+        sums.num_studies += num_studies
+        sums.train_s += seconds
+        sums.oom_retries += result.oom_retries
+        if result.was_skipped:
+            sums.skipped_steps += 1
+            self.skipped_in_a_row += 1
+        else:
+            self.skipped_in_a_row = 0
+            sums.num_updates += 1
+            sums.token_loss += result.token_loss
+            sums.num_tokens += result.num_tokens
+            sums.grad_norm += result.grad_norm
+
+    def count_score(self, score: float) -> bool:
+        """Whether the score of the epoch under way is the best so far; if so, it is from now on."""
+        is_best = score > self.best_score
+        if is_best:
+            self.best_score, self.best_epoch, self.epochs_without_improvement = score, self.epoch, 0
+        else:
+            self.epochs_without_improvement += 1
+        return is_best
 
     def end_epoch(self) -> None:
         self.epoch += 1

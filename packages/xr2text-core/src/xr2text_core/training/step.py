@@ -12,6 +12,7 @@ from torch import Tensor
 from xr2text_core.data.batches import Batch
 from xr2text_core.data.randomness import step_seed
 from xr2text_core.model.xr2text import XR2TextModel
+from xr2text_core.run.errors import UserError
 from xr2text_core.training.optimizer import forget_moved
 from xr2text_core.training.processes import ALONE, Processes
 
@@ -22,7 +23,7 @@ OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "ALLOC_FAILED")  
 ADVICE = "close other programs on the GPU, or use a smaller --image-size, --max-tokens or --encoder"
 
 
-class OutOfMemory(Exception):
+class OutOfMemory(UserError):
     """Not even one study fits into the memory of the device; the message says what to change."""
 
 

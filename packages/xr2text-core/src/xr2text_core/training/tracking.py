@@ -2,21 +2,12 @@
 
 import logging
 from dataclasses import asdict
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from xr2text_core.run.folder import RunError
 from xr2text_core.run.history import EpochRow
 
-TRACKERS = ("tensorboard",)  # each is the name of the package that it needs, and of the folder that it writes
 log = logging.getLogger(__name__)
-
-
-def check_tracker(name: str) -> None:
-    """RunError where the package of a tracker is missing."""
-    if name and find_spec(name) is None:
-        raise RunError(f"--track {name} needs the package {name}: `pip install {name}` installs it")
 
 
 class Curves:

@@ -190,7 +190,7 @@ def test_parquet_duplicates_by_report_or_image_never_straddle_splits(tmp_path: P
     splits = defaultdict(set)
     for study in dataset.studies:
         splits[study.report.findings].add(study.split)
-        splits[study.images[0]].add(study.split)
+        splits[study.frontal].add(study.split)
         splits[study.report.findings.replace("Other text", "Text")].add(study.split)
     assert all(len(names) == 1 for names in splits.values())
     assert {study.split for study in dataset.studies} == {"train", "val", "test"}
@@ -201,7 +201,7 @@ def test_parquet_images_are_extracted_once_as_they_are(tmp_path: Path) -> None:
     png = image_bytes(1, "PNG")
     write_parquet(tmp_path / "a.parquet", [(as_dict(png), "One.", "A."), (as_dict(image_bytes(2)), "Two.", "B.")])
     first = read(tmp_path)
-    image = Path(first.studies[0].images[0])
+    image = Path(first.studies[0].frontal)
     assert image.suffix == ".png"
     assert image.read_bytes() == png
     stamp = image.stat().st_mtime_ns

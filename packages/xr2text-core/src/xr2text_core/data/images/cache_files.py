@@ -23,6 +23,7 @@ import numpy.typing as npt
 from xr2text_core.data.images.decode import CODE_VERSION, INTERPOLATION
 from xr2text_core.data.images.formats import Pixels
 from xr2text_core.data.images.row_file import RowFile
+from xr2text_core.run.atomic import replace_text
 
 logger = logging.getLogger(__name__)
 
@@ -102,9 +103,7 @@ def decoded_before(path: Path, wanted: Collection[str], size: int) -> dict[str, 
 
 
 def replace_json(path: Path, content: object) -> None:
-    temporary = path.with_name(f"{path.name}.tmp")
-    temporary.write_text(json.dumps(content, indent=1), "utf-8")
-    temporary.replace(path)
+    replace_text(path, json.dumps(content, indent=1), durably=False)
 
 
 def _is_whole(path: Path, names: Sequence[str], size: int) -> bool:

@@ -3,6 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
+from xr2text_core.run.errors import UserError
+
 DICOM_SUFFIXES = (".dcm", ".dicom")
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp", *DICOM_SUFFIXES)
 INSTALL = "pip install"  # in the message of an ImageError: a package is missing, and caches try such a file again
@@ -10,5 +12,5 @@ INSTALL = "pip install"  # in the message of an ImageError: a package is missing
 Pixels = npt.NDArray[np.uint8]
 
 
-class ImageError(Exception):
+class ImageError(UserError):
     """An image cannot be read: missing, empty, truncated or in no known format. The message names the path."""

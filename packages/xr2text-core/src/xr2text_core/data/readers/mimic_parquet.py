@@ -13,6 +13,7 @@ from typing import Any
 
 from xr2text_core.data.readers.reading import Record, clean_text
 from xr2text_core.data.study import DatasetError, LeftOut
+from xr2text_core.run.atomic import replace_text, replacing
 
 NOTE = (
     "the rows have no patient ids: rows with the same report or the same image are kept in one split, but other "
@@ -108,9 +109,7 @@ def _extracted_images(root: Path, files: list[Path]) -> list[str]:
     try:
         folder.mkdir(exist_ok=True)
         images = [_extract(folder, row["image"]) for batch in _batches(files, ["image"], ROWS_AT_ONCE) for row in batch]
-        temporary = folder / "index.json.tmp"
-        temporary.write_text(json.dumps({"sources": sources, "images": images}), "utf-8")
-        temporary.replace(folder / "index.json")
+        replace_text(folder / "index.json", json.dumps({"sources": sources, "images": images}), durably=False)
     except OSError as error:
         raise DatasetError(
             f"the images of the parquet files are extracted once to {folder}, which failed: {error}. "
@@ -127,7 +126,6 @@ def _extract(folder: Path, image: Any) -> str:
     name = hashlib.sha256(content).hexdigest()[:24] + _SUFFIX_OF.get(content[:2], ".img")
     path = folder / name
     if not (path.exists() and path.stat().st_size == len(content)):
-        temporary = path.with_name(f"{name}.tmp")
-        temporary.write_bytes(content)
-        temporary.replace(path)
+        with replacing(path, durably=False) as file:
+            file.write(content)
     return name

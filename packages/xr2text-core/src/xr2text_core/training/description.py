@@ -1,5 +1,6 @@
-"""What is written down of a run: its description in run.json, and the history row of an epoch."""
+"""What is written down of a run: its description in run.json, its first lines, and the history row of an epoch."""
 
+import logging
 import platform
 import sys
 from dataclasses import asdict
@@ -8,20 +9,22 @@ from typing import Any
 
 from xr2text_core import __version__
 from xr2text_core.data.study import SPLITS
-from xr2text_core.metrics.protocols import reference_lengths
+from xr2text_core.metrics.protocols import describe, reference_lengths
 from xr2text_core.metrics.scores import Scores
 from xr2text_core.run.history import EpochRow
 from xr2text_core.run.status import FORMAT, now
 from xr2text_core.settings.settings import Settings
-from xr2text_core.training.plan import Plan
+from xr2text_core.training.device import device_name
+from xr2text_core.training.parts import Parts
 from xr2text_core.training.prepared import PreparedData
 from xr2text_core.training.progress import Progress
 
+log = logging.getLogger("xr2text_core.train")
 
-def describe_run(
-    settings: Settings, data: PreparedData, plan: Plan, protocol: str, device: str, num_parameters: int
-) -> dict[str, Any]:
+
+def describe_run(settings: Settings, parts: Parts, protocol: str) -> dict[str, Any]:
     """The contents of run.json (docs/run-files.md)."""
+    data = parts.data
     return {
         "format": FORMAT,
         "version": __version__,
@@ -31,7 +34,7 @@ def describe_run(
             "name": data.dataset.name,
             "root": data.dataset.root,
             "splits": split_sizes(data),
-            "classes": plan.class_sizes(),
+            "classes": parts.plan.class_sizes(),
             "left_out": dict(data.dataset.left_out.counts),
             "notes": list(data.dataset.notes),
         },
@@ -42,10 +45,29 @@ def describe_run(
             "reference_tokens": asdict(reference_lengths(data.val.references, protocol)),
         },
         "versions": versions(),
-        "device": device,
-        "num_parameters": num_parameters,
+        "device": device_name(parts.accelerator.device),
+        "num_parameters": parts.num_parameters,
         "started_at": now(),
     }
+
+
+def announce(settings: Settings, parts: Parts, micro_batch: int, protocol: str) -> None:
+    """Log what is about to be trained."""
+    if settings.data == "phantom":
+        log.info("Training on the built-in phantom set (drawn chests); --data and --root train on real images.")
+    classes = parts.plan.class_sizes()
+    log.info("Studies: %s | training classes: %s", _counts(split_sizes(parts.data)), _counts(classes))
+    for stage in [stage for stage, count in classes.items() if settings.curriculum and not count]:
+        log.warning("No training study is of the class %s: that stage brings nothing new.", stage)
+    log.info(
+        "Model: %.1f M parameters on %s | %d x %d studies per update | %d updates | scores: %s",
+        parts.num_parameters / 1e6, device_name(parts.accelerator.device), micro_batch, settings.accumulation,
+        parts.plan.total_steps, describe(protocol),
+    )  # fmt: skip
+
+
+def _counts(sizes: dict[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in sizes.items())
 
 
 def split_sizes(data: PreparedData) -> dict[str, int]:

@@ -7,22 +7,25 @@ from typing import Any
 import pytest
 import torch
 
-from xr2text_core.run.checkpoint import PARTS, load_checkpoint, save_checkpoint
-from xr2text_core.training import writer as module
+from xr2text_core.run.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from xr2text_core.training import checkpoints as module
+from xr2text_core.training.checkpoints import CheckpointWriter
 from xr2text_core.training.optimizer import make_state
-from xr2text_core.training.writer import CheckpointWriter
 
 
-def contents(model: torch.nn.Module, step: int = 1) -> dict[str, Any]:
+def checkpoint(model: torch.nn.Module, step: int = 1) -> Checkpoint:
     optimizer = torch.optim.AdamW(model.parameters(), fused=True)
     make_state(optimizer)
-    return {name: kind() for name, kind in PARTS.items()} | {
-        "model": model.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "progress": {"step": step, "rows": [{"epoch": "1"}]},
-        "config": "{}",
-        "scaler": {"scale": 65536.0, "growth": (1, 2)},
-    }
+    return Checkpoint(
+        settings={},
+        fingerprint="",
+        config="{}",
+        tokenizer="",
+        progress={"step": step, "rows": [{"epoch": "1"}]},
+        model=model.state_dict(),
+        optimizer=optimizer.state_dict(),
+        scaler={"scale": 65536.0, "growth": (1, 2)},
+    )
 
 
 def assert_equal(found: Any, expected: Any) -> None:
@@ -45,15 +48,15 @@ def assert_equal(found: Any, expected: Any) -> None:
 def test_what_is_written_beside_the_loop_is_what_a_plain_save_writes(
     tiny_model: torch.nn.Module, tmp_path: Path
 ) -> None:
-    what = contents(tiny_model)
+    what = checkpoint(tiny_model)
     save_checkpoint(tmp_path / "plain.pt", what)
     writer = CheckpointWriter()
     writer.save(what, [tmp_path / "beside.pt"])
     (written,) = writer.wait()
     assert (written.path, written.error) == (tmp_path / "beside.pt", None)
     found = load_checkpoint(tmp_path / "beside.pt")
-    assert_equal(found, load_checkpoint(tmp_path / "plain.pt"))
-    tied = found["model"]["lm_head.weight"], found["model"]["decoder.embed_tokens.weight"]
+    assert_equal(vars(found), vars(load_checkpoint(tmp_path / "plain.pt")))
+    tied = found.model["lm_head.weight"], found.model["decoder.embed_tokens.weight"]
     assert tied[0].data_ptr() == tied[1].data_ptr()  # and take their place on disk once
 
 
@@ -62,7 +65,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """Nothing reaches the disk before this is set."""
     may_write = threading.Event()
 
-    def save_later(path: Path, what: dict[str, Any]) -> None:
+    def save_later(path: Path, what: Checkpoint) -> None:
         assert may_write.wait(60)
         save_checkpoint(path, what)
 
@@ -75,7 +78,7 @@ def test_weights_that_move_while_they_are_written_are_saved_as_they_were(
 ) -> None:
     before = {name: tensor.clone() for name, tensor in tiny_model.state_dict().items()}
     writer = CheckpointWriter()
-    writer.save(contents(tiny_model), [tmp_path / "best_model.pt", tmp_path / "latest.pt"])
+    writer.save(checkpoint(tiny_model), [tmp_path / "best_model.pt", tmp_path / "latest.pt"])
     with torch.no_grad():
         for parameter in tiny_model.parameters():
             parameter.add_(1)
@@ -83,16 +86,16 @@ def test_weights_that_move_while_they_are_written_are_saved_as_they_were(
     held.set()
     assert [each.path.name for each in writer.wait()] == ["best_model.pt", "latest.pt"]
     for name in ("best_model.pt", "latest.pt"):
-        assert_equal(load_checkpoint(tmp_path / name)["model"], before)
+        assert_equal(load_checkpoint(tmp_path / name).model, before)
 
 
 def test_a_second_save_waits_and_says_what_became_of_the_first(tiny_model: torch.nn.Module, tmp_path: Path) -> None:
     writer = CheckpointWriter()
-    assert writer.save(contents(tiny_model, step=1), [tmp_path / "latest.pt"]) == []
-    (first,) = writer.save(contents(tiny_model, step=2), [tmp_path / "latest.pt"])
-    assert first.contents["progress"]["step"] == 1
+    assert writer.save(checkpoint(tiny_model, step=1), [tmp_path / "latest.pt"]) == []
+    (first,) = writer.save(checkpoint(tiny_model, step=2), [tmp_path / "latest.pt"])
+    assert first.checkpoint.progress["step"] == 1
     writer.wait()
-    assert load_checkpoint(tmp_path / "latest.pt")["progress"]["step"] == 2
+    assert load_checkpoint(tmp_path / "latest.pt").progress["step"] == 2
 
 
 def test_a_file_that_cannot_be_written_is_reported_and_the_others_are_written(
@@ -100,10 +103,10 @@ def test_a_file_that_cannot_be_written_is_reported_and_the_others_are_written(
 ) -> None:
     (tmp_path / "latest.pt.tmp").mkdir()
     writer = CheckpointWriter()
-    writer.save(contents(tiny_model), [tmp_path / "latest.pt", tmp_path / "best_model.pt"])
+    writer.save(checkpoint(tiny_model), [tmp_path / "latest.pt", tmp_path / "best_model.pt"])
     failed, written = writer.wait()
     assert isinstance(failed.error, OSError) and written.error is None
-    assert load_checkpoint(tmp_path / "best_model.pt")["progress"]["step"] == 1
+    assert load_checkpoint(tmp_path / "best_model.pt").progress["step"] == 1
 
 
 def test_further_files_of_a_save_are_copies_of_the_first(
@@ -113,7 +116,7 @@ def test_further_files_of_a_save_are_copies_of_the_first(
     monkeypatch.setattr(module, "save_checkpoint", lambda *what: (serialised.append(what[0]), save_checkpoint(*what)))
     paths = [tmp_path / name for name in ("best_model.pt", "checkpoint_epoch_5.pt", "latest.pt")]
     writer = CheckpointWriter()
-    writer.save(contents(tiny_model), paths)
+    writer.save(checkpoint(tiny_model), paths)
     assert [each.error for each in writer.wait()] == [None, None, None]
     assert serialised == paths[:1]
     assert len({path.read_bytes() for path in paths}) == 1
@@ -124,7 +127,7 @@ def test_how_long_a_save_took_counts_until_its_last_file_is_on_disk(
     tiny_model: torch.nn.Module, tmp_path: Path, held: threading.Event
 ) -> None:
     writer = CheckpointWriter()
-    writer.save(contents(tiny_model), [tmp_path / "best_model.pt", tmp_path / "latest.pt"])
+    writer.save(checkpoint(tiny_model), [tmp_path / "best_model.pt", tmp_path / "latest.pt"])
     assert writer.lasted_s == 0.0
     held.set()
     writer.wait()
@@ -133,9 +136,9 @@ def test_how_long_a_save_took_counts_until_its_last_file_is_on_disk(
 
 def test_memory_once_made_ready_serves_every_save(tiny_model: torch.nn.Module, tmp_path: Path) -> None:
     writer = CheckpointWriter()
-    writer.reserve(contents(tiny_model))
+    writer.reserve(checkpoint(tiny_model))
     places = {key: buffer.data_ptr() for key, buffer in writer._buffers.items()}
     for step in (1, 2):
-        writer.save(contents(tiny_model, step), [tmp_path / "latest.pt"])
+        writer.save(checkpoint(tiny_model, step), [tmp_path / "latest.pt"])
     writer.wait()
     assert {key: buffer.data_ptr() for key, buffer in writer._buffers.items()} == places

@@ -1,4 +1,4 @@
-"""The signals that ask a supervisor to stop, and how it passes them on to the trainer.
+"""The signals that ask a program to stop: Ctrl-C, SIGTERM, a closed terminal. One context for trainer and supervisor.
 
 Both share a process group, so the terminal reaches both: Ctrl-Z, fg, hang-ups and output need nothing from us. A signal
 to the supervisor alone has to be passed on, and nobody can tell which of the two a Ctrl-C was. So the first SIGINT is
@@ -10,22 +10,23 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from types import FrameType, TracebackType
+from typing import Self
 
-NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # SIGHUP: the terminal was closed; SIGBREAK: Ctrl-Break on Windows
 NUMBERS = tuple(getattr(signal, name) for name in NAMES if hasattr(signal, name))
+AT_ONCE = ("SIGINT", "SIGBREAK")
 SETTLE_S = 0.5  # by then a Ctrl-C of the terminal has reached the trainer, and comes before what we send
 
 
-class StopSignals:
-    """A context that collects them. One that is ignored when it is entered stays ignored, as after nohup."""
+class StopRequest:
+    """A context that notes signals instead of letting them end the process. An ignored one (nohup) stays ignored."""
 
     def __init__(self) -> None:
-        self.first = 0
-        self._new: list[int] = []
-        self._has_passed_on = False
+        self.number = 0  # of the first signal
 
-    def __enter__(self) -> "StopSignals":
+    def __enter__(self) -> Self:
         numbers = [number for number in NUMBERS if signal.getsignal(number) is not signal.SIG_IGN]
         self._before = {number: signal.signal(number, self._on_signal) for number in numbers}
         return self
@@ -37,12 +38,45 @@ class StopSignals:
             signal.signal(number, handler)
 
     def __bool__(self) -> bool:
-        return self.first != 0
+        return self.number != 0
+
+    @property
+    def name(self) -> str:
+        return signal.Signals(self.number).name if self.number else ""
 
     @property
     def exit_code(self) -> int:
         """As shells report it: 130 after Ctrl-C, 143 after SIGTERM."""
-        return 128 + self.first
+        return 128 + self.number
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self.number = self.number or number
+
+
+class StopAfterStep(StopRequest):
+    """For the trainer, which saves and leaves after the step under way.
+
+    A second Ctrl-C leaves at once. A repeated SIGTERM or SIGHUP does not: systems send those twice by themselves.
+    """
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self.number:
+            if signal.Signals(number).name in AT_ONCE:
+                os._exit(128 + number)
+            return
+        self.number = number
+        note = f"\n{self.name}: finishing this step, then saving and leaving. Ctrl-C now leaves without saving.\n"
+        with suppress(OSError):  # after a SIGHUP there is no terminal to write to
+            os.write(2, note.encode())  # not print: a signal may arrive in the middle of another write
+
+
+class StopBoth(StopRequest):
+    """For the supervisor, which passes on what arrives."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._new: list[int] = []
+        self._has_passed_on = False
 
     def pass_on(self, child: "subprocess.Popen[bytes]") -> None:
         """Send the child what has arrived since the last call."""
@@ -55,5 +89,5 @@ class StopSignals:
         child.send_signal(signal.SIGTERM if is_request else number)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self.first = self.first or number
+        super()._on_signal(number, frame)
         self._new.append(number)

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from filelock import FileLock
 
@@ -15,7 +15,7 @@ from xr2text_core.run.console import set_up_console
 from xr2text_core.run.folder import RunFolder
 from xr2text_core.run.history import EpochRow, cells_of, write_best, write_rows
 from xr2text_core.run.lock import lock_run, locked
-from xr2text_core.run.status import Events, Status, now
+from xr2text_core.run.status import Events, NullEvents, NullStatus, Status, now
 from xr2text_core.settings.settings import Settings
 from xr2text_core.training.plan import Plan
 from xr2text_core.training.progress import Progress
@@ -26,41 +26,27 @@ SCORE_NAMES = {"bleu_4+rouge_l": "BLEU-4 + ROUGE-L", "clinical_f1": "rule-label 
 log = logging.getLogger("xr2text_core.train")
 
 
-def open_run(folder: RunFolder, settings: Settings, fresh: bool, is_first: bool) -> "Recorder":
+def open_run(folder: RunFolder, settings: Settings, fresh: bool, is_rank_0: bool) -> "RunLog":
     """Take the folders of a run for this process, and move what lies there aside if it is to start `fresh`.
 
-    Of several processes only the first one speaks, and for all.
+    Of several processes only rank 0 writes; the others show warnings and nothing else.
     """
-    if not is_first:
+    if not is_rank_0:
         set_up_console(level=logging.WARNING)
-        return cast(Recorder, Silence())
+        return NullRunLog(folder, settings)
     lock = lock_run(folder)
     aside = folder.move_aside() if fresh else None
     folder.create()
     set_up_console(folder.log)
     if aside:
         log.info("The files of the last run were moved to %s and its neighbour below data/statistics.", aside)
-    return Recorder(folder, settings, lock)
+    return RunLog(folder, settings, lock)
 
 
-class Silence:
-    """Takes every call of a Recorder and does nothing."""
+class RunLog:
+    """What cannot be written is logged and follows with the next write; it never aborts training."""
 
-    def __getattr__(self, name: str) -> Any:
-        return self
-
-    def __call__(self, *arguments: Any, **fields: Any) -> Any:
-        return self
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *error: object) -> None: ...
-
-
-class Recorder:
-    """Nothing it does ends a training: what cannot be written is said, and follows with the next write."""
-
-    def __init__(self, folder: RunFolder, settings: Settings, lock: FileLock) -> None:
+    def __init__(self, folder: RunFolder, settings: Settings, lock: FileLock | None = None) -> None:
         self.folder = folder
         self.lock = lock  # held as long as we live, or until the training is over
         self.settings = settings
@@ -76,10 +62,7 @@ class Recorder:
             done = f"epoch {progress.epoch}, step {progress.step_in_epoch + 1}"
             name = resumed_from.name
             self.events.add("resumed", f"Resuming from {name} at {done}", checkpoint=name, **where)
-        try:
-            replace_text(self.folder.run_json, json.dumps(description, indent=1) + "\n")
-        except OSError as error:
-            log.warning("run.json cannot be written, training goes on: %s", error)
+        self._write_description(description)
 
     def stage(self, progress: Progress, plan: Plan, device: str) -> None:
         """An epoch begins."""
@@ -197,6 +180,12 @@ class Recorder:
             self._write_history(progress)
         self.best_results(progress)
 
+    def _write_description(self, description: dict[str, Any]) -> None:
+        try:
+            replace_text(self.folder.run_json, json.dumps(description, indent=1) + "\n")
+        except OSError as error:
+            log.warning("run.json cannot be written, training goes on: %s", error)
+
     def _write_history(self, progress: Progress) -> None:
         try:
             write_rows(self.folder.history, progress.rows)
@@ -263,3 +252,25 @@ class Recorder:
     @property
     def score_name(self) -> str:
         return SCORE_NAMES[self.settings.select_by]
+
+
+class NullRunLog(RunLog):
+    """The run log of every process but rank 0: writes no file, and logs no more than a warning."""
+
+    def __init__(self, folder: RunFolder, settings: Settings) -> None:
+        super().__init__(folder, settings)
+        self.status, self.events = (
+            NullStatus(folder.status, settings.run, folder.checkpoints),
+            NullEvents(folder.events),
+        )
+
+    def _write_description(self, description: dict[str, Any]) -> None: ...
+
+    def _write_history(self, progress: Progress) -> None: ...
+
+    def best_results(self, progress: Progress) -> None: ...
+
+    @contextmanager
+    def holding_run(self, progress: Progress) -> Iterator[None]:
+        with closing(Curves("", self.folder.statistics, progress.epoch)) as self.curves:
+            yield

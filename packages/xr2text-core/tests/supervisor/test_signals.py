@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from xr2text_core.supervisor.stop import StopRequest
+from xr2text_core.supervisor.signals import StopAfterStep
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no signals that a test could send")
 
@@ -26,7 +26,7 @@ def signals_as_in_a_terminal() -> Iterator[None]:
 
 @pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGINT", 130), ("SIGHUP", 129)])
 def test_a_signal_sets_the_request_and_ends_nothing(name: str, code: int) -> None:
-    with StopRequest() as stop:
+    with StopAfterStep() as stop:
         assert (bool(stop), stop.name) == (False, "")
         os.kill(os.getpid(), getattr(signal, name))
         assert (bool(stop), stop.name, stop.exit_code) == (True, name, code)
@@ -37,7 +37,7 @@ def test_the_handlers_of_before_are_restored_even_after_an_error() -> None:
 
     before = signal.signal(signal.SIGTERM, mine)
     try:
-        with pytest.raises(RuntimeError), StopRequest():
+        with pytest.raises(RuntimeError), StopAfterStep():
             assert signal.getsignal(signal.SIGTERM) is not mine
             raise RuntimeError
         assert signal.getsignal(signal.SIGTERM) is mine
@@ -48,8 +48,8 @@ def test_the_handlers_of_before_are_restored_even_after_an_error() -> None:
 def test_ctrl_c_after_a_signal_leaves_at_once_but_a_repeated_sigterm_does_not() -> None:
     program = (
         "import os, signal\n"
-        "from xr2text_core.supervisor.stop import StopRequest\n"
-        "with StopRequest():\n"
+        "from xr2text_core.supervisor.signals import StopAfterStep\n"
+        "with StopAfterStep():\n"
         "    os.kill(os.getpid(), signal.SIGTERM)\n"
         "    os.kill(os.getpid(), signal.SIGTERM)\n"
         "    print('asked', flush=True)\n"
@@ -64,7 +64,7 @@ def test_ctrl_c_after_a_signal_leaves_at_once_but_a_repeated_sigterm_does_not() 
 def test_a_signal_that_nohup_ignores_stays_ignored() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with StopRequest() as stop:
+        with StopAfterStep() as stop:
             os.kill(os.getpid(), signal.SIGHUP)
             assert not stop
     finally:
@@ -75,7 +75,7 @@ def test_a_closed_terminal_does_not_keep_the_request_from_arriving(monkeypatch: 
     def closed(descriptor: int, data: bytes) -> int:
         raise OSError(5, "Input/output error")
 
-    with StopRequest() as stop:
+    with StopAfterStep() as stop:
         monkeypatch.setattr(os, "write", closed)
         os.kill(os.getpid(), signal.SIGHUP)
         assert stop

@@ -1,0 +1,219 @@
+"""The checkpoints of a run: written in the background, which is the best, and where a run goes on.
+
+The loop waits for a copy into memory that lies ready, a thread does the rest. The copy costs the host as much memory as
+a checkpoint is long (2.3 GB for the laptop preset), and it is what makes a checkpoint one moment of the run although
+the weights move on while it is written.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from xr2text_core.run.checkpoint import (
+    Checkpoint,
+    CheckpointError,
+    check,
+    copy_checkpoint,
+    load_checkpoint,
+    newest_good,
+    save_checkpoint,
+)
+from xr2text_core.run.folder import RunError, RunFolder
+from xr2text_core.run.status import Events
+from xr2text_core.settings.settings import DEFINE_THE_MODEL, DEFINE_THE_RUN, Settings, differences
+from xr2text_core.training.progress import NO_SCORE, Progress
+from xr2text_core.training.run_log import RunLog
+
+log = logging.getLogger("xr2text_core.train")
+
+
+class Checkpoints:
+    """What a run saves, and what became of it. A full disk leaves the old file, and the run goes on."""
+
+    def __init__(self, folder: RunFolder, run_log: RunLog, autosave_min: float) -> None:
+        self.folder = folder
+        self.run_log = run_log
+        self.autosave_s = 60 * autosave_min
+        self.writer = CheckpointWriter()
+        self.saved_at = time.monotonic()
+        self.saved_best: tuple[float, int] = (NO_SCORE, 0)
+
+    def begin(self, progress: Progress) -> None:
+        """Count from now, and from the best model that `progress` knows to be on disk."""
+        self.saved_at = time.monotonic()
+        self.saved_best = (progress.best_score, progress.best_epoch)
+
+    def save(self, checkpoint: Checkpoint, progress: Progress, *paths: Path) -> None:
+        """Hand a checkpoint to the writer, which puts it into these files in the background."""
+        self.saved_at = time.monotonic()
+        self._note(self.writer.save(checkpoint, paths), progress)
+
+    def note(self, progress: Progress) -> None:
+        """Log what has reached the disk since the last call; does not wait."""
+        self._note(self.writer.written(), progress)
+
+    def wait(self, progress: Progress) -> list[Path]:
+        """Wait until all is on disk, log it, and return the files that were written since the last call."""
+        return self._note(self.writer.wait(), progress)
+
+    def is_autosave_due(self) -> bool:
+        """So early that the file is on disk when the interval ends, if it takes as long as the last one."""
+        return time.monotonic() - self.saved_at >= self.autosave_s - min(self.writer.lasted_s, self.autosave_s / 2)
+
+    def _note(self, written: list["Written"], progress: Progress) -> list[Path]:
+        """A best model that was not written does not count as one: `progress` then forgets it."""
+        for each in written:
+            then = Progress.from_dict(each.checkpoint.progress)
+            if each.error is None:
+                self.run_log.saved(each.path, then)
+            else:
+                self.run_log.save_failed(each.path, each.error, then)
+            if each.path == self.folder.best and each.error is None:
+                self.saved_best = (then.best_score, then.best_epoch)
+            elif each.path == self.folder.best:
+                progress.best_score, progress.best_epoch = self.saved_best
+        return [each.path for each in written if each.error is None]
+
+
+@dataclass(frozen=True)
+class Written:
+    """What became of one checkpoint; `error` is None where all went well."""
+
+    path: Path
+    checkpoint: Checkpoint
+    error: OSError | None
+
+
+class CheckpointWriter:
+    """One save at a time: a second one waits until the first is on disk."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoints")
+        self._under_way: list[tuple[Path, Future[None]]] = []
+        self._checkpoint: Checkpoint
+        self._buffers: dict[tuple[str, ...], Tensor] = {}
+        self.lasted_s = 0.0  # the last save, from its copy until its last file was on disk
+
+    def reserve(self, checkpoint: Checkpoint) -> None:
+        """Allocate the memory for such a checkpoint, so that no save waits for it: first use costs seconds."""
+        self._copied(checkpoint)
+
+    def save(self, checkpoint: Checkpoint, paths: Sequence[Path]) -> list[Written]:
+        """Copy a checkpoint and write it to each path, in this order, beside what the caller does next.
+
+        Returns what became of the save before. An error while copying (a broken GPU) is raised and nothing is written.
+        """
+        before = self.wait()
+        started = time.monotonic()
+        self._checkpoint = self._copied(checkpoint)
+        on_disk: list[Path] = []
+        self._under_way = [(path, self._thread.submit(self._write, path, on_disk, started)) for path in paths]
+        return before
+
+    def written(self) -> list[Written]:
+        """What has reached the disk, or failed to, since the last call; does not wait."""
+        return self._take(lambda future: future.done())
+
+    def wait(self) -> list[Written]:
+        """The same, after everything handed over has been dealt with."""
+        return self._take(lambda future: True)
+
+    def _take(self, is_due: Callable[[Future[None]], bool]) -> list[Written]:
+        taken = []
+        while self._under_way and is_due(self._under_way[0][1]):
+            path, future = self._under_way.pop(0)
+            error = future.exception()  # waits
+            if error is not None and not isinstance(error, OSError):
+                raise error
+            taken.append(Written(path, self._checkpoint, error))
+        return taken
+
+    def _write(self, path: Path, on_disk: list[Path], started: float) -> None:
+        """Put the checkpoint into `path` and add it to the files that hold it; where there is one, copy that."""
+        if on_disk:
+            copy_checkpoint(on_disk[0], path)
+        else:
+            save_checkpoint(path, self._checkpoint)
+        on_disk.append(path)
+        self.lasted_s = time.monotonic() - started
+
+    def _copied(self, checkpoint: Checkpoint) -> Checkpoint:
+        """The same with every tensor in memory of our own; tied weights, which share memory, still share it."""
+        copies: dict[tuple[int, torch.Size], Tensor] = {}
+        is_on_gpu = False
+
+        def copied(value: Any, *place: str) -> Any:
+            nonlocal is_on_gpu
+            if isinstance(value, dict):
+                return {key: copied(each, *place, str(key)) for key, each in value.items()}
+            if isinstance(value, (list, tuple)):
+                return type(value)(copied(each, *place, str(number)) for number, each in enumerate(value))
+            if not isinstance(value, Tensor):
+                return value
+            is_on_gpu |= value.is_cuda
+            key = (value.data_ptr(), value.shape)
+            if key not in copies:
+                copies[key] = self._buffer(place, value).copy_(value.detach(), non_blocking=value.is_cuda)
+            return copies[key]
+
+        copy = Checkpoint(**{key: copied(value, key) for key, value in vars(checkpoint).items()})
+        if is_on_gpu:
+            torch.cuda.synchronize()
+        return copy
+
+    def _buffer(self, place: tuple[str, ...], tensor: Tensor) -> Tensor:
+        """Memory for one tensor; pinned for a GPU, which copies into it several times faster."""
+        buffer = self._buffers.get(place)
+        if buffer is None or buffer.shape != tensor.shape or buffer.dtype != tensor.dtype:
+            buffer = torch.empty_like(tensor, device="cpu", pin_memory=tensor.is_cuda)
+            self._buffers[place] = buffer
+        return buffer
+
+
+def find_checkpoint(
+    folder: RunFolder, settings: Settings, resume: Path | None, events: Events
+) -> tuple[Path, Checkpoint] | None:
+    """The checkpoint to continue from and its path: `resume` where it is given, else the newest good one, if any.
+
+    RunError for one that belongs to another model or another run; CheckpointError where there are only damaged ones.
+    """
+    damaged: list[str] = []
+    if resume:
+        path, checkpoint = resume, load_checkpoint(resume)
+    else:
+        others = [path for path in folder.checkpoints.glob("*.pt") if path != folder.latest]
+        newest = newest_good(folder.latest, others)
+        if newest is None:
+            return None
+        path, checkpoint, damaged = newest
+    for reason in damaged:
+        events.add("checkpoint_damaged", f"Ignoring damaged checkpoint: {reason}", reason=reason)
+    differ = differences(checkpoint.settings, settings)
+    must_match = DEFINE_THE_MODEL if resume else DEFINE_THE_RUN
+    if wrong := [f"{name}: {differ[name]}" for name in must_match if name in differ]:
+        raise RunError(
+            f"{path} belongs to a run with other settings ({'; '.join(wrong)}). Give the same flags to resume it, "
+            "--run NAME to begin another run beside it, or --fresh to move it aside"
+        )
+    for name, change in differ.items():
+        log.info("Resuming with another setting than before: %s: %s", name, change)
+    return path, checkpoint
+
+
+def is_whole(best: Path, events: Events) -> bool:
+    """Whether the best model is there and undamaged; if not, the next epoch's takes its place."""
+    if not best.exists():
+        return False
+    try:
+        check(best)
+    except (CheckpointError, OSError) as error:
+        events.add("checkpoint_damaged", f"The next epoch replaces it: {error}", reason=str(error))
+        return False
+    return True

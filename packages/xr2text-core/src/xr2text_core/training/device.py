@@ -1,0 +1,61 @@
+"""Where a run computes: GPU or CPU, its precision, determinism, and a limit where a full card spills.
+
+On Windows, and in WSL, whose driver is that of Windows, a full card spills into the memory of the computer. With a
+limit PyTorch reports out of memory instead, and the trainer halves its micro-batch. On Linux the driver says so.
+"""
+
+import platform
+import sys
+
+import torch
+from accelerate import Accelerator
+
+from xr2text_core.machine.nvml import GpuReader
+from xr2text_core.machine.watch import MachineWatch
+from xr2text_core.settings.settings import Settings
+
+RESERVE = 512 * 2**20  # assumed: what CUDA's libraries take beside PyTorch's allocator after the start
+
+
+def open_device(settings: Settings) -> Accelerator:
+    """The device of a run, as training, validation and preflight use it."""
+    accelerator = Accelerator(mixed_precision=precision_in_use(settings), cpu=settings.device == "cpu")
+    if accelerator.device.type == "cuda":
+        limit_gpu_memory(accelerator.device)
+        torch.use_deterministic_algorithms(True, warn_only=True)  # else a resumed run differs in the last bits
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    return accelerator
+
+
+def device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+
+
+def watch_machine(device: torch.device) -> MachineWatch:
+    """The watch over heat, power and clock; of a GPU's temperature where the run computes on one."""
+    if device.type != "cuda":
+        return MachineWatch()
+    return MachineWatch(GpuReader(str(torch.cuda.get_device_properties(device).uuid)).temperature_c)
+
+
+def precision_in_use(settings: Settings) -> str:
+    """As accelerate names it: without a GPU there is no mixed precision."""
+    is_mixed = settings.device != "cpu" and torch.cuda.is_available() and settings.precision != "fp32"
+    return settings.precision if is_mixed else "no"
+
+
+def limit_gpu_memory(device: torch.device) -> None:
+    """Keep PyTorch within what is free now, where the driver would spill. Call it before the model moves."""
+    if device.type == "cuda" and driver_spills(sys.platform, platform.release()):
+        free, total = torch.cuda.mem_get_info(device)
+        torch.cuda.set_per_process_memory_fraction(share_of_card(free, total), device)
+
+
+def driver_spills(system: str, release: str) -> bool:
+    """Whether the NVIDIA driver of this system lets a full card spill."""
+    return system == "win32" or "microsoft" in release.lower()
+
+
+def share_of_card(free_bytes: int, total_bytes: int) -> float:
+    """The share of a card that the allocator may take, 0..1, when so much of it is free."""
+    return min(1.0, max(0, free_bytes - RESERVE) / total_bytes)

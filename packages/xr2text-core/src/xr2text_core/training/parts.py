@@ -1,0 +1,116 @@
+"""What a run is made of: its studies, their plan, the model and its optimizer, and how a checkpoint holds them."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+
+from xr2text_core import __version__
+from xr2text_core.data.batches import BatchMaker
+from xr2text_core.inference.trained import model_of_sizes, reading, tokenizer_from
+from xr2text_core.model.build import build_model
+from xr2text_core.model.xr2text import XR2TextModel
+from xr2text_core.report.tokenizer import ReportTokenizer
+from xr2text_core.run.checkpoint import Checkpoint
+from xr2text_core.run.folder import RunError
+from xr2text_core.run.status import Status, now
+from xr2text_core.settings.fingerprint import SAME_RUN, share_in_common
+from xr2text_core.settings.settings import Settings
+from xr2text_core.training.device import open_device
+from xr2text_core.training.optimizer import build_optimizer, make_state
+from xr2text_core.training.plan import Plan
+from xr2text_core.training.prepared import PreparedData, prepare_data
+from xr2text_core.training.processes import Processes
+from xr2text_core.training.progress import Progress
+from xr2text_core.training.step import Stepper
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The model is in train mode, on the device of the accelerator."""
+
+    settings: Settings
+    data: PreparedData
+    plan: Plan
+    accelerator: Accelerator
+    model: XR2TextModel
+    optimizer: torch.optim.Optimizer
+    batches: BatchMaker
+    val_batches: BatchMaker
+    stepper: Stepper
+
+    @property
+    def num_parameters(self) -> int:
+        return sum(parameter.numel() for parameter in self.model.parameters())
+
+    def load(self, checkpoint: Checkpoint) -> None:
+        """Take weights, moments and the scale of FP16 from a checkpoint; learning rates are those asked for now."""
+        self.model.load_state_dict(checkpoint.model)
+        asked = [{key: group[key] for key in ("peak", "weight_decay")} for group in self.optimizer.param_groups]
+        self.optimizer.load_state_dict(checkpoint.optimizer)
+        for group, values in zip(self.optimizer.param_groups, asked, strict=True):
+            group.update(values)
+        if self.accelerator.scaler is not None and checkpoint.scaler:
+            self.accelerator.scaler.load_state_dict(checkpoint.scaler)
+
+    def checkpoint(self, progress: Progress) -> Checkpoint:
+        """All that a resume needs, as it is at this moment; tensors are those of the run, not copies."""
+        scaler = self.accelerator.scaler
+        return Checkpoint(
+            version=__version__,
+            saved_at=now(),
+            settings=asdict(self.settings),
+            fingerprint=self.data.fingerprint,
+            config=json.dumps(self.model.config.to_dict()),
+            tokenizer=self.data.tokenizer.to_json(),
+            progress=progress.to_dict(),
+            model=self.model.state_dict(),
+            optimizer=self.optimizer.state_dict(),
+            scaler=scaler.state_dict() if scaler is not None else {},
+        )
+
+
+def build_parts(
+    settings: Settings, processes: Processes, found: tuple[Path, Checkpoint] | None, is_asked_for: bool, status: Status
+) -> Parts:
+    """Read the data, and build the model and its optimizer; those of a checkpoint where one was found.
+
+    Raises DatasetError, WeightsError, CheckpointError where the checkpoint does not fit this version, and RunError
+    where it was trained on other studies and was not asked for by name.
+    """
+    status.update(state="caching", message="reading the data set and decoding its images once")
+    tokenizer = None
+    if found:
+        with reading(found[0]):
+            tokenizer = tokenizer_from(found[1])
+    with processes.rank_0_first():
+        data = prepare_data(settings, tokenizer, is_alive=status.update)
+    if found and not is_asked_for and share_in_common(found[1].fingerprint, data.fingerprint) < SAME_RUN:
+        raise RunError(
+            f"{found[0]} was trained on other studies than {settings.data} {settings.root} holds now; "
+            "--run NAME begins another run beside it, --fresh moves it aside, --resume FILE goes on all the same"
+        )
+    plan = Plan.of(settings, data.train)
+    status.update(state="starting", message="building the model")
+    accelerator = open_device(settings)
+    device = accelerator.device
+    torch.manual_seed(settings.seed)
+    model = _model(settings, found, data.tokenizer)
+    optimizer = build_optimizer(model, settings, device)
+    model = accelerator.prepare_model(model, evaluation_mode=True)  # the gradients we sum ourselves
+    optimizer = accelerator.prepare(optimizer)
+    make_state(optimizer)
+    batches, val_batches = (BatchMaker(each, data.cache, device, settings.seed) for each in (data.train, data.val))
+    stepper = Stepper(accelerator, model, optimizer, settings.finding_weight, settings.seed, processes)
+    return Parts(settings, data, plan, accelerator, model, optimizer, batches, val_batches, stepper)
+
+
+def _model(settings: Settings, found: tuple[Path, Checkpoint] | None, tokenizer: ReportTokenizer) -> XR2TextModel:
+    """A new model; where a checkpoint was found, one of its sizes, which gets its weights later."""
+    if found:
+        with reading(found[0]):
+            return model_of_sizes(found[1])
+    sizes = (settings.image_size, settings.max_tokens)
+    return build_model(settings.encoder, settings.decoder, settings.pretrained == "yes", *sizes, tokenizer)

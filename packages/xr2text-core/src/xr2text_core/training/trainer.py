@@ -1,0 +1,302 @@
+"""The training loop: one run from its first epoch to its last, from any interruption on."""
+
+import gc
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm.auto import tqdm
+
+from xr2text_core.inference.trained import TrainedModel, reading, settings_from
+from xr2text_core.machine.garbage import settled_objects
+from xr2text_core.machine.keep_awake import keep_awake
+from xr2text_core.machine.watch import MachineWatch
+from xr2text_core.run.checkpoint import Checkpoint, load_checkpoint
+from xr2text_core.run.figures import draw_figures
+from xr2text_core.run.folder import RunError, RunFolder
+from xr2text_core.run.history import EpochRow, rows_up_to
+from xr2text_core.settings.settings import Settings
+from xr2text_core.supervisor.signals import StopAfterStep
+from xr2text_core.training.checkpoints import Checkpoints, find_checkpoint, is_whole
+from xr2text_core.training.description import announce, describe_run, epoch_row
+from xr2text_core.training.device import device_name, watch_machine
+from xr2text_core.training.evaluation import Evaluation, evaluate
+from xr2text_core.training.optimizer import decoder_rate, rate_factor, set_rate
+from xr2text_core.training.parts import build_parts
+from xr2text_core.training.processes import Processes
+from xr2text_core.training.progress import NO_SCORE, Progress
+from xr2text_core.training.run_log import open_run
+from xr2text_core.training.step import StepResult
+
+EXIT_FINISHED = 0
+PROTOCOL = "clean-full"
+MOST_SKIPPED = 20  # steps in a row without a finite loss before the run ends
+log = logging.getLogger("xr2text_core.train")
+
+
+class Trainer:
+    """A run: `Trainer(settings).fit()`. Resumes what lies in its folders, unless `fresh` moves that aside first.
+
+    Raises DatasetError, WeightsError, CheckpointError, RunError and OutOfMemory; each message says what to do.
+    """
+
+    def __init__(self, settings: Settings, resume: Path | None = None, fresh: bool = False) -> None:
+        self.settings = settings
+        self.processes = Processes.join(use_gpu=settings.device != "cpu" and torch.cuda.is_available())
+        self.folder = RunFolder.under(Path(settings.out), settings.run)
+        with self.processes.rank_0_first():
+            self.run_log = open_run(self.folder, settings, fresh, self.processes.is_rank_0)
+        self.checkpoints = Checkpoints(self.folder, self.run_log, settings.autosave_min)
+        self.progress = Progress()
+        self.micro_batch = settings.micro_batch
+        self.resumed_from: Path | None = None
+        found = find_checkpoint(self.folder, settings, resume, self.run_log.events)
+        with keep_awake(says_so=False), self.run_log.failures(self.progress):  # decoding may take an hour
+            self.parts = build_parts(settings, self.processes, found, resume is not None, self.run_log.status)
+            self.model, self.data, self.plan = self.parts.model, self.parts.data, self.parts.plan
+            if found:
+                with reading(found[0]):
+                    self._restore(*found)
+            if self.is_finished():
+                self.run_log.is_finished(self.progress)
+            elif self.processes.is_rank_0:
+                self.checkpoints.writer.reserve(self.parts.checkpoint(self.progress))
+
+    def fit(self) -> int:
+        """Train to the end, or until asked to stop; return the exit code. The loop of this project, whole."""
+        if self.is_finished() and self.folder.final.exists():
+            self.run_log.agree(self.progress)  # what could not be written at the end
+            if self.processes.is_rank_0 and not any(self.folder.figures.glob("*.png")):
+                self._draw()
+            log.info("This run is finished: %s. --fresh moves it aside and starts a new one.", self._best())
+            return EXIT_FINISHED
+        progress, parts, checkpoints, run_log = self.progress, self.parts, self.checkpoints, self.run_log
+        self._announce()
+        with (
+            run_log.holding_run(progress),
+            StopAfterStep() as stop,
+            keep_awake(),
+            settled_objects(),
+            watch_machine(parts.accelerator.device) as watch,
+        ):
+            while not self.is_finished():
+                self._enter_stage()
+                self.model.train()
+                steps = self.plan.steps(progress.epoch)
+                with self._bar(steps) as bar:
+                    for studies in steps[progress.step_in_epoch :]:
+                        started = time.perf_counter()
+                        set_rate(parts.optimizer, rate_factor(progress.step, self.plan.total_steps))
+                        batch = parts.batches.training(self.processes.share(studies), progress.epoch)
+                        result = parts.stepper.take_step(batch, self.micro_batch, progress.step)
+                        self.micro_batch = result.micro_batch
+                        progress.count(result, len(studies), time.perf_counter() - started)
+                        self._show(bar, result, len(studies))
+                        checkpoints.note(progress)
+                        run_log.lost(parts.batches.take_lost(), progress)
+                        self._heed_machine(watch, stop)
+                        if self._is_asked_to_stop(stop):
+                            return self._leave(stop)
+                        if checkpoints.is_autosave_due():
+                            self._save(self.folder.latest)
+                evaluation = self._validate(stop)
+                if evaluation is None:
+                    return self._leave(stop)
+                run_log.lost(parts.val_batches.take_lost(), progress)
+                checkpoints.wait(progress)  # whether the last best model was saved decides what is better than it
+                row = self._row(evaluation, watch)
+                run_log.row(row, progress)  # the row first, then the weights: docs/run-files.md says why
+                self._close_epoch(row)
+            self._finish()
+        return EXIT_FINISHED
+
+    def is_finished(self) -> bool:
+        progress, settings = self.progress, self.settings
+        return progress.epoch > settings.epochs or progress.epochs_without_improvement >= settings.patience
+
+    def load_checkpoint(self, path: str | Path) -> None:
+        """Take weights, optimizer, position and best score from a checkpoint. `fit` then cuts newer rows."""
+        self._restore(Path(path), load_checkpoint(Path(path)))
+
+    def evaluate(self, split: str = "val", num_beams: int = 1) -> Evaluation:
+        """Scores of the present weights on the validation studies, or on another split."""
+        batches = self.parts.val_batches
+        if split != "val":
+            trained = TrainedModel(self.model, self.data.tokenizer, self.settings, self.parts.accelerator.device)
+            batches = trained.batches(self.data.dataset.split(split))
+        evaluation = evaluate(self.model, self.data.tokenizer, batches, self.settings.max_tokens, PROTOCOL, num_beams)
+        assert evaluation is not None  # nobody asked it to stop
+        return evaluation
+
+    # -- before the loop
+
+    def _restore(self, path: Path, checkpoint: Checkpoint) -> None:
+        self.parts.load(checkpoint)
+        self.progress = Progress.from_dict(checkpoint.progress)
+        if not self.progress.rows:  # checkpoints of version 0.1 keep none
+            self.progress.rows = rows_up_to(self.folder.history, self.progress.epoch - 1)
+        if settings_from(checkpoint).effective_batch != self.settings.effective_batch:  # count the epoch in new steps
+            self.progress.step_in_epoch = self.progress.sums.num_studies // self.settings.effective_batch
+        self.micro_batch = min(self.settings.micro_batch, self.progress.micro_batch or self.settings.micro_batch)
+        if not is_whole(self.folder.best, self.run_log.events):
+            self.progress.best_score, self.progress.best_epoch = NO_SCORE, 0  # the next epoch is the best there is
+        self.checkpoints.begin(self.progress)
+        self.resumed_from = path
+
+    def _announce(self) -> None:
+        """Log what is about to happen, and write run.json."""
+        announce(self.settings, self.parts, self.micro_batch, PROTOCOL)
+        self.run_log.announce(describe_run(self.settings, self.parts, PROTOCOL), self.progress, self.resumed_from)
+        self.run_log.agree(self.progress)
+        self.checkpoints.begin(self.progress)
+
+    # -- inside the loop
+
+    def _enter_stage(self) -> None:
+        self.run_log.stage(self.progress, self.plan, self._device_name())
+        self.progress.stage = self.plan.stage(self.progress.epoch)
+
+    def _bar(self, steps: list[list[int]]) -> "tqdm[Any]":
+        """A bar that counts batches, as they pass the model."""
+        sizes = [-(-len(step) // self.micro_batch) for step in steps]
+        return tqdm(
+            desc=f"Epoch {self.progress.epoch}/{self.settings.epochs}",
+            total=sum(sizes),
+            initial=sum(sizes[: self.progress.step_in_epoch]),
+            unit="batch",
+            disable=None if self.processes.is_rank_0 else True,
+            leave=False,
+        )
+
+    def _show(self, bar: "tqdm[Any]", result: StepResult, num_studies: int) -> None:
+        bar.update(-(-num_studies // self.micro_batch))
+        bar.set_postfix(loss=f"{result.token_loss / result.num_tokens:.2f}", refresh=False)
+        rate = decoder_rate(self.parts.optimizer)
+        self.run_log.step(result, self.progress, self._accumulation(), rate, self._eta_s())
+        if self.progress.skipped_in_a_row >= MOST_SKIPPED:
+            raise RunError(
+                f"{MOST_SKIPPED} steps in a row had no finite loss; the checkpoints are from before. "
+                "Try --precision bf16 or fp32, or lower learning rates"
+            )
+
+    def _validate(self, stop: StopAfterStep) -> Evaluation | None:
+        """Loss and scores on the validation studies; None when asked to stop meanwhile."""
+        status, started = self.run_log.status, time.perf_counter()
+        status.update(state="validating", message=f"validating epoch {self.progress.epoch}")
+
+        def stopped() -> bool:
+            status.update()  # a sign of life between two batches
+            return bool(stop)
+
+        with self.parts.accelerator.autocast():
+            evaluation = evaluate(
+                self.model, self.data.tokenizer, self.parts.val_batches, self.settings.max_tokens, PROTOCOL,
+                progress=self.processes.is_rank_0, stop=stopped, processes=self.processes,
+            )  # fmt: skip
+        self.progress.validation_s = time.perf_counter() - started
+        return evaluation
+
+    def _heed_machine(self, watch: MachineWatch, stop: StopAfterStep) -> None:
+        """Say what changed about heat, power and clock. Too hot: save, and wait until it is cool."""
+        for news in watch.take_news():
+            self.run_log.events.add(news.kind, news.message, **news.fields)
+        pause_temp = self.settings.pause_temp
+        if not watch.must_cool(pause_temp):
+            return
+        self._save(self.folder.latest)
+        self.run_log.paused(self.progress, watch.temperature_c, pause_temp)
+        started = time.monotonic()
+        while not watch.is_cool(pause_temp) and not stop:
+            time.sleep(min(1.0, watch.interval_s))
+            self.run_log.cooling(watch.temperature_c)
+        self.progress.sums.paused_s += time.monotonic() - started
+        self.run_log.cooled(self.progress, watch.temperature_c)
+
+    def _row(self, evaluation: Evaluation, watch: MachineWatch) -> EpochRow:
+        """The history row of the epoch; decides whether it is the best so far."""
+        progress, scores = self.progress, evaluation.scores
+        progress.best_score, progress.best_epoch = self.processes.gather((progress.best_score, progress.best_epoch))[0]
+        score = scores.clinical_f1 if self.settings.select_by == "clinical_f1" else scores.bleu_4 + scores.rouge_l
+        on_gpu = self.parts.accelerator.device.type == "cuda"
+        return epoch_row(
+            progress,
+            scores,
+            evaluation.loss,
+            learning_rate=decoder_rate(self.parts.optimizer),
+            micro_batch=self.micro_batch,
+            accumulation=self._accumulation(),
+            gpu_peak_mib=torch.cuda.max_memory_allocated() / 2**20 if on_gpu else None,
+            gpu_max_c=watch.take_hottest_c(),
+            is_best=progress.count_score(score),
+        )
+
+    def _close_epoch(self, row: EpochRow) -> None:
+        """Log how the epoch went, save what it brought, and move on to the next."""
+        self.run_log.epoch(row, len(self.data.val))
+        self.progress.end_epoch()
+        paths = [self.folder.best] if row.is_best else []
+        if row.epoch % self.settings.checkpoint_every == 0:
+            paths.append(self.folder.periodic(row.epoch))
+        self.run_log.status.update(state="saving", message=f"saving epoch {row.epoch}")
+        self._save(*paths, self.folder.latest)
+        gc.collect()
+        if self.parts.accelerator.device.type == "cuda":
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
+
+    def _save(self, *paths: Path) -> None:
+        if self.processes.is_rank_0:
+            self.checkpoints.save(self.parts.checkpoint(self.progress), self.progress, *paths)
+
+    # -- after the loop
+
+    def _leave(self, stop: StopAfterStep) -> int:
+        """Asked to stop: save the position, log how to go on."""
+        self.run_log.status.update(state="stopping", message=f"{stop.name}: saving and leaving")
+        self._save(self.folder.latest)
+        self.checkpoints.wait(self.progress)
+        self.run_log.interrupted(stop.name, self.progress)
+        return stop.exit_code
+
+    def _finish(self) -> None:
+        if not self.processes.is_rank_0:
+            return
+        self._draw()
+        self._save(self.folder.final)
+        if self.folder.final not in self.checkpoints.wait(self.progress):
+            raise RunError(f"{self.folder.final} could not be written; make room and start the same command again")
+        self.run_log.finished(self.progress)
+
+    def _draw(self) -> None:
+        try:
+            draw_figures(self.folder.history, self.folder.figures)
+        except Exception as error:  # whatever it is: the run is complete without its pictures
+            log.warning("The figures could not be drawn (%s); python -m xr2text_core.figures draws them later.", error)
+
+    # -- small answers
+
+    def _accumulation(self) -> int:
+        """Micro-batches per step of each process: the effective batch stays."""
+        return -(-self.settings.effective_batch // (self.micro_batch * self.processes.count))
+
+    def _eta_s(self) -> float:
+        """Seconds to the end: the studies still to train on, and the validations still to come."""
+        progress = self.progress
+        left = (
+            self.plan.num_studies(progress.epoch) - progress.sums.num_studies + self.plan.studies_after(progress.epoch)
+        )
+        validations = self.settings.epochs - progress.epoch + 1
+        return left * progress.sums.train_s / progress.sums.num_studies + validations * self.progress.validation_s
+
+    def _is_asked_to_stop(self, stop: StopAfterStep) -> bool:
+        """One process that is asked stops them all, after the same step."""
+        stop.number = self.processes.most(stop.number)
+        return bool(stop)
+
+    def _device_name(self) -> str:
+        return device_name(self.parts.accelerator.device)
+
+    def _best(self) -> str:
+        return self.run_log.best(self.progress)
