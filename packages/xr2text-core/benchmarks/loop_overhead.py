@@ -23,10 +23,10 @@ import time
 import torch
 
 from xr2text_core.data.batches import Batch
+from xr2text_core.inference.evaluation import Evaluation
 from xr2text_core.machine.watch import MachineWatch
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.supervisor.signals import StopAfterStep
-from xr2text_core.training.evaluation import Evaluation
 from xr2text_core.training.optimizer import build_optimizer, make_state
 
 TARGET = 1.03

@@ -93,8 +93,8 @@ def ours(folder: Path, epochs: int) -> None:
     gc.disable()  # here and below as `python -m xr2text_core.train` does
     from timed import TimedTrainer
 
+    from xr2text_core.inference.evaluation import evaluate
     from xr2text_core.inference.trained import TrainedModel
-    from xr2text_core.training.evaluation import evaluate
 
     gc.freeze()
 

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from xr2text_core.inference.evaluation import Evaluation
 from xr2text_core.settings.arguments import parse_arguments, settings_of
 from xr2text_core.supervisor.signals import StopAfterStep
-from xr2text_core.training.evaluation import Evaluation
 from xr2text_core.training.trainer import Trainer
 
 

@@ -12,6 +12,7 @@ from xr2text_core import evaluate, generate
 from xr2text_core.data.batches import BatchMaker
 from xr2text_core.data.study import DatasetError
 from xr2text_core.drawing.names import draw_image
+from xr2text_core.inference import evaluation
 from xr2text_core.inference.comparison import same_studies_for, studies_to_score
 from xr2text_core.inference.trained import TrainedModel
 from xr2text_core.model.xr2text import XR2TextModel
@@ -19,7 +20,6 @@ from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.report.vocabulary import FINDINGS
 from xr2text_core.run.checkpoint import load_checkpoint, save_checkpoint
 from xr2text_core.settings.arguments import parse_arguments, settings_of
-from xr2text_core.training import evaluation
 from xr2text_core.training.trainer import Trainer
 
 CHECKPOINT = "checkpoints/best_model.pt"

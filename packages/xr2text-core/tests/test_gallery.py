@@ -21,7 +21,7 @@ from PIL import Image
 
 from xr2text_core import evaluate, gallery
 from xr2text_core.data.images.decode import read_image
-from xr2text_core.gallery import SHOWN_PX, Gallery, jpeg_uri, page
+from xr2text_core.inference.gallery import SHOWN_PX, Gallery, jpeg_uri, page
 from xr2text_core.metrics.clinical_f1 import clinical_statistics
 from xr2text_core.report.differences import differences
 from xr2text_core.report.vocabulary import FINDINGS, REGIONS

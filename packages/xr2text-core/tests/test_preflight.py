@@ -14,8 +14,9 @@ from huggingface_hub import constants
 from xr2text_core import preflight
 from xr2text_core.checks.hardware import Card, Check, TorchGpu
 from xr2text_core.checks.run import in_words
+from xr2text_core.checks.survey import Device, Findings, all_checks, quick_checks
 from xr2text_core.machine.nvml import GpuReading
-from xr2text_core.preflight import Device, Findings, all_checks, conclusion, main, quick_checks, table
+from xr2text_core.preflight import conclusion, main, table
 from xr2text_core.run.folder import RunFolder
 from xr2text_core.run.status import Status
 from xr2text_core.settings import arguments

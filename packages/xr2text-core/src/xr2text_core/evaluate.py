@@ -1,4 +1,4 @@
-"""Scores a checkpoint on a split, beside what needs no model at all, with intervals; or compares two checkpoints.
+"""Scores a checkpoint on a split beside baselines, with 95 % intervals; or compares two checkpoints.
 
 python -m xr2text_core.evaluate [--checkpoint checkpoints/best_model.pt] [--split test] [--against OTHER.pt]
 """
@@ -10,43 +10,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xr2text_core.metrics.protocols import PROTOCOLS, reference_lengths
+from xr2text_core.metrics import table
+from xr2text_core.metrics.protocols import PROTOCOLS
+from xr2text_core.metrics.published import published_table
+from xr2text_core.metrics.rows import warnings
+from xr2text_core.run.errors import UserError
 
 if TYPE_CHECKING:
-    from xr2text_core.data.batches import BatchMaker
-    from xr2text_core.inference.comparison import Scored
-    from xr2text_core.inference.trained import TrainedModel
-    from xr2text_core.metrics.bootstrap import PairedDifference
-    from xr2text_core.metrics.rows import Row, Yardstick
-    from xr2text_core.training.evaluation import Evaluation
+    from xr2text_core.inference.scoring import CheckpointScores
 
 NEIGHBOURS = 20_000  # training images for the nearest-neighbour row: bounds its memory to a few hundred MiB
-
-
-def generate_reports(trained: "TrainedModel", batches: "BatchMaker", options: argparse.Namespace) -> "Evaluation":
-    """Evaluate with the decoding that the command was asked for, with a progress bar."""
-    from xr2text_core.training.evaluation import evaluate
-
-    tokens = trained.settings.max_tokens
-    result = evaluate(trained.model, trained.tokenizer, batches, tokens, options.protocol, options.beams, True)
-    assert result is not None  # nobody asked it to stop
-    return result
-
-
-def row_names(checkpoint: Path, against: Path | None) -> tuple[str, str]:
-    """File names, or whole paths where the names are the same."""
-    if against is None or checkpoint.name != against.name:
-        return checkpoint.name, against.name if against else ""
-    return checkpoint.as_posix(), against.as_posix()
-
-
-def write_reports_file(path: Path, batches: "BatchMaker", candidates: Sequence[str]) -> None:
-    """Study, candidate and reference of every row: report text, so the file belongs where the data set belongs."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["study_id", "candidate", "reference"])
-        writer.writerows(zip(batches.studies.study_ids, candidates, batches.studies.references, strict=True))
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -76,110 +49,65 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse_arguments(arguments)
-    from xr2text_core.data.study import DatasetError
-    from xr2text_core.run.checkpoint import CheckpointError
+    from xr2text_core.inference.scoring import score_checkpoint
 
     try:
-        return score_checkpoint(options)
-    except (CheckpointError, DatasetError) as error:
+        scores = score_checkpoint(
+            options.checkpoint, options.split, options.protocol, options.beams, options.num_studies,
+            options.neighbours, options.root, options.against,
+        )  # fmt: skip
+    except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-
-
-def score_checkpoint(options: argparse.Namespace) -> int:
-    """Write the reports of one or two checkpoints, hold them against the references, show and save what comes out."""
-    from xr2text_core.inference.comparison import comparison_rows, studies_to_score
-    from xr2text_core.inference.trained import TrainedModel
-    from xr2text_core.metrics.published import published_table
-    from xr2text_core.metrics.rows import warnings
-
-    trained = TrainedModel.load(options.checkpoint)
-    settings = trained.settings
-    scored = studies_to_score(trained, options.split, options.num_studies, options.root, options.protocol)
-    result = generate_reports(trained, scored.batches, options)
-    name, other_name = row_names(options.checkpoint, options.against)
-    models = [scored.yardstick.row_with_intervals(name, result.candidates)]
-    theirs = reports_of_other(options, trained, scored) if options.against else []
-    if theirs:
-        models.append(scored.yardstick.row_with_intervals(other_name, theirs))
-    others = comparison_rows(trained, scored, result.candidates, options.neighbours)
-    about = about_table(options, settings.data, settings.section, scored.yardstick)
-
-    print(f"loss {result.loss:.4f}")
-    show_and_write(options, models, others, about)
-    if theirs:
-        compare(options, scored.yardstick.paired_differences(result.candidates, theirs), (name, other_name), about)
-    if options.save_reports:
-        write_reports_file(path_for(options, "reports"), scored.batches, result.candidates)
-    if options.published or settings.data == "mimic-cxr":
+    about = {"checkpoint": options.checkpoint.name, "split": options.split, "beams": str(options.beams), **scores.about}
+    show(scores, about)
+    write(options, scores, about)
+    if options.published or scores.settings.data == "mimic-cxr":
         print("\n" + published_table())
-    for line in warnings(models[0], others):
+    for line in warnings(scores.models[0], scores.others):
         print(f"warning: {line}", file=sys.stderr)
     return 0
 
 
-def show_and_write(
-    options: argparse.Namespace, models: "list[Row]", others: "list[Row]", about: dict[str, str]
-) -> None:
-    """The table of all rows, and the findings of the first model."""
-    from xr2text_core.metrics import table
-
-    print(table.say(about, models[0].scores.num_reports))
-    print(table.table([*models, *others]))
-    print(f"\nFindings that the rule labeler reads in references and in the reports of {models[0].name}:")
-    print(table.finding_table(models[0].clinical))
-    table.write_table(path_for(options, "scores"), [*models, *others], about)
-    table.write_findings(path_for(options, "scores", "_findings"), models, about)
-    print(f"written to {path_for(options, 'scores')} and ..._findings.csv")
+def show(scores: "CheckpointScores", about: dict[str, str]) -> None:
+    """The table of all rows, the findings of the first model, and the paired test of two."""
+    first, *second = scores.models
+    print(f"loss {scores.result.loss:.4f}")
+    print(table.say(about, first.scores.num_reports))
+    print(table.table([first, *second, *scores.others]))
+    print(f"\nFindings that the rule labeler reads in references and in the reports of {first.name}:")
+    print(table.finding_table(first.clinical))
+    for other in second:
+        print(f"\n{first.name} minus {other.name}, paired bootstrap over the same studies:")
+        print(table.paired_table(scores.differences))
 
 
-def compare(
-    options: argparse.Namespace,
-    differences: "dict[str, PairedDifference]",
-    names: tuple[str, str],
-    about: dict[str, str],
-) -> None:
-    """The paired test of two checkpoints."""
-    from xr2text_core.metrics import table
+def write(options: argparse.Namespace, scores: "CheckpointScores", about: dict[str, str]) -> None:
+    """The same as CSV files, and the reports where they were asked for."""
 
-    print(f"\n{names[0]} minus {names[1]}, paired bootstrap over the same studies:")
-    print(table.paired_table(differences))
-    path = path_for(options, "paired")
-    table.write_paired(path, differences, {"first": names[0], "second": names[1], **about})
-    print(f"written to {path}")
+    def path_for(kind: str, suffix: str = "") -> Path:
+        folder: Path = options.out
+        return folder / f"{kind}_{options.checkpoint.stem}_{options.split}{suffix}.csv"
 
-
-def path_for(options: argparse.Namespace, kind: str, suffix: str = "") -> Path:
-    folder: Path = options.out
-    return folder / f"{kind}_{options.checkpoint.stem}_{options.split}{suffix}.csv"
+    table.write_table(path_for("scores"), [*scores.models, *scores.others], about)
+    table.write_findings(path_for("scores", "_findings"), scores.models, about)
+    print(f"written to {path_for('scores')} and ..._findings.csv")
+    if scores.differences:
+        names = {"first": scores.models[0].name, "second": scores.models[1].name}
+        table.write_paired(path_for("paired"), scores.differences, {**names, **about})
+        print(f"written to {path_for('paired')}")
+    if options.save_reports:
+        write_reports(path_for("reports"), scores)
 
 
-def reports_of_other(options: argparse.Namespace, trained: "TrainedModel", scored: "Scored") -> list[str]:
-    """What the checkpoint --against writes for the same studies."""
-    from xr2text_core.inference.comparison import same_studies_for
-    from xr2text_core.inference.trained import TrainedModel
-
-    other = TrainedModel.load(options.against)
-    batches = same_studies_for(other, options.against, trained, scored, options.root)
-    return generate_reports(other, batches, options).candidates
-
-
-def about_table(options: argparse.Namespace, data: str, section: str, yardstick: "Yardstick") -> dict[str, str]:
-    """What stands in every row of every file, because a score without it says nothing."""
-    lengths = reference_lengths(yardstick.references, options.protocol)
-    return {
-        "checkpoint": options.checkpoint.name,
-        "data": data,
-        "split": options.split,
-        "section": section,
-        "protocol": options.protocol,
-        "beams": str(options.beams),
-        "reference_tokens_mean": f"{lengths.mean:.2f}",
-        "reference_tokens_median": f"{lengths.median:g}",
-        "reference_tokens_p95": f"{lengths.percentile_95:g}",
-        "reference_tokens_max": str(lengths.max),
-        "reference_share_cut": f"{lengths.share_cut:.4f}",
-    }
+def write_reports(path: Path, scores: "CheckpointScores") -> None:
+    """Study, candidate and reference of every row: report text, so the file belongs where the data set belongs."""
+    studies = scores.scored.batches.studies
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["study_id", "candidate", "reference"])
+        writer.writerows(zip(studies.study_ids, scores.result.candidates, studies.references, strict=True))
 
 
 if __name__ == "__main__":

@@ -10,14 +10,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from xr2text_core.run.figures import draw_figures
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m xr2text_core.figures", description=__doc__.splitlines()[0])
     parser.add_argument("--history", type=Path, default=Path("data/statistics/training_history.csv"))
     parser.add_argument("--out", type=Path, default=Path("data/statistics/figures"), help="folder of the PNG files")
     options = parser.parse_args(arguments)
+    from xr2text_core.run.figures import draw_figures
+
     try:
         for path in draw_figures(options.history, options.out):
             print(path)

@@ -9,12 +9,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from xr2text_core.data.images.formats import IMAGE_SUFFIXES
+from tqdm import tqdm
 
-if TYPE_CHECKING:
-    import numpy as np
+from xr2text_core.data.images.formats import IMAGE_SUFFIXES, Pixels
+from xr2text_core.run.errors import UserError
 
 NOT_A_DEVICE = "Research software, not a medical device: these reports must not be used in the care of a patient."
 IMAGES_AT_ONCE = 16
@@ -29,27 +28,6 @@ def images_under(places: Sequence[Path]) -> list[Path]:
         else:
             found.append(place)
     return found
-
-
-def draw_attention(
-    image: "np.ndarray[Any, Any]", maps: "np.ndarray[Any, Any]", regions: Sequence[str], path: Path
-) -> None:
-    """A picture of the image, and beside it where each region looked: uint8 (H, H), and maps (R, G, G)."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(12, 6.6), layout="constrained")
-    axes = figure.subplots(2, 4).ravel()
-    axes[0].imshow(image, cmap="gray", vmin=0, vmax=255)
-    axes[0].set_title("image")
-    extent = (0, image.shape[1], image.shape[0], 0)
-    for axis, region, attention in zip(axes[1:], regions, maps, strict=True):
-        axis.imshow(image, cmap="gray", vmin=0, vmax=255, extent=extent)
-        axis.imshow(attention, cmap="inferno", alpha=0.45, extent=extent, interpolation="bilinear")
-        axis.set_title(region)
-    for axis in axes:
-        axis.set_axis_off()
-    figure.suptitle("Where each region looked (the patient's right is on the left)")
-    figure.savefig(path, dpi=110)
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -67,20 +45,17 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse_arguments(arguments)
-    from tqdm import tqdm
-
-    from xr2text_core.inference.reports import reports_for
-    from xr2text_core.inference.trained import TrainedModel
-    from xr2text_core.run.checkpoint import CheckpointError
-
     paths = images_under(options.images)
     if not paths:
         places, endings = ", ".join(map(str, options.images)), ", ".join(IMAGE_SUFFIXES)
         print(f"error: no images in {places}; looked for {endings}", file=sys.stderr)
         return 2
+    from xr2text_core.inference.reports import reports_for
+    from xr2text_core.inference.trained import TrainedModel
+
     try:
         trained = TrainedModel.load(options.checkpoint)
-    except CheckpointError as error:
+    except UserError as error:
         print(f"error: --checkpoint {error}", file=sys.stderr)
         return 2
     print(NOT_A_DEVICE, file=sys.stderr)
@@ -95,20 +70,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
             tqdm.write(report if len(paths) == 1 else f"{path}: {report}")
             if options.attention:
                 target = options.attention if len(paths) == 1 else _numbered(options.attention, num_written)
+                from xr2text_core.inference.attention import draw_attention
+
                 draw_attention(image, maps, trained.model.config.regions, target)
     return 0 if num_written == len(paths) else 2
 
 
-def _read(paths: Sequence[Path], size: int) -> dict[Path, "np.ndarray[Any, Any]"]:
+def _read(paths: Sequence[Path], size: int) -> dict[Path, Pixels]:
     """The images that can be read; the others are named."""
     from xr2text_core.data.images.decode import read_image
-    from xr2text_core.data.images.formats import ImageError
 
     images = {}
     for path in paths:
         try:
             images[path] = read_image(str(path), size)
-        except ImageError as error:
+        except UserError as error:
             print(f"error: {error}", file=sys.stderr)
     return images
 

@@ -59,7 +59,7 @@ def train(options: argparse.Namespace) -> int:
     with paused_garbage_collection():  # imports and data make many objects and no garbage
         from xr2text_core.checks.run import continues
         from xr2text_core.checks.survey import is_ready
-        from xr2text_core.training.step import ADVICE, is_out_of_memory
+        from xr2text_core.machine.memory import ADVICE, is_out_of_memory
         from xr2text_core.training.trainer import Trainer
 
         gc.freeze()  # what was imported is here to stay; searching it for garbage takes half a second

@@ -8,7 +8,7 @@ import pytest
 
 from xr2text_core.metrics import table
 from xr2text_core.metrics.published import published_table
-from xr2text_core.metrics.rows import CONSTANT, SHUFFLED, Yardstick, trivial_rows, warnings
+from xr2text_core.metrics.rows import CONSTANT, SHUFFLED, References, trivial_rows, warnings
 from xr2text_core.metrics.scores import score_reports
 
 NORMAL = "The heart is normal in size. The lungs are clear."
@@ -23,7 +23,7 @@ REFERENCES = [
     "Both lungs are hyperinflated. No consolidation is seen.",
 ]
 TRAIN = [NORMAL, NORMAL, "There is a right pneumothorax.", "The heart is enlarged. No effusion."]
-YARDSTICK = Yardstick(REFERENCES, "clean-full")
+YARDSTICK = References(REFERENCES, "clean-full")
 
 
 def test_a_model_that_gives_everybody_one_report_is_warned_about() -> None:
@@ -56,7 +56,7 @@ def test_the_constant_is_picked_on_the_validation_references_not_on_those_that_a
 
 def test_rows_that_cannot_be_had_are_left_out() -> None:
     assert [row.name for row in trivial_rows(YARDSTICK, REFERENCES, [], [])] == [SHUFFLED]
-    single = Yardstick(REFERENCES[:1], "clean-full")
+    single = References(REFERENCES[:1], "clean-full")
     assert SHUFFLED not in [row.name for row in trivial_rows(single, REFERENCES[:1], TRAIN, [])]
 
 
@@ -72,7 +72,7 @@ def test_intervals_hold_the_scores_of_the_row() -> None:
 
 
 def test_without_an_abnormal_reference_there_is_no_abnormal_interval() -> None:
-    row = Yardstick([NORMAL, NORMAL], "clean-full").row_with_intervals("m.pt", [NORMAL, NORMAL])
+    row = References([NORMAL, NORMAL], "clean-full").row_with_intervals("m.pt", [NORMAL, NORMAL])
     assert "clinical_f1_abnormal" not in row.intervals and row.clinical.macro_abnormal == 0
     assert "m.pt" in table.table([row])
 

@@ -10,11 +10,11 @@ from torch.nn import functional
 from transformers.modeling_outputs import BaseModelOutput
 
 from xr2text_core.data.batches import BatchMaker, ReadyStudies
+from xr2text_core.inference import evaluation
 from xr2text_core.model.build import build_model
 from xr2text_core.model.generation import write_reports, write_tokens
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
-from xr2text_core.training import evaluation
 
 STUDIES, VISUAL_TOKENS, MAX_TOKENS = 24, 20, 24
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from xr2text_core.run.folder import RunFolder
+from xr2text_core.run.folder import RunError, RunFolder
 
 
 def fill(folder: RunFolder, text: str) -> None:
@@ -24,7 +24,7 @@ def contents(folder: Path) -> list[str]:
     "name", ["..", "../other", "a/b", "a\\b", "/tmp/x", ".hidden", "-rf", "a b", "a\n", "é", "C:x"]
 )
 def test_a_run_name_that_could_lead_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ValueError, match="--run"):
+    with pytest.raises(RunError, match="--run"):
         RunFolder.under(tmp_path, name)
 
 

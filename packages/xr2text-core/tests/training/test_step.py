@@ -9,9 +9,10 @@ import torch
 from accelerate import Accelerator
 
 from xr2text_core.data.batches import Batch, BatchMaker
+from xr2text_core.machine.memory import OutOfMemory, is_out_of_memory
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.training.optimizer import make_state
-from xr2text_core.training.step import OutOfMemory, Stepper, StepResult, is_out_of_memory
+from xr2text_core.training.step import Stepper, StepResult
 
 Weights = dict[str, torch.Tensor]
 

@@ -45,15 +45,15 @@ from xr2text_core.checks.run import (
     without_card,
 )
 from xr2text_core.checks.speed import Sample, Speed, draw_sample, measure_speed
-from xr2text_core.data.sources import read_dataset
+from xr2text_core.data.readers.sources import read_dataset
 from xr2text_core.data.study import DatasetError
+from xr2text_core.machine.memory import OutOfMemory
 from xr2text_core.machine.nvml import GpuReading, driver_versions, read_gpus
 from xr2text_core.machine.power import read_power
 from xr2text_core.model.build import WeightsError
 from xr2text_core.model.config import XR2TextConfig
 from xr2text_core.settings.settings import Settings
 from xr2text_core.training.device import driver_spills
-from xr2text_core.training.step import OutOfMemory
 
 Show = Callable[[str], None]
 log = logging.getLogger("xr2text_core.train")

@@ -12,7 +12,7 @@ from xr2text_core.inference.features import mean_features, training_batches
 from xr2text_core.inference.trained import TrainedModel
 from xr2text_core.metrics.baselines import nearest_neighbour
 from xr2text_core.metrics.protocols import get_protocol, training_vocabulary
-from xr2text_core.metrics.rows import Row, Yardstick, trivial_rows
+from xr2text_core.metrics.rows import References, Row, trivial_rows
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Scored:
     dataset: Dataset
     studies: list[Study]
     batches: BatchMaker
-    yardstick: Yardstick
+    references: References
     train: list[str]
     val: list[str]
 
@@ -38,8 +38,8 @@ def studies_to_score(trained: TrainedModel, split: str, num_studies: int, root: 
     )
     keeps_all_words = get_protocol(protocol).min_word_count == 1
     vocabulary = None if keeps_all_words else training_vocabulary(train, protocol)
-    yardstick = Yardstick(batches.studies.references, protocol, vocabulary)
-    return Scored(dataset, studies, batches, yardstick, train, val)
+    references = References(batches.studies.references, protocol, vocabulary)
+    return Scored(dataset, studies, batches, references, train, val)
 
 
 def comparison_rows(trained: TrainedModel, scored: Scored, candidates: Sequence[str], neighbours: int) -> list[Row]:
@@ -47,7 +47,7 @@ def comparison_rows(trained: TrainedModel, scored: Scored, candidates: Sequence[
 
     `neighbours` training images at most are searched for the nearest; 0 leaves that row out.
     """
-    rows = trivial_rows(scored.yardstick, candidates, scored.train, scored.val)
+    rows = trivial_rows(scored.references, candidates, scored.train, scored.val)
     if neighbours and scored.train:
         rows.append(_neighbour_row(trained, scored, neighbours))
     if trained.settings.data == "phantom":
@@ -83,11 +83,11 @@ def _neighbour_row(trained: TrainedModel, scored: Scored, most: int) -> Row:
     reports = nearest_neighbour(
         mean_features(trained, known), known.studies.references, mean_features(trained, scored.batches)
     )
-    return scored.yardstick.row(f"nearest of {len(known.studies)} train images", reports)
+    return scored.references.row(f"nearest of {len(known.studies)} train images", reports)
 
 
 def _ceiling_row(scored: Scored, section: str) -> Row:
     """What the phantom's own writer says about the same scenes in its commonest wording: nobody can do much better."""
     images = scored.batches.studies.images
     candidates = [commonest_report(named_scene(name)).section(section) for name in images]
-    return scored.yardstick.row("ceiling: phantom's own writer", candidates)
+    return scored.references.row("ceiling: phantom's own writer", candidates)

@@ -66,7 +66,7 @@ def paired_bootstrap(
     seed: int = 0,
 ) -> dict[str, PairedDifference]:
     """Compare two lists of candidates for the same references: both are scored on the same drawn studies each time."""
-    statistics = [report_statistics(said, references, protocol, vocabulary=vocabulary) for said in (first, second)]
+    statistics = [report_statistics(each, references, protocol, vocabulary=vocabulary) for each in (first, second)]
     values = np.subtract(*(measures_from_sums(rows.sum(axis=0), len(rows)) for rows in statistics))
     drawn = np.subtract(
         *(_resampled(rows, num_resamples, seed) for rows in statistics)

@@ -32,51 +32,51 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Yardstick:
-    """What reports are held against: the references, the protocol, and the words it keeps (None: all)."""
+class References:
+    """The reports to compare with, the protocol, and the words that it keeps (None: all)."""
 
-    references: Sequence[str]
+    texts: Sequence[str]
     protocol: str
     vocabulary: Collection[str] | None = None
 
     def row(self, name: str, candidates: Sequence[str]) -> Row:
         """Score one report per reference."""
-        scores = score_reports(candidates, self.references, self.protocol, vocabulary=self.vocabulary)
-        return Row(name, scores, clinical_f1(candidates, self.references))
+        scores = score_reports(candidates, self.texts, self.protocol, vocabulary=self.vocabulary)
+        return Row(name, scores, clinical_f1(candidates, self.texts))
 
     def row_with_intervals(self, name: str, candidates: Sequence[str]) -> Row:
         """The same with bootstrap intervals: how far scores move with the studies, not with another training."""
         row = self.row(name, candidates)
-        intervals = bootstrap_intervals(candidates, self.references, self.protocol, vocabulary=self.vocabulary)
-        pairs = zip(candidates, self.references, strict=True)
+        intervals = bootstrap_intervals(candidates, self.texts, self.protocol, vocabulary=self.vocabulary)
+        pairs = zip(candidates, self.texts, strict=True)
         abnormal = [pair for pair in pairs if not label_report(pair[1]).is_normal]
         if abnormal:
-            said, true = [pair[0] for pair in abnormal], [pair[1] for pair in abnormal]
-            intervals["clinical_f1_abnormal"] = bootstrap_intervals(said, true, self.protocol)["clinical_f1"]
+            ours, theirs = [pair[0] for pair in abnormal], [pair[1] for pair in abnormal]
+            intervals["clinical_f1_abnormal"] = bootstrap_intervals(ours, theirs, self.protocol)["clinical_f1"]
         return Row(name, row.scores, row.clinical, intervals)
 
     def paired_differences(self, first: Sequence[str], second: Sequence[str]) -> dict[str, PairedDifference]:
         """First minus second list of reports for the same studies, by measure."""
-        return paired_bootstrap(first, second, self.references, self.protocol, vocabulary=self.vocabulary)
+        return paired_bootstrap(first, second, self.texts, self.protocol, vocabulary=self.vocabulary)
 
 
 def trivial_rows(
-    yardstick: Yardstick, candidates: Sequence[str], train: Sequence[str], val: Sequence[str]
+    references: References, candidates: Sequence[str], train: Sequence[str], val: Sequence[str]
 ) -> list[Row]:
     """Reports written without looking, and the model's own reports given to other studies.
 
     The constant is the training report that does best on `val`, never on the references that are scored. Rows that
     cannot be had (no training reports, one study only) are left out.
     """
-    num_studies = len(yardstick.references)
+    num_studies = len(references.texts)
     written: dict[str, Sequence[str]] = {}
     if num_studies > 1:
         written[SHUFFLED] = baselines.shuffled(candidates, seed=0)
     if train:
-        written[CONSTANT] = [baselines.best_constant(train, val or train, yardstick.protocol)] * num_studies
+        written[CONSTANT] = [baselines.best_constant(train, val or train, references.protocol)] * num_studies
         written["most frequent report"] = [baselines.most_frequent(train)] * num_studies
         written["random training report"] = baselines.random_reports(train, num_studies, seed=0)
-    return [yardstick.row(name, reports) for name, reports in written.items()]
+    return [references.row(name, reports) for name, reports in written.items()]
 
 
 def warnings(model: Row, others: Sequence[Row]) -> list[str]:

@@ -43,9 +43,9 @@ def score_reports(
 
     `vocabulary` (see `training_vocabulary`) makes other words of the references <unk>, as the R2Gen protocols do.
     """
-    said, statistics = _tokenize_and_count(candidates, references, protocol, vocabulary)
+    tokens, statistics = _tokenize_and_count(candidates, references, protocol, vocabulary)
     sums = statistics.sum(axis=0)
-    times_said = Counter(map(tuple, said))
+    counts = Counter(map(tuple, tokens))
     candidate_tokens, reference_tokens = sums[bleu.NUM_COLUMNS - 2 : bleu.NUM_COLUMNS]
     bleu_1, bleu_2, bleu_3, bleu_4, rouge_l, cider, macro = map(float, measures_from_sums(sums, len(candidates)))
     return Scores(
@@ -56,9 +56,9 @@ def score_reports(
         rouge_l=rouge_l,
         cider=cider,
         clinical_f1=macro,
-        distinct_reports=len(times_said),
+        distinct_reports=len(counts),
         num_reports=len(candidates),
-        commonest_share=max(times_said.values()) / len(candidates),
+        commonest_share=max(counts.values()) / len(candidates),
         length_ratio=float(candidate_tokens / max(1, reference_tokens)),
     )
 
@@ -90,15 +90,15 @@ def _tokenize_and_count(
     """The tokens of the candidates, and the statistics of all studies, (N, C)."""
     check_pairs(candidates, references)
     rules = get_protocol(protocol)
-    said = tokenize_candidates(candidates, rules)
-    true = tokenize_references(references, rules, vocabulary)
-    ngrams = count_ngrams(said, true)
+    ours = tokenize_candidates(candidates, rules)
+    theirs = tokenize_references(references, rules, vocabulary)
+    ngrams = count_ngrams(ours, theirs)
     statistics = np.column_stack(
         [
-            bleu.bleu_statistics(said, true, ngrams),
-            rouge_l_each(said, true, rules.rouge_beta),
-            cider_each(said, true, ngrams),
+            bleu.bleu_statistics(ours, theirs, ngrams),
+            rouge_l_each(ours, theirs, rules.rouge_beta),
+            cider_each(ours, theirs, ngrams),
             clinical_f1.clinical_statistics(candidates, references),
         ]
     )
-    return said, statistics
+    return ours, statistics

@@ -1,11 +1,11 @@
 """The curves of a run, drawn from its history: losses, scores and learning rate, with the stages of the curriculum."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 FIGURES = {
     "losses": (("train_loss", "training"), ("val_loss", "validation")),
@@ -17,9 +17,6 @@ Y_LABELS = {"losses": "token cross-entropy (nats)", "scores": "score (0 to 1)", 
 
 def draw_figures(history: Path, folder: Path) -> list[Path]:
     """Write one PNG per figure; raises FileNotFoundError or ValueError where the history has no rows."""
-    import matplotlib as mpl
-    import pandas as pd
-
     mpl.use("Agg")
     rows = pd.read_csv(history)
     if rows.empty:
@@ -28,9 +25,7 @@ def draw_figures(history: Path, folder: Path) -> list[Path]:
     return [_draw(rows, name, folder / f"{name}.png") for name in FIGURES]
 
 
-def _draw(rows: "pd.DataFrame", name: str, path: Path) -> Path:
-    from matplotlib.figure import Figure
-
+def _draw(rows: pd.DataFrame, name: str, path: Path) -> Path:
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.add_subplot()
     for column, label in FIGURES[name]:
@@ -49,7 +44,7 @@ def _draw(rows: "pd.DataFrame", name: str, path: Path) -> Path:
     return path
 
 
-def _mark_stages(axes: "Axes", rows: "pd.DataFrame") -> None:
+def _mark_stages(axes: Axes, rows: pd.DataFrame) -> None:
     """A dashed line where a stage begins, its name above."""
     for stage, first in rows.groupby("stage", sort=False)["epoch"].min().items():
         if first > rows["epoch"].min():

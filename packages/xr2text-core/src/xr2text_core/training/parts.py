@@ -10,6 +10,7 @@ from accelerate import Accelerator
 from xr2text_core import __version__
 from xr2text_core.data.batches import BatchMaker
 from xr2text_core.inference.trained import model_of_sizes, reading, tokenizer_from
+from xr2text_core.machine.processes import Processes
 from xr2text_core.model.build import build_model
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
@@ -22,7 +23,6 @@ from xr2text_core.training.device import open_device
 from xr2text_core.training.optimizer import build_optimizer, make_state
 from xr2text_core.training.plan import Plan
 from xr2text_core.training.prepared import PreparedData, prepare_data
-from xr2text_core.training.processes import Processes
 from xr2text_core.training.progress import Progress
 from xr2text_core.training.step import Stepper
 

@@ -1,9 +1,7 @@
 """One step: one optimizer update over the effective batch, in as many micro-batches as the memory asks for."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 import torch
 from accelerate import Accelerator
@@ -11,20 +9,12 @@ from torch import Tensor
 
 from xr2text_core.data.batches import Batch
 from xr2text_core.data.randomness import step_seed
+from xr2text_core.machine.memory import ADVICE, OutOfMemory, if_it_fits
+from xr2text_core.machine.processes import ALONE, Processes
 from xr2text_core.model.xr2text import XR2TextModel
-from xr2text_core.run.errors import UserError
 from xr2text_core.training.optimizer import forget_moved
-from xr2text_core.training.processes import ALONE, Processes
-
-Result = TypeVar("Result")
 
 MAX_GRAD_NORM = 1.0
-OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "ALLOC_FAILED")  # the host's allocator, cuBLAS, cuDNN
-ADVICE = "close other programs on the GPU, or use a smaller --image-size, --max-tokens or --encoder"
-
-
-class OutOfMemory(UserError):
-    """Not even one study fits into the memory of the device; the message says what to change."""
 
 
 @dataclass(frozen=True)
@@ -120,23 +110,3 @@ class Stepper:
     def _move(self) -> bool:
         self.optimizer.step()
         return True
-
-
-def if_it_fits(action: Callable[[], Result]) -> Result | None:
-    """What `action` returns, or None when the memory did not suffice.
-
-    The caller recovers, not the `except` here: an exception keeps the tensors of the failed attempt alive.
-    """
-    try:
-        return action()
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        return None
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a device or the host had no memory left. A broken GPU raises the same class, with other words."""
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in OUT_OF_MEMORY)

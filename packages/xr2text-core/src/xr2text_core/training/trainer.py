@@ -9,12 +9,13 @@ from typing import Any
 import torch
 from tqdm.auto import tqdm
 
+from xr2text_core.inference.evaluation import Evaluation, evaluate
 from xr2text_core.inference.trained import TrainedModel, reading, settings_from
 from xr2text_core.machine.garbage import settled_objects
 from xr2text_core.machine.keep_awake import keep_awake
+from xr2text_core.machine.processes import Processes
 from xr2text_core.machine.watch import MachineWatch
 from xr2text_core.run.checkpoint import Checkpoint, load_checkpoint
-from xr2text_core.run.figures import draw_figures
 from xr2text_core.run.folder import RunError, RunFolder
 from xr2text_core.run.history import EpochRow, rows_up_to
 from xr2text_core.settings.settings import Settings
@@ -22,10 +23,8 @@ from xr2text_core.supervisor.signals import StopAfterStep
 from xr2text_core.training.checkpoints import Checkpoints, find_checkpoint, is_whole
 from xr2text_core.training.description import announce, describe_run, epoch_row
 from xr2text_core.training.device import device_name, watch_machine
-from xr2text_core.training.evaluation import Evaluation, evaluate
 from xr2text_core.training.optimizer import decoder_rate, rate_factor, set_rate
 from xr2text_core.training.parts import build_parts
-from xr2text_core.training.processes import Processes
 from xr2text_core.training.progress import NO_SCORE, Progress
 from xr2text_core.training.run_log import open_run
 from xr2text_core.training.step import StepResult
@@ -271,6 +270,8 @@ class Trainer:
 
     def _draw(self) -> None:
         try:
+            from xr2text_core.run.figures import draw_figures  # matplotlib and pandas: only at the end
+
             draw_figures(self.folder.history, self.folder.figures)
         except Exception as error:  # whatever it is: the run is complete without its pictures
             log.warning("The figures could not be drawn (%s); python -m xr2text_core.figures draws them later.", error)

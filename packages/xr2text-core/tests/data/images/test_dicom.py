@@ -269,6 +269,7 @@ def test_a_missing_decoder_is_named_with_its_transfer_syntax(
 def test_without_pydicom_the_error_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = save(film(RAMP), tmp_path / "a.dcm")
     monkeypatch.setitem(sys.modules, "pydicom", None)
+    monkeypatch.delitem(sys.modules, "xr2text_core.data.images.dicom", raising=False)
     with pytest.raises(ImageError, match=r'a\.dcm: .*pip install -e "packages/xr2text-core\[dicom\]"'):
         read_image(str(path), SIDE)
 
@@ -277,6 +278,7 @@ def test_an_image_is_tried_again_once_the_package_is_there(tmp_path: Path, monke
     name = str(save(film(RAMP), tmp_path / "a.dcm"))
     with monkeypatch.context() as without:
         without.setitem(sys.modules, "pydicom", None)
+        without.delitem(sys.modules, "xr2text_core.data.images.dicom", raising=False)
         assert "pip install" in build_cache(tmp_path / "cache", [name], SIDE, workers=1).unreadable[name]
     cache = build_cache(tmp_path / "cache", [name], SIDE, workers=1)
     assert cache.unreadable == {}

@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from xr2text_core.data.images.dicom import read_dicom
-from xr2text_core.data.images.formats import DICOM_SUFFIXES, IMAGE_SUFFIXES, ImageError, Pixels
+from xr2text_core.data.images.formats import DICOM_SUFFIXES, IMAGE_SUFFIXES, INSTALL, ImageError, Pixels
 from xr2text_core.drawing.names import PREFIX, draw_image
 
 INTERPOLATION = "bicubic"  # antialiased: Pillow widens the filter by the scale when it shrinks
 CODE_VERSION = 1  # raise it when the pixels change, so that older caches are built anew
+EXTRA = f'{INSTALL} -e "packages/xr2text-core[dicom]" (or: {INSTALL} pydicom pylibjpeg pylibjpeg-openjpeg)'
 DICOM_MARK = b"DICM"  # behind 128 bytes that mean nothing
 REDUCING_GAP = 3.0  # shrink by whole numbers first, to 3 x the wanted size: faster, and no difference is seen
 
@@ -75,6 +75,10 @@ def is_dicom(name: str) -> bool:
 def _opened(name: str) -> Image.Image:
     if not is_dicom(name):
         return Image.open(name)
+    try:
+        from xr2text_core.data.images.dicom import read_dicom  # only now: pydicom is optional
+    except ImportError as error:
+        raise ImageError(f"{name}: DICOM files need pydicom: {EXTRA}") from error
     return read_dicom(name)
 
 

@@ -8,18 +8,20 @@ another contrast in the other. Numbers in brackets are sections of the DICOM sta
 import logging
 import math
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+from pydicom import Dataset, dcmread
+from pydicom.errors import InvalidDicomError
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.pixels.processing import apply_color_lut
+from pydicom.pixels.utils import pixel_array
+from pydicom.uid import JPEGExtended12Bit
 
 from xr2text_core.data.images.formats import INSTALL, ImageError
 
-if TYPE_CHECKING:
-    from pydicom import Dataset
-
-EXTRA = f'{INSTALL} -e "packages/xr2text-core[dicom]" (or: {INSTALL} pydicom pylibjpeg pylibjpeg-openjpeg)'
 UNUSED = "gdcm"  # on one damaged file in 10 to 100 it ends the whole process (docs/decisions/0007-dicom-decoders.md)
 
 Stored = npt.NDArray[np.integer]
@@ -30,12 +32,6 @@ logger = logging.getLogger(__name__)
 
 def read_dicom(name: str) -> Image.Image:
     """The first frame of a DICOM file in full size, mode L. Raises ImageError."""
-    try:
-        from pydicom import dcmread
-        from pydicom.errors import InvalidDicomError
-        from pydicom.pixels.utils import pixel_array
-    except ImportError as error:
-        raise ImageError(f"{name}: DICOM files need pydicom: {EXTRA}") from error
     try:
         dataset = dcmread(name)
         plugin = _decoding_plugin(name, dataset)
@@ -50,11 +46,8 @@ def read_dicom(name: str) -> Image.Image:
         raise ImageError(f"{name}: {_reason(name, error)}") from error
 
 
-def _decoding_plugin(name: str, dataset: "Dataset") -> str:
+def _decoding_plugin(name: str, dataset: Dataset) -> str:
     """What decompresses the file, "" for an uncompressed one. ImageError where nothing here does, or without pixels."""
-    from pydicom.pixels.decoders.base import get_decoder
-    from pydicom.uid import JPEGExtended12Bit
-
     if "PixelData" not in dataset:
         raise ImageError(f"{name}: the DICOM file holds no picture (no Pixel Data; was it cut short?)")
     syntax = dataset.file_meta.TransferSyntaxUID
@@ -72,10 +65,8 @@ def _decoding_plugin(name: str, dataset: "Dataset") -> str:
     return max(plugins, default="")  # pylibjpeg before pydicom and pillow
 
 
-def _grey(pixels: Stored, dataset: "Dataset") -> Image.Image:
+def _grey(pixels: Stored, dataset: Dataset) -> Image.Image:
     """Stored values (H, W), or (H, W, 3) in colour, as a grey picture."""
-    from pydicom.pixels.processing import apply_color_lut
-
     if dataset.PhotometricInterpretation == "PALETTE COLOR":
         pixels = apply_color_lut(pixels, dataset)
     if pixels.ndim == 3:
@@ -92,7 +83,7 @@ def _grey(pixels: Stored, dataset: "Dataset") -> Image.Image:
     return Image.fromarray(shown)
 
 
-def _is_padding(pixels: Stored, dataset: "Dataset") -> npt.NDArray[np.bool_]:
+def _is_padding(pixels: Stored, dataset: Dataset) -> npt.NDArray[np.bool_]:
     """What lies around the film [C.7.5.1.1.2]: shown black, whatever the window. None where all pixels say so."""
     value = dataset.get("PixelPaddingValue")
     if value is None:
@@ -102,7 +93,7 @@ def _is_padding(pixels: Stored, dataset: "Dataset") -> npt.NDArray[np.bool_]:
     return is_padding & (not is_padding.all())
 
 
-def _shades(stored: Stored, dataset: "Dataset") -> npt.NDArray[np.uint8]:
+def _shades(stored: Stored, dataset: Dataset) -> npt.NDArray[np.uint8]:
     """The grey, 0 black to 255 white, of each stored value."""
     values = _rescaled(stored, dataset)
     brightness = _windowed(values, dataset)
@@ -113,7 +104,7 @@ def _shades(stored: Stored, dataset: "Dataset") -> npt.NDArray[np.uint8]:
     return np.rint(255 * brightness).astype(np.uint8)
 
 
-def _rescaled(stored: Stored, dataset: "Dataset") -> Floats:
+def _rescaled(stored: Stored, dataset: Dataset) -> Floats:
     """What the stored values mean [C.11.1]."""
     if tables := dataset.get("ModalityLUTSequence"):
         return _looked_up(stored, tables[0], dataset)
@@ -121,7 +112,7 @@ def _rescaled(stored: Stored, dataset: "Dataset") -> Floats:
     return stored.astype(np.float64) * float(slope) + float(intercept)
 
 
-def _windowed(values: Floats, dataset: "Dataset") -> Floats | None:
+def _windowed(values: Floats, dataset: Dataset) -> Floats | None:
     """Brightness, 0..1, by the first table or window of the file [C.11.2]; None where there is none that is sound."""
     if tables := dataset.get("VOILUTSequence"):
         brightest = float(2 ** tables[0].LUTDescriptor[2] - 1)
@@ -137,7 +128,7 @@ def _windowed(values: Floats, dataset: "Dataset") -> Floats | None:
     return brightness
 
 
-def _looked_up(values: npt.NDArray[Any], table: "Dataset", dataset: "Dataset") -> Floats:
+def _looked_up(values: npt.NDArray[Any], table: Dataset, dataset: Dataset) -> Floats:
     """What a lookup table makes of the values; those outside it get its first or last entry."""
     num_entries, first, _ = table.LUTDescriptor
     entries = table.LUTData
@@ -147,7 +138,7 @@ def _looked_up(values: npt.NDArray[Any], table: "Dataset", dataset: "Dataset") -
     return np.asarray(entries[np.clip(np.rint(values - first), 0, len(entries) - 1).astype(np.intp)])
 
 
-def _first(dataset: "Dataset", name: str) -> float:
+def _first(dataset: Dataset, name: str) -> float:
     """The first of the values of an element; NaN where it has none."""
     element = dataset.get(name)
     if element is None:

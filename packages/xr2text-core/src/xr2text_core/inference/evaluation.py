@@ -10,12 +10,12 @@ import torch
 from tqdm.auto import tqdm
 
 from xr2text_core.data.batches import Batch, BatchMaker
+from xr2text_core.machine.memory import ADVICE, OutOfMemory, if_it_fits
+from xr2text_core.machine.processes import ALONE, Processes
 from xr2text_core.metrics.scores import Scores, score_reports
 from xr2text_core.model.generation import write_reports
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
-from xr2text_core.training.processes import ALONE, Processes
-from xr2text_core.training.step import ADVICE, OutOfMemory, if_it_fits
 
 EVALUATION_BATCH = {"cpu": 64, "cuda": 16}  # reports at once: the logits of a long batch are what fills a small card
 

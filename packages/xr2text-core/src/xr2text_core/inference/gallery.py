@@ -1,0 +1,167 @@
+"""The page of the gallery: images, references and candidates side by side, findings, and where regions looked."""
+
+import argparse
+import base64
+import hashlib
+import html
+import io
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import resources
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from tqdm import tqdm
+
+from xr2text_core import __version__
+from xr2text_core.data.images.decode import read_image
+from xr2text_core.inference.comparison import Scored, studies_to_score
+from xr2text_core.inference.reports import WrittenReports, reports_for
+from xr2text_core.inference.trained import TrainedModel
+from xr2text_core.metrics.clinical_f1 import clinical_statistics
+from xr2text_core.metrics.protocols import describe
+from xr2text_core.metrics.scores import MEASURES, measures_from_sums, report_statistics
+from xr2text_core.report.differences import differences
+
+IMAGES_AT_ONCE = 16
+SHOWN_PX = 384  # side of the images on the page
+JPEG_QUALITY = 80  # with this, about 20 kB each
+SHOWN_SCORES = (
+    ("BLEU-1", "bleu_1", ".3f"),
+    ("BLEU-4", "bleu_4", ".3f"),
+    ("ROUGE-L", "rouge_l", ".3f"),
+    ("CIDEr", "cider", ".2f"),
+    ("rule-label F1", "clinical_f1", ".3f"),
+    ("distinct reports", "distinct_reports", "d"),
+)
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """What the page shows, as page/gallery.js takes it: values that become JSON."""
+
+    about: list[tuple[str, str]]  # name and value
+    scores: list[tuple[str, str]]
+    regions: list[str]
+    findings: list[str]
+    studies: list[dict[str, Any]]
+
+
+def gallery_page(options: argparse.Namespace) -> tuple[str, int]:
+    """The page for what the command was asked for, as HTML, and how many studies it shows."""
+    trained = TrainedModel.load(options.checkpoint)
+    scored = studies_to_score(trained, options.split, options.num_studies, options.root, options.protocol)
+    return page(gather(trained, scored, options)), len(scored.batches.studies)
+
+
+def gather(trained: TrainedModel, scored: Scored, options: argparse.Namespace) -> Gallery:
+    """Write the reports of the scored studies and hold them against their references."""
+    written = write_all(trained, scored, options.beams)
+    row = scored.references.row(options.checkpoint.name, written.reports)
+    return Gallery(
+        about=about(trained, scored, options),
+        scores=[(title, f"{getattr(row.scores, name):{form}}") for title, name, form in SHOWN_SCORES],
+        regions=trained.model.config.regions,
+        findings=trained.model.config.findings,
+        studies=[
+            {**texts, **seen} for texts, seen in zip(compared(scored, written), looked_at(scored, written), strict=True)
+        ],
+    )
+
+
+def about(trained: TrainedModel, scored: Scored, options: argparse.Namespace) -> list[tuple[str, str]]:
+    """What the numbers of the page were made from and how."""
+    settings = trained.settings
+    num_shown, num_all = len(scored.batches.studies), len(scored.dataset.split(options.split))
+    return [
+        ("checkpoint", f"{options.checkpoint.name} of run {settings.run}" if settings.run else options.checkpoint.name),
+        ("data", f"{settings.data}, {options.split} split, {num_shown} of {num_all} studies"),
+        ("section", settings.section),
+        ("decoding", f"beam {options.beams}" if options.beams > 1 else "greedy"),
+        ("protocol", describe(options.protocol)),
+        ("made", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, xr2text-core {__version__}"),
+    ]
+
+
+def write_all(trained: TrainedModel, scored: Scored, num_beams: int) -> WrittenReports:
+    """Reports of all scored studies, from the very pixels that the scores of `evaluate` are made from."""
+    names = scored.batches.studies.images
+    starts = range(0, len(names), IMAGES_AT_ONCE)
+    parts = [
+        reports_for(trained, list(scored.batches.cache.images(names[start : start + IMAGES_AT_ONCE])), num_beams)
+        for start in tqdm(starts, "Writing reports", unit="batch", disable=None, leave=False)
+    ]
+    return WrittenReports(
+        [report for part in parts for report in part.reports],
+        np.concatenate([part.attention for part in parts]),
+        np.concatenate([part.suspected for part in parts]),
+    )
+
+
+def compared(scored: Scored, written: WrittenReports) -> list[dict[str, Any]]:
+    """Of each study: both texts in runs that differ or not, scores, and findings as `clinical_f1` counts them."""
+    candidates, references = written.reports, scored.references.texts
+    vocabulary = scored.references.vocabulary
+    statistics = report_statistics(candidates, references, scored.references.protocol, vocabulary=vocabulary)
+    measures = measures_from_sums(statistics, 1)  # (N, measures), each study a corpus of its own
+    counted = np.split(clinical_statistics(candidates, references) > 0, 3, axis=1)  # three of (N, F)
+    rows = []
+    for index, (reference, candidate) in enumerate(zip(references, candidates, strict=True)):
+        reference_runs, candidate_runs = differences(reference, candidate)
+        agreed, invented, missed = (np.flatnonzero(each[index]).tolist() for each in counted)
+        rows.append(
+            {
+                "reference": reference_runs,
+                "candidate": candidate_runs,
+                "agreed": agreed,
+                "missed": missed,
+                "invented": invented,
+                **{name: round(float(measures[index, MEASURES.index(name)]), 4) for name in ("bleu_4", "rouge_l")},
+            }
+        )
+    return rows
+
+
+def looked_at(scored: Scored, written: WrittenReports) -> list[dict[str, Any]]:
+    """Of each study: its image, and what the regions of the model made of it."""
+    views = {study.study_id: study.views[0] for study in scored.studies}
+    peaks = written.attention.max(axis=(2, 3), keepdims=True)
+    maps = np.rint(255 * written.attention / peaks).astype(np.uint8)  # (N, R, G, G)
+    percent = np.rint(100 * written.suspected).astype(int)  # (N, R + 1, F)
+    ready = scored.batches.studies
+    images = tqdm(ready.images, "Drawing images", unit="image", disable=None, leave=False)
+    return [
+        {
+            "id": ready.study_ids[index],
+            "view": views[ready.study_ids[index]],
+            "image": jpeg_uri(read_image(name, SHOWN_PX)),
+            "attention": base64.b64encode(maps[index].tobytes()).decode(),
+            "suspected": percent[index].tolist(),
+        }
+        for index, name in enumerate(images)
+    ]
+
+
+def jpeg_uri(pixels: NDArray[Any]) -> str:
+    """A grey image, uint8 (H, H), as something that an <img> shows without a file."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=JPEG_QUALITY, optimize=True)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def page(gallery: Gallery) -> str:
+    """The page as HTML. Report text reaches it as JSON only, and no script but ours may run: the page has its hash."""
+    folder = resources.files("xr2text_core") / "page"
+    script = (folder / "gallery.js").read_text("utf-8")
+    parts = {
+        "title": html.escape(f"Reports of {gallery.about[0][1]}"),
+        "hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        "style": (folder / "gallery.css").read_text("utf-8"),
+        "script": script,
+        "data": json.dumps(vars(gallery), separators=(",", ":")).replace("<", "\\u003c"),  # no tag can begin in it
+    }
+    return re.sub(r"{{(\w+)}}", lambda found: parts[found[1]], (folder / "gallery.html").read_text("utf-8"))

@@ -1,0 +1,37 @@
+"""Out of memory: telling it from other failures, and trying what may not fit."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+
+from xr2text_core.run.errors import UserError
+
+Result = TypeVar("Result")
+
+OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "ALLOC_FAILED")  # the host's allocator, cuBLAS, cuDNN
+ADVICE = "close other programs on the GPU, or use a smaller --image-size, --max-tokens or --encoder"
+
+
+class OutOfMemory(UserError):
+    """Not even one study fits into the memory of the device; the message says what to change."""
+
+
+def if_it_fits(action: Callable[[], Result]) -> Result | None:
+    """What `action` returns, or None when the memory did not suffice.
+
+    The caller recovers, not the `except` here: an exception keeps the tensors of the failed attempt alive.
+    """
+    try:
+        return action()
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        return None
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a device or the host had no memory left. A broken GPU raises the same class, with other words."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in OUT_OF_MEMORY)
