@@ -14,6 +14,7 @@ from pathlib import Path
 from xr2text_core.metrics.protocols import PROTOCOLS
 from xr2text_core.run.atomic import replace_text
 from xr2text_core.run.errors import UserError
+from xr2text_core.settings.settings import BEAMS
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -30,7 +31,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument(
         "--protocol", choices=[each.name for each in PROTOCOLS], default="clean-full", help="how text is compared"
     )
-    parser.add_argument("--beams", type=int, default=4, help="beam width; 1 is greedy (default: %(default)s)")
+    parser.add_argument("--beams", type=int, default=BEAMS, help="beam width; 1 is greedy (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("gallery.html"), help="file to write (with report text!)")
     return parser.parse_args(arguments)
 

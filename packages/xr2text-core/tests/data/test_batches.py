@@ -12,8 +12,8 @@ from PIL import Image
 from xr2text_core.data.batches import IGNORED, Batch, BatchMaker, finding_targets, padded
 from xr2text_core.data.images.cache import ImageCache, build_cache
 from xr2text_core.data.images.cache_files import RECORD, cache_key, create
-from xr2text_core.data.ready import make_ready
 from xr2text_core.data.readers.sources import read_dataset
+from xr2text_core.data.ready import make_ready
 from xr2text_core.data.study import DatasetError, Study
 from xr2text_core.report.labeler import Mention, ReportLabels
 from xr2text_core.report.report import Report

@@ -18,7 +18,7 @@ from xr2text_core.data.images.cache import MOST_WORKERS
 from xr2text_core.model.build import model_config
 from xr2text_core.model.config import XR2TextConfig
 from xr2text_core.model.xr2text import XR2TextModel
-from xr2text_core.report.tokenizer import ReportTokenizer
+from xr2text_core.report.tokenizer import MAX_VOCABULARY, ReportTokenizer
 from xr2text_core.settings.settings import Settings
 from xr2text_core.training.plan import Plan
 
@@ -28,10 +28,9 @@ CHECKPOINT_BYTES = 12  # of that, what a checkpoint holds
 LOGIT_BYTES = 6  # a logit at the loss, beside what is kept of it: 2 in 16 bits and 4 in fp32
 ALLOWANCE = round(0.6 * GIB)  # assumed: CUDA context, workspaces of cuDNN and cuBLAS, gaps between blocks
 BART_VOCABULARY = 50265
-LEARNED_VOCABULARY = 4000  # tokens that are learned from reports, at most
 
 
-def planned_config(settings: Settings, vocabulary: int = LEARNED_VOCABULARY) -> XR2TextConfig:
+def planned_config(settings: Settings, vocabulary: int = MAX_VOCABULARY) -> XR2TextConfig:
     """The sizes of the model of a run, without a look at the hub: a decoder that is not here counts as a BART base.
 
     `vocabulary` is that of a tokenizer learned from the reports. WeightsError for an unknown encoder.

@@ -14,6 +14,7 @@ from xr2text_core.data.images.decode import read_image
 from xr2text_core.data.images.formats import ImageError, Pixels
 from xr2text_core.data.ready import ReadyStudies, make_ready
 from xr2text_core.data.study import Dataset, DatasetError, Study
+from xr2text_core.inference.evaluation import EVALUATION_BATCH
 from xr2text_core.model.config import XR2TextConfig
 from xr2text_core.model.generation import write_reports
 from xr2text_core.model.xr2text import XR2TextModel
@@ -26,7 +27,6 @@ from xr2text_core.training.step import Stepper
 SAMPLE_STUDIES = 4000
 MOST_STEPS, ENOUGH_S = 5, 5.0  # timed steps, at most; no further one after so many seconds
 SLOW_S = 1.0  # where one micro-batch takes longer on a CPU, whole steps would take minutes
-REPORTS_AT_ONCE = {"cpu": 64, "cuda": 16}  # as evaluate does
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def measure_speed(
     show("reading images")
     started = time.perf_counter()
     train = _first_images(sample.train, settings.effective_batch, settings.image_size)
-    val = _first_images(sample.val, max(REPORTS_AT_ONCE.values()), settings.image_size)
+    val = _first_images(sample.val, max(EVALUATION_BATCH.values()), settings.image_size)
     image_s = (time.perf_counter() - started) / (len(train) + len(val))
     show("building the model")
     bench = _Bench(settings, config)
@@ -96,7 +96,7 @@ def measure_speed(
     while len(seconds) < MOST_STEPS and sum(seconds) < ENOUGH_S:
         seconds.append(bench.step_s(batch, micro_batch, 1 + len(seconds))[0])
     show("writing reports")
-    reports = bench.batch(sample.val, val, settings.micro_batch if is_slow else REPORTS_AT_ONCE[bench.device.type])
+    reports = bench.batch(sample.val, val, settings.micro_batch if is_slow else EVALUATION_BATCH[bench.device.type])
     return Speed(
         study_s=sum(seconds) / len(seconds) / len(batch),
         report_s=bench.reports_s(reports, sample.tokenizer) / len(reports),

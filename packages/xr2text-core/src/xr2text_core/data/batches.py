@@ -15,9 +15,9 @@ from xr2text_core.data.images.formats import ImageError, Pixels
 from xr2text_core.data.randomness import NUM_DRAWS, draws
 from xr2text_core.data.ready import ReadyStudies
 from xr2text_core.report.labeler import ReportLabels
+from xr2text_core.report.tokenizer import IGNORED
 from xr2text_core.report.vocabulary import FINDINGS, REGIONS
 
-IGNORED = -100  # label of padding
 UNCERTAIN = 0.5  # target of a finding that the report leaves open
 
 

@@ -10,8 +10,8 @@ import torch
 
 from xr2text_core.data.batches import BatchMaker
 from xr2text_core.data.images.cache import build_cache
-from xr2text_core.data.ready import make_ready, usable
 from xr2text_core.data.readers.sources import read_dataset
+from xr2text_core.data.ready import make_ready, usable
 from xr2text_core.data.study import Dataset, DatasetError, Study
 from xr2text_core.model.config import XR2TextConfig
 from xr2text_core.model.xr2text import XR2TextModel

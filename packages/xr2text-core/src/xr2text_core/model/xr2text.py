@@ -17,8 +17,7 @@ from transformers.models.bart.modeling_bart import BartDecoder, shift_tokens_rig
 from xr2text_core.model.config import XR2TextConfig
 from xr2text_core.model.encoder import ImageEncoder
 from xr2text_core.model.regions import RegionHead, RegionQueries, position_encoding
-
-IGNORED = -100  # label of padding
+from xr2text_core.report.tokenizer import IGNORED
 
 
 @dataclass

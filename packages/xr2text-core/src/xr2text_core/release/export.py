@@ -15,8 +15,7 @@ from xr2text_core.release.origin import origin_of
 from xr2text_core.report.tokenizer import SPECIAL_TOKENS
 from xr2text_core.run.atomic import creating_folder
 from xr2text_core.run.checkpoint import load_checkpoint
-
-BEAMS = 4  # as the generate command writes
+from xr2text_core.settings.settings import BEAMS
 
 
 def export(checkpoint: Path, folder: Path, onnx: bool = False) -> None:

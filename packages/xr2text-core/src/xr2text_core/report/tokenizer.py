@@ -5,6 +5,8 @@ from pathlib import Path
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
+MAX_VOCABULARY = 4000  # tokens that are learned from reports
+IGNORED = -100  # as a label: padding, which no loss counts
 SPECIAL_TOKENS = ("<s>", "<pad>", "</s>", "<unk>")  # in the order of BART, so that both kinds share their ids
 
 
@@ -22,7 +24,7 @@ class ReportTokenizer:
         self.bos_id, self.pad_id, self.eos_id = (ids[token] for token in SPECIAL_TOKENS[:3])
 
     @classmethod
-    def learn(cls, texts: Iterable[str], max_vocabulary: int = 4000) -> "ReportTokenizer":
+    def learn(cls, texts: Iterable[str], max_vocabulary: int = MAX_VOCABULARY) -> "ReportTokenizer":
         """Learn one from the reports of the training split."""
         tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
         tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)

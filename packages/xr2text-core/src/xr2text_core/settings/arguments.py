@@ -6,6 +6,7 @@ from dataclasses import fields
 from importlib.util import find_spec
 from pathlib import Path
 
+from xr2text_core.report.report import SECTIONS
 from xr2text_core.run.folder import RunError
 from xr2text_core.settings.presets import PRESETS
 from xr2text_core.settings.settings import Settings
@@ -28,7 +29,7 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     data = parser.add_argument_group("data")
     data.add_argument("--data", choices=("phantom", "manifest", "iu-xray", "mimic-cxr"), help="data set (phantom)")
     data.add_argument("--root", help="folder of the data set; for manifest also its CSV file")
-    data.add_argument("--section", choices=("findings", "impression", "both"), help="part of the report (findings)")
+    data.add_argument("--section", choices=SECTIONS, help="part of the report (findings)")
     data.add_argument("--num-studies", type=_positive, metavar="N", help="phantom: training studies to draw (1280)")
     model = parser.add_argument_group("model")
     model.add_argument("--preset", choices=tuple(PRESETS), help="sizes (phantom for phantoms, else laptop: 8 GB)")

@@ -4,6 +4,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+BEAMS = 4  # width of the search wherever a trained model writes reports; validation while training is greedy
+
 
 @dataclass(frozen=True)
 class Settings:

@@ -8,8 +8,8 @@ from pathlib import Path
 from xr2text_core.data.checked_file import load_checked, save_checked
 from xr2text_core.data.images.cache import ImageCache, build_cache
 from xr2text_core.data.read_reports import reports_key
-from xr2text_core.data.ready import ReadyStudies, make_ready, usable
 from xr2text_core.data.readers.sources import read_dataset
+from xr2text_core.data.ready import ReadyStudies, make_ready, usable
 from xr2text_core.data.study import Dataset, DatasetError
 from xr2text_core.machine.garbage import paused_garbage_collection
 from xr2text_core.model.build import load_tokenizer

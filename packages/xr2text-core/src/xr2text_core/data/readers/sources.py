@@ -5,8 +5,6 @@ from pathlib import Path
 from xr2text_core.data.readers import iu_xray, manifest, mimic_cxr, phantom
 from xr2text_core.data.study import Dataset, DatasetError
 
-SOURCES = ("phantom", "manifest", "iu-xray", "mimic-cxr")
-
 
 def read_dataset(name: str, root: str, num_studies: int, seed: int) -> Dataset:
     """Read the studies of a data set; `num_studies` and `seed` are for phantoms, the others lie in folder `root`."""
