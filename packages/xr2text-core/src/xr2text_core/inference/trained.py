@@ -1,4 +1,4 @@
-"""A checkpoint ready to be used: model, tokenizer and the settings it was trained with."""
+"""A trained model: model, tokenizer, and the settings it was trained with."""
 
 import json
 from collections.abc import Iterator
@@ -22,21 +22,12 @@ from xr2text_core.settings.settings import Settings
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """What evaluate and generate need of a checkpoint. The model is in eval mode, on `device`."""
+    """The model is in eval mode, on `device`."""
 
     model: XR2TextModel
     tokenizer: ReportTokenizer
     settings: Settings
     device: torch.device
-
-    @classmethod
-    def load(cls, path: Path) -> "TrainedModel":
-        """Read a checkpoint; raises CheckpointError where it is missing or damaged."""
-        checkpoint = load_checkpoint(path)
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        with reading(path):
-            model = model_from(checkpoint).to(device).eval()  # type: ignore[arg-type]
-            return cls(model, tokenizer_from(checkpoint), settings_from(checkpoint), device)
 
     def dataset(self, root: str = "") -> Dataset:
         """The data set it was trained on; `root` where it has moved since."""
@@ -55,6 +46,15 @@ class TrainedModel:
             )
         ready = make_ready(good, settings.section, self.tokenizer, settings.max_tokens)
         return BatchMaker(ready, cache, self.device, settings.seed)
+
+
+def load_model(path: str | Path) -> TrainedModel:
+    """The model of a checkpoint, on the GPU where there is one; CheckpointError where it is missing or damaged."""
+    checkpoint = load_checkpoint(Path(path))
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    with reading(Path(path)):
+        model = model_from(checkpoint).to(device).eval()  # type: ignore[arg-type]
+        return TrainedModel(model, tokenizer_from(checkpoint), settings_from(checkpoint), device)
 
 
 @contextmanager
