@@ -6,7 +6,7 @@ from pathlib import Path
 import timm
 import torch
 from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
-from huggingface_hub.errors import HfHubHTTPError, HTTPError
+from huggingface_hub.errors import HfHubHTTPError
 
 from xr2text_core.model.build import WeightsError
 
@@ -72,7 +72,7 @@ def _on_network(flag: str, name: str, url: str) -> str:
         code = error.response.status_code
         reason = "the hub has no such model" if code in (401, 404) else f"the hub answers {code}"
         raise WeightsError(_advice(flag, name, f"not in the local cache, and {reason}")) from error
-    except (HTTPError, OSError) as error:  # no network, no name server, no time; an address that is none
+    except Exception as error:  # of the HTTP library: no network, no name server, no time; an address that is none
         raise WeightsError(_advice(flag, name, "not in the local cache, and the hub cannot be reached")) from error
     return NETWORK
 

@@ -1,7 +1,7 @@
 """A trained model: model, tokenizer, and the settings it was trained with."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -34,17 +34,21 @@ class TrainedModel:
         settings = self.settings
         return read_dataset(settings.data, root or settings.root, settings.num_studies, settings.seed)
 
-    def batches(self, studies: list[Study]) -> BatchMaker:
-        """Batches of those of these studies whose images can be read; raises DatasetError where there are none."""
+    def batches(self, studies: list[Study], beside: Sequence[Study] = (), most: int = 0) -> BatchMaker:
+        """Batches of those of these studies whose images can be read; raises DatasetError where there are none.
+
+        `beside`: studies that share their image cache; `most`: so many of them, evenly spread, 0 for all.
+        """
         settings = self.settings
-        names = [study.frontal for study in studies]
+        names = [study.frontal for study in (*studies, *beside)]
         cache = build_cache(settings.cache_folder, names, settings.image_size, settings.workers)
         good = usable(studies, cache, settings.section)
         if not good:
             raise DatasetError(
                 f"none of the {len(studies)} studies of this split has a readable image and a {settings.section} text"
             )
-        ready = make_ready(good, settings.section, self.tokenizer, settings.max_tokens)
+        kept = good[:: -(-len(good) // most)] if most else good
+        ready = make_ready(kept, settings.section, self.tokenizer, settings.max_tokens)
         return BatchMaker(ready, cache, self.device, settings.seed)
 
 
