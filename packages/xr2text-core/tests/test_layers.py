@@ -16,8 +16,8 @@ MAP = Path(__file__).parents[3] / "docs" / "contributing.md"
 # Each room may import what stands before it, and not its neighbours of the same line.
 ORDER = (
     {"report", "run"},
-    {"metrics", "settings", "drawing", "machine"},
-    {"supervisor", "data", "model"},
+    {"metrics", "settings", "drawing", "machine", "supervisor"},
+    {"data", "model"},
     {"inference"},
     {"training"},
     {"checks", "release"},
