@@ -52,6 +52,18 @@ def assert_same_end(folder: Path, other: Path) -> None:
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
+def stop_after(run: Trainer, step: int) -> None:
+    """Ask a trainer to stop while it takes this step."""
+    show = run._show
+
+    def show_then_stop(*arguments: Any) -> None:
+        show(*arguments)
+        if run.progress.step == step:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    run._show = show_then_stop  # type: ignore[method-assign]
+
+
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that nobody interrupted."""
@@ -149,14 +161,7 @@ def test_the_same_seed_gives_the_same_run(unbroken: Path, tmp_path: Path) -> Non
 
 def test_a_run_stopped_within_an_epoch_ends_as_an_unbroken_one(unbroken: Path, tmp_path: Path) -> None:
     first = trainer(tmp_path)
-    count = first._count
-
-    def count_then_stop(*arguments: Any) -> None:
-        count(*arguments)
-        if first.progress.step == 4:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    first._count = count_then_stop  # type: ignore[method-assign]
+    stop_after(first, 4)
     assert first.fit() == 128 + signal.SIGTERM
     assert load_checkpoint(tmp_path / "checkpoints/latest.pt").progress["step"] == 4
     second = trainer(tmp_path)

@@ -15,6 +15,7 @@ from xr2text_core.metrics.protocols import PROTOCOLS
 from xr2text_core.metrics.published import published_table
 from xr2text_core.metrics.rows import warnings
 from xr2text_core.run.errors import UserError
+from xr2text_core.settings.numbers import not_negative, positive
 from xr2text_core.settings.settings import BEAMS
 
 if TYPE_CHECKING:
@@ -32,11 +33,11 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument(
         "--protocol", choices=[each.name for each in PROTOCOLS], default="clean-full", help="how text is compared"
     )
-    parser.add_argument("--beams", type=int, default=BEAMS, help="beam width; 1 is greedy (default: %(default)s)")
-    parser.add_argument("--num-studies", type=int, default=0, help="score only the first N studies")
+    parser.add_argument("--beams", type=positive, default=BEAMS, help="beam width; 1 is greedy (default: %(default)s)")
+    parser.add_argument("--num-studies", type=not_negative, default=0, help="score only the first N studies")
     parser.add_argument(
         "--neighbours",
-        type=int,
+        type=not_negative,
         default=NEIGHBOURS,
         help="training images that the nearest-neighbour row may choose from; 0 leaves it out (default: %(default)s)",
     )

@@ -14,6 +14,7 @@ from pathlib import Path
 from xr2text_core.metrics.protocols import PROTOCOLS
 from xr2text_core.run.atomic import replace_text
 from xr2text_core.run.errors import UserError
+from xr2text_core.settings.numbers import not_negative, positive
 from xr2text_core.settings.settings import BEAMS
 
 
@@ -26,12 +27,16 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument("--split", choices=("train", "val", "test"), default="test")
     parser.add_argument("--root", default="", help="folder of the data set, where it has moved since the training")
     parser.add_argument(
-        "--num-studies", type=int, default=50, metavar="N", help="the first N studies of the split; 0: all (50)"
+        "--num-studies",
+        type=not_negative,
+        default=50,
+        metavar="N",
+        help="the first N studies; 0: all (50)",
     )
     parser.add_argument(
         "--protocol", choices=[each.name for each in PROTOCOLS], default="clean-full", help="how text is compared"
     )
-    parser.add_argument("--beams", type=int, default=BEAMS, help="beam width; 1 is greedy (default: %(default)s)")
+    parser.add_argument("--beams", type=positive, default=BEAMS, help="beam width; 1 is greedy (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("gallery.html"), help="file to write (with report text!)")
     return parser.parse_args(arguments)
 

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from xr2text_core.data.images.formats import IMAGE_SUFFIXES, Pixels
 from xr2text_core.run.errors import UserError
+from xr2text_core.settings.numbers import positive
 from xr2text_core.settings.settings import BEAMS
 
 NOT_A_DEVICE = "Research software, not a medical device: these reports must not be used in the care of a patient."
@@ -37,7 +38,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     )
     parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="image files, or folders of them")
     parser.add_argument("--checkpoint", type=Path, default=Path("checkpoints/best_model.pt"))
-    parser.add_argument("--beams", type=int, default=BEAMS, help="beam width; 1 is greedy (default: %(default)s)")
+    parser.add_argument("--beams", type=positive, default=BEAMS, help="beam width; 1 is greedy (default: %(default)s)")
     parser.add_argument(
         "--attention", type=Path, metavar="PNG", help="picture of each region's attention; numbered for several images"
     )

@@ -68,7 +68,7 @@ def train(options: argparse.Namespace) -> int:
         if is_rank_0 and not is_ready(settings, resumes, options.fresh):
             return EXIT_UNUSABLE
     try:
-        return Trainer(settings, resume=options.resume, fresh=options.fresh).fit()
+        return Trainer(settings, resume=options.resume, fresh=options.fresh, rewarm=options.rewarm).fit()
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise

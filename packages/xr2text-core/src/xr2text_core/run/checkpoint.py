@@ -110,6 +110,17 @@ def load_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(**{name: value for name, value in contents.items() if name in known})
 
 
+def load_progress(path: Path) -> dict[str, Any]:
+    """The position that a checkpoint holds, without reading its tensors; CheckpointError where there is none."""
+    try:
+        contents = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        return dict(contents["progress"])
+    except OSError:
+        raise
+    except Exception as error:
+        raise CheckpointError(f"{path}: cannot be read as a checkpoint ({type(error).__name__})") from error
+
+
 def newest_good(first: Path, others: list[Path]) -> tuple[Path, Checkpoint, list[str]] | None:
     """The checkpoint to resume from and its path, and which files were found damaged; None where there is no file.
 

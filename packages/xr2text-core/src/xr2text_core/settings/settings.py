@@ -1,6 +1,6 @@
 """Everything a run can be told, with the defaults of the training guide."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ class Settings:
     encoder: str = ""
     decoder: str = ""
     pretrained: str = "yes"
+    init: str = ""
     image_size: int = 384
     max_tokens: int = 128
     # training
@@ -57,6 +58,8 @@ class Settings:
         preset = given.get("preset", "phantom" if given.get("data", "phantom") == "phantom" else "laptop")
         if given.get("root"):
             given["root"] = str(Path(given["root"]).expanduser().resolve())  # a resume may start in another folder
+        if given.get("init"):
+            given["init"] = str(Path(given["init"]).expanduser().resolve())
         return cls(**{"preset": preset, **PRESETS[preset], **given})
 
     @property
@@ -71,7 +74,17 @@ class Settings:
 
 # A run that differs in one of these is another run: its weights do not fit, or its scores do not compare.
 DEFINE_THE_MODEL = ("encoder", "decoder", "image_size", "max_tokens")
-DEFINE_THE_RUN = (*DEFINE_THE_MODEL, "data", "section", "num_studies", "seed", "curriculum", "replay", "select_by")
+DEFINE_THE_RUN = (
+    *DEFINE_THE_MODEL,
+    "data",
+    "section",
+    "num_studies",
+    "seed",
+    "curriculum",
+    "replay",
+    "select_by",
+    "init",
+)
 # These may change from start to start without a word.
 FREE = frozenset({"root", "out", "run", "workers", "device", "autosave_min", "pause_temp", "track"})
 
@@ -81,5 +94,10 @@ def differences(old: dict[str, Any], new: Settings) -> dict[str, str]:
     return {
         name: f"{old.get(name)} -> {value}"
         for name, value in asdict(new).items()
-        if old.get(name) != value and name not in FREE
+        if old.get(name) != value and name not in FREE and (name != "init" or value)
     }
+
+
+def keep_beginning(old: dict[str, Any], new: Settings) -> Settings:
+    """A run that goes on began as it began, also where --init is not given again."""
+    return replace(new, init=new.init or str(old.get("init", "")))

@@ -6,22 +6,26 @@ the weights move on while it is written.
 """
 
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
+from xr2text_core.inference.initial import load_initial
 from xr2text_core.run.checkpoint import (
     Checkpoint,
     CheckpointError,
     check,
     copy_checkpoint,
     load_checkpoint,
+    load_progress,
     newest_good,
     save_checkpoint,
 )
@@ -62,6 +66,26 @@ class Checkpoints:
     def wait(self, progress: Progress) -> list[Path]:
         """Wait until all is on disk, log it, and return the files that were written since the last call."""
         return self._note(self.writer.wait(), progress)
+
+    def postpone(self) -> None:
+        """A save that is due must wait; the next one is due at once."""
+        self.saved_at = -math.inf
+
+    def last_sound(self, progress: Progress) -> str:
+        """Where to go back to when the newest steps had no finite loss: the last checkpoint that one came after."""
+        self.wait(progress)
+        first_skipped = progress.step - progress.skipped_in_a_row
+        found: list[tuple[int, bool, Path]] = []
+        for path in self.folder.checkpoints.glob("*.pt"):
+            with suppress(CheckpointError, OSError):
+                then = Progress.from_dict(load_progress(path))
+                is_sound = then.step < first_skipped or then.step_in_epoch == 0  # after an epoch it was validated
+                found += [(then.step, path == self.folder.latest, path)] if is_sound and then.step else []
+        if not found:
+            return "there is no checkpoint from before"
+        _, is_latest, path = max(found)
+        how = "the same command goes on from it" if is_latest else f"--resume {path} goes back to it"
+        return f"the last checkpoint with a finite loss is {path.name}: {how}"
 
     def is_autosave_due(self) -> bool:
         """So early that the file is on disk when the interval ends, if it takes as long as the last one."""
@@ -177,43 +201,51 @@ class CheckpointWriter:
         return buffer
 
 
-def find_checkpoint(
-    folder: RunFolder, settings: Settings, resume: Path | None, events: Events
-) -> tuple[Path, Checkpoint] | None:
-    """The checkpoint to continue from and its path: `resume` where it is given, else the newest good one, if any.
+class Found(NamedTuple):
+    """A checkpoint that a start begins with; `origin`: "run" for one of its own, or the flag that names it."""
+
+    path: Path
+    checkpoint: Checkpoint
+    origin: Literal["run", "resume", "init"]
+
+
+def find_checkpoint(folder: RunFolder, settings: Settings, resume: Path | None, events: Events) -> Found | None:
+    """The checkpoint to continue from: `resume` where it is given, else the newest good one, else that of --init.
 
     RunError for one that belongs to another model or another run; CheckpointError where there are only damaged ones.
     """
-    damaged: list[str] = []
     if resume:
-        path, checkpoint = resume, load_checkpoint(resume)
+        found = Found(resume, load_checkpoint(resume), "resume")
     else:
         others = [path for path in folder.checkpoints.glob("*.pt") if path != folder.latest]
         newest = newest_good(folder.latest, others)
         if newest is None:
-            return None
+            initial = Path(settings.init)
+            return Found(initial, load_initial(initial, settings), "init") if settings.init else None
         path, checkpoint, damaged = newest
-    for reason in damaged:
-        events.add("checkpoint_damaged", f"Ignoring damaged checkpoint: {reason}", reason=reason)
-    differ = differences(checkpoint.settings, settings)
+        for reason in damaged:
+            events.add("checkpoint_damaged", f"Ignoring damaged checkpoint: {reason}", reason=reason)
+        found = Found(path, checkpoint, "run")
+    differ = differences(found.checkpoint.settings, settings)
     must_match = DEFINE_THE_MODEL if resume else DEFINE_THE_RUN
     if wrong := [f"{name}: {differ[name]}" for name in must_match if name in differ]:
         raise RunError(
-            f"{path} belongs to a run with other settings ({'; '.join(wrong)}). Give the same flags to resume it, "
-            "--run NAME to begin another run beside it, or --fresh to move it aside"
+            f"{found.path} belongs to a run with other settings ({'; '.join(wrong)}). Give the same flags to resume "
+            "it, --run NAME to begin another run beside it, or --fresh to move it aside"
         )
     for name, change in differ.items():
         log.info("Resuming with another setting than before: %s: %s", name, change)
-    return path, checkpoint
+    return found
 
 
-def is_whole(best: Path, events: Events) -> bool:
-    """Whether the best model is there and undamaged; if not, the next epoch's takes its place."""
+def holds_best(best: Path, progress: Progress, events: Events) -> bool:
+    """Whether the best model that `progress` knows is there and undamaged; if not, the next epoch's takes its place."""
     if not best.exists():
         return False
     try:
         check(best)
+        found = load_progress(best)
     except (CheckpointError, OSError) as error:
         events.add("checkpoint_damaged", f"The next epoch replaces it: {error}", reason=str(error))
         return False
-    return True
+    return bool(progress.best_epoch and found.get("best_epoch") == progress.best_epoch)

@@ -66,9 +66,9 @@ def _prepared(settings: Settings, tokenizer: ReportTokenizer | None, is_alive: C
     if tokenizer is None:
         tokenizer = _tokenizer(settings, [study.report.section(section) for study in train])
     ready = make_ready(train, section, tokenizer, settings.max_tokens, folder)
-    if num_cut := int((ready.tokens.lengths == settings.max_tokens).sum()):
+    if num_cut := int((ready.tokens.last != tokenizer.eos_id).sum()):
         log.info(
-            "%d of %d training reports fill --max-tokens %d and are learned only so far; scores use whole reports.",
+            "%d of %d training reports are longer than --max-tokens %d and learned only so far; scores use them whole.",
             num_cut, len(ready), settings.max_tokens,
         )  # fmt: skip
     val_ready = make_ready(val, section, tokenizer, settings.max_tokens)

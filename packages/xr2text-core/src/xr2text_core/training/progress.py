@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from xr2text_core.training.plan import Since
 from xr2text_core.training.step import StepResult
 
 NO_SCORE = -1.0  # below any score: none yet
@@ -35,8 +36,10 @@ class Progress:
     best_epoch: int = 0
     epochs_without_improvement: int = 0
     skipped_in_a_row: int = 0
+    is_sound: bool = True  # whether the newest step that had studies had a finite loss
     micro_batch: int = 0  # in force; 0 before the first step
     validation_s: float = 0.0  # the last validation took so long
+    since: Since = field(default_factory=Since)  # from where the plan in force counts
     sums: EpochSums = field(default_factory=EpochSums)
     rows: list[dict[str, str]] = field(default_factory=list)  # of the history so far: the file is a copy of these
 
@@ -49,6 +52,8 @@ class Progress:
         sums.num_studies += num_studies
         sums.train_s += seconds
         sums.oom_retries += result.oom_retries
+        if result.num_tokens:
+            self.is_sound = not result.was_skipped
         if result.was_skipped:
             sums.skipped_steps += 1
             self.skipped_in_a_row += 1
@@ -68,6 +73,10 @@ class Progress:
             self.epochs_without_improvement += 1
         return is_best
 
+    def forget_best(self) -> None:
+        """Count the best model anew: the next epoch is the best there is."""
+        self.best_score, self.best_epoch, self.epochs_without_improvement = NO_SCORE, 0, 0
+
     def end_epoch(self) -> None:
         self.epoch += 1
         self.step_in_epoch = 0
@@ -80,9 +89,10 @@ class Progress:
     def from_dict(cls, values: dict[str, Any]) -> "Progress":
         """Unknown fields of a newer version are left out, missing ones of an older version keep their default."""
         sums = EpochSums(**_known(EpochSums, values.get("sums", {})))
-        return cls(**{**_known(cls, values), "sums": sums})
+        since = Since(**_known(Since, values.get("since", {})))
+        return cls(**{**_known(cls, values), "sums": sums, "since": since})
 
 
-def _known(kind: type[Progress] | type[EpochSums], values: dict[str, Any]) -> dict[str, Any]:
+def _known(kind: type[Progress] | type[EpochSums] | type[Since], values: dict[str, Any]) -> dict[str, Any]:
     names = {each.name for each in fields(kind)}
     return {name: value for name, value in values.items() if name in names}

@@ -57,7 +57,8 @@ class RunLog:
         """Write run.json, and say that the training begins or goes on."""
         where = {"epoch": progress.epoch, "step": progress.step}
         if resumed_from is None:
-            self.events.add("started", f"Training {self.settings.epochs} epochs", **where)
+            weights = f" from the weights of {Path(self.settings.init).name}" if self.settings.init else ""
+            self.events.add("started", f"Training {self.settings.epochs} epochs{weights}", **where)
         else:
             done = f"epoch {progress.epoch}, step {progress.step_in_epoch + 1}"
             name = resumed_from.name
@@ -78,7 +79,7 @@ class RunLog:
             epochs=epochs,
             stage=stage,
             step=progress.step_in_epoch,
-            steps_in_epoch=plan.num_steps(progress.epoch),
+            steps_in_epoch=progress.step_in_epoch + plan.num_steps(progress.epoch, progress.sums.num_studies),
             total_step=progress.step,
             device=device,
             select_by=self.settings.select_by,
@@ -100,12 +101,11 @@ class RunLog:
             )  # fmt: skip
         if result.was_skipped:
             self.events.add("skipped_step", "A step was skipped: loss or gradients are not finite", **where)
-        loss = result.token_loss / result.num_tokens
-        self.status.recent_losses.append(loss)
+        self.status.recent_losses.append(result.loss)
         self.status.update(
             step=progress.step_in_epoch,
             total_step=progress.step,
-            loss=loss,
+            loss=result.loss,
             learning_rate=learning_rate,
             studies_per_s=progress.sums.num_studies / progress.sums.train_s,
             eta_s=eta_s,
@@ -218,7 +218,7 @@ class RunLog:
         self.status.update(
             state="finished",
             epoch=progress.epoch - 1,
-            epochs=self.settings.epochs,
+            epochs=max(self.settings.epochs, progress.epoch - 1),  # --epochs may have become fewer
             stage=progress.stage,
             total_step=progress.step,
             select_by=self.settings.select_by,
