@@ -13,10 +13,11 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from xr2text_core.machine.garbage import paused_garbage_collection
-from xr2text_core.run.console import set_up_console
+from xr2text_core.run.console import open_missing_streams, set_up_console
 from xr2text_core.run.errors import UserError
 from xr2text_core.run.folder import RunFolder
 from xr2text_core.settings.arguments import parse_arguments, settings_of
@@ -28,8 +29,11 @@ log = logging.getLogger("xr2text_core.train")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse_arguments(arguments)  # before the heavy imports: --help and a mistyped flag are answered at once
+    open_missing_streams()
     set_up_console()
     try:
+        if options.explain:
+            return explain_start(options)
         if options.supervise:
             return train_supervised(options, sys.argv[1:] if arguments is None else arguments)
         return train(options)
@@ -39,6 +43,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         log.info("Stopped before the training began; the same command starts it again.")
         return 130
+
+
+def explain_start(options: argparse.Namespace) -> int:
+    """Say what a start would do, without doing any of it."""
+    settings = settings_of(options)
+    from xr2text_core.checks.explain import explain
+
+    for line in explain(settings, options.resume, options.fresh, options.rewarm):
+        print(line)
+    return 0
 
 
 def train_supervised(options: argparse.Namespace, flags: Sequence[str]) -> int:
@@ -54,7 +68,8 @@ def train(options: argparse.Namespace) -> int:
     # Threads of OpenMP that wait for each other in a busy loop are ten times slower beside another busy program.
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS is not deterministic
-    faulthandler.enable()  # a crash in native code shows where
+    with suppress(OSError, ValueError):  # where stderr is no file
+        faulthandler.enable()  # a crash in native code shows where
     settings = settings_of(options)
     with paused_garbage_collection():  # imports and data make many objects and no garbage
         from xr2text_core.checks.run import continues

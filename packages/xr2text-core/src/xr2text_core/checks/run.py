@@ -15,7 +15,8 @@ from xr2text_core.data.study import SPLITS, Dataset
 from xr2text_core.model.build import WeightsError
 from xr2text_core.run.folder import RunFolder
 from xr2text_core.run.status import running_trainer
-from xr2text_core.settings.settings import DEFINE_THE_RUN, Settings, differences
+from xr2text_core.settings.changes import changes, refusal
+from xr2text_core.settings.settings import Settings
 from xr2text_core.training.curriculum import STAGES
 
 LOOKED_AT = 8  # images that are decoded
@@ -54,10 +55,9 @@ def check_run(settings: Settings, resume: Path | None, fresh: bool) -> Check:
     if fresh:
         return Check("run", "pass", f"a new one; what lies in {folder.checkpoints} is moved aside")
     last = _settings_of_last_start(folder)
-    differ = differences(last, settings) if last else {}
-    if wrong := [f"{name}: {differ[name]}" for name in DEFINE_THE_RUN if name in differ]:
-        advice = "Give the same flags to resume it, --run NAME for another beside it, --fresh to move it aside"
-        return Check("run", "fail", f"the one in {folder.checkpoints} has other settings ({'; '.join(wrong)})", advice)
+    if last and (why := refusal(changes(last, settings))):
+        found, _, advice = why.partition(". ")
+        return Check("run", "fail", f"what lies in {folder.checkpoints} {found}", advice)
     return Check("run", "pass", f"resumes the one in {folder.checkpoints}")
 
 

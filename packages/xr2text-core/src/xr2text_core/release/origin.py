@@ -7,7 +7,8 @@ from typing import Any
 
 from xr2text_core.inference.trained import settings_from
 from xr2text_core.run.checkpoint import Checkpoint
-from xr2text_core.settings.settings import DEFINE_THE_RUN, Settings
+from xr2text_core.settings.changes import changes, refusal
+from xr2text_core.settings.settings import Settings
 from xr2text_core.training.progress import Progress
 
 
@@ -47,7 +48,7 @@ def _run_of(settings: Settings, path: Path) -> dict[str, Any]:
             statistics = parent.parent / "data" / "statistics" / path.parent.relative_to(parent)
             run = _read_json(statistics / "run.json")
             theirs = run.get("settings", {})
-            is_the_same = all(theirs.get(name) == getattr(settings, name) for name in DEFINE_THE_RUN)
+            is_the_same = not refusal(changes(theirs, settings))
             return run if is_the_same else {}
     return {}
 

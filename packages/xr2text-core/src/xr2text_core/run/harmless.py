@@ -30,6 +30,7 @@ WORDS = frozenset((
     "none", "fp16", "bf16", "fp32", "bleu_4+rouge_l", "clinical_f1", "cpu", "auto",
     # signals
     "SIGTERM", "SIGKILL", "SIGINT", "SIGHUP", "SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL",
+    "SIGUSR1", "SIGUSR2", "SIGXCPU",
 ))  # fmt: skip
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00")
 CHECKPOINT = re.compile(r"(best_model|final_model|latest|checkpoint_epoch_\d+)\.pt")

@@ -79,6 +79,7 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     start = how.add_mutually_exclusive_group()
     start.add_argument("--resume", type=Path, metavar="FILE", help="continue from this checkpoint, not from the latest")
     start.add_argument("--fresh", action="store_true", help="move the files of the last run aside and begin anew")
+    how.add_argument("--explain", action="store_true", help="only say what a start would do, epoch by epoch")
     how.add_argument("--init", metavar="FILE", help="begin a new run with the weights of a checkpoint or export")
     how.add_argument("--rewarm", action="store_true", help="with more --epochs: warm the learning rate up again")
 

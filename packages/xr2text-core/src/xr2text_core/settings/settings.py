@@ -1,6 +1,6 @@
 """Everything a run can be told, with the defaults of the training guide."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -70,34 +70,3 @@ class Settings:
     def cache_folder(self) -> Path:
         """Decoded images lie below the output folder, shared by all its runs."""
         return Path(self.out) / "data" / "cache"
-
-
-# A run that differs in one of these is another run: its weights do not fit, or its scores do not compare.
-DEFINE_THE_MODEL = ("encoder", "decoder", "image_size", "max_tokens")
-DEFINE_THE_RUN = (
-    *DEFINE_THE_MODEL,
-    "data",
-    "section",
-    "num_studies",
-    "seed",
-    "curriculum",
-    "replay",
-    "select_by",
-    "init",
-)
-# These may change from start to start without a word.
-FREE = frozenset({"root", "out", "run", "workers", "device", "autosave_min", "pause_temp", "track"})
-
-
-def differences(old: dict[str, Any], new: Settings) -> dict[str, str]:
-    """What a resumed run would do differently: {"epochs": "50 -> 60"}."""
-    return {
-        name: f"{old.get(name)} -> {value}"
-        for name, value in asdict(new).items()
-        if old.get(name) != value and name not in FREE and (name != "init" or value)
-    }
-
-
-def keep_beginning(old: dict[str, Any], new: Settings) -> Settings:
-    """A run that goes on began as it began, also where --init is not given again."""
-    return replace(new, init=new.init or str(old.get("init", "")))

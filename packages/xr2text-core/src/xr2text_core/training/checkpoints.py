@@ -18,7 +18,9 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from xr2text_core.data.study import Dataset
 from xr2text_core.inference.initial import load_initial
+from xr2text_core.inference.trained import settings_from
 from xr2text_core.run.checkpoint import (
     Checkpoint,
     CheckpointError,
@@ -31,7 +33,10 @@ from xr2text_core.run.checkpoint import (
 )
 from xr2text_core.run.folder import RunError, RunFolder
 from xr2text_core.run.status import Events
-from xr2text_core.settings.settings import DEFINE_THE_MODEL, DEFINE_THE_RUN, Settings, differences
+from xr2text_core.settings.changes import changes, refusal
+from xr2text_core.settings.fingerprint import SAME_RUN, share_in_common
+from xr2text_core.settings.settings import Settings
+from xr2text_core.training.prepared import fingerprint_of
 from xr2text_core.training.progress import NO_SCORE, Progress
 from xr2text_core.training.run_log import RunLog
 
@@ -208,9 +213,22 @@ class Found(NamedTuple):
     checkpoint: Checkpoint
     origin: Literal["run", "resume", "init"]
 
+    def check_studies(self, dataset: Dataset) -> None:
+        """RunError where a run would go on with other studies, unless its file was asked for by name."""
+        now = fingerprint_of(dataset, settings_from(self.checkpoint).val_studies)
+        if self.origin == "run" and share_in_common(self.checkpoint.fingerprint, now) < SAME_RUN:
+            raise RunError(
+                f"{self.path} was trained on other studies than {dataset.name} {dataset.root} holds now; "
+                "--run NAME begins another run beside it, --fresh moves it aside, --resume FILE goes on all the same"
+            )
 
-def find_checkpoint(folder: RunFolder, settings: Settings, resume: Path | None, events: Events) -> Found | None:
+
+def find_checkpoint(
+    folder: RunFolder, settings: Settings, resume: Path | None, events: Events, fresh: bool = False
+) -> Found | None:
     """The checkpoint to continue from: `resume` where it is given, else the newest good one, else that of --init.
+
+    `fresh` passes over those that lie in the folder.
 
     RunError for one that belongs to another model or another run; CheckpointError where there are only damaged ones.
     """
@@ -218,7 +236,7 @@ def find_checkpoint(folder: RunFolder, settings: Settings, resume: Path | None, 
         found = Found(resume, load_checkpoint(resume), "resume")
     else:
         others = [path for path in folder.checkpoints.glob("*.pt") if path != folder.latest]
-        newest = newest_good(folder.latest, others)
+        newest = None if fresh else newest_good(folder.latest, others)
         if newest is None:
             initial = Path(settings.init)
             return Found(initial, load_initial(initial, settings), "init") if settings.init else None
@@ -226,15 +244,11 @@ def find_checkpoint(folder: RunFolder, settings: Settings, resume: Path | None, 
         for reason in damaged:
             events.add("checkpoint_damaged", f"Ignoring damaged checkpoint: {reason}", reason=reason)
         found = Found(path, checkpoint, "run")
-    differ = differences(found.checkpoint.settings, settings)
-    must_match = DEFINE_THE_MODEL if resume else DEFINE_THE_RUN
-    if wrong := [f"{name}: {differ[name]}" for name in must_match if name in differ]:
-        raise RunError(
-            f"{found.path} belongs to a run with other settings ({'; '.join(wrong)}). Give the same flags to resume "
-            "it, --run NAME to begin another run beside it, or --fresh to move it aside"
-        )
-    for name, change in differ.items():
-        log.info("Resuming with another setting than before: %s: %s", name, change)
+    differ = changes(found.checkpoint.settings, settings)
+    if why := refusal(differ, is_asked_for=resume is not None):
+        raise RunError(f"{found.path} {why}")
+    for each in differ:
+        log.info("Resuming with another setting than before: %s", each)
     return found
 
 

@@ -16,9 +16,7 @@ from xr2text_core.model.build import build_model
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.run.checkpoint import Checkpoint
-from xr2text_core.run.folder import RunError
 from xr2text_core.run.status import Status, now
-from xr2text_core.settings.fingerprint import SAME_RUN, share_in_common
 from xr2text_core.settings.settings import Settings
 from xr2text_core.training.checkpoints import Found
 from xr2text_core.training.device import open_device
@@ -89,12 +87,8 @@ def build_parts(settings: Settings, processes: Processes, found: Found | None, s
             tokenizer = tokenizer_from(found.checkpoint)
     with processes.rank_0_first():
         data = prepare_data(settings, tokenizer, is_alive=status.update)
-    is_own = found is not None and found.origin == "run"
-    if found and is_own and share_in_common(found.checkpoint.fingerprint, data.fingerprint) < SAME_RUN:
-        raise RunError(
-            f"{found.path} was trained on other studies than {settings.data} {settings.root} holds now; "
-            "--run NAME begins another run beside it, --fresh moves it aside, --resume FILE goes on all the same"
-        )
+    if found:
+        found.check_studies(data.dataset)
     plan = Plan.of(settings, data.train)
     status.update(state="starting", message="building the model")
     accelerator = open_device(settings)

@@ -46,7 +46,7 @@ def prepare_data(
 def _prepared(settings: Settings, tokenizer: ReportTokenizer | None, is_alive: Callable[[], None]) -> PreparedData:
     dataset = read_dataset(settings.data, settings.root, settings.num_studies, settings.seed)
     train, val = dataset.split("train"), dataset.split("val")[: settings.val_studies]
-    of_all = fingerprint(study.study_id for study in train + val)
+    of_all = fingerprint_of(dataset, settings.val_studies)
     folder, section = settings.cache_folder, settings.section
     names = [study.frontal for study in train + val]
     cache = build_cache(folder, names, settings.image_size, settings.workers, is_alive)
@@ -73,6 +73,11 @@ def _prepared(settings: Settings, tokenizer: ReportTokenizer | None, is_alive: C
         )  # fmt: skip
     val_ready = make_ready(val, section, tokenizer, settings.max_tokens)
     return PreparedData(dataset, ready, val_ready, cache, tokenizer, of_all)
+
+
+def fingerprint_of(dataset: Dataset, val_studies: int) -> str:
+    """Of the studies that a run on this data set uses, whatever of them can be read."""
+    return fingerprint(study.study_id for study in dataset.split("train") + dataset.split("val")[:val_studies])
 
 
 def _tokenizer(settings: Settings, reports: list[str]) -> ReportTokenizer:

@@ -200,9 +200,10 @@ class RunLog:
             log.warning("best_results.csv cannot be written, training goes on: %s", error)
 
     def interrupted(self, signal_name: str, progress: Progress) -> None:
+        place = "here" if progress.is_sound else "the last save: there was no finite loss since"
         message = (
             f"Stopped by {signal_name} in epoch {progress.epoch} after {progress.step_in_epoch} steps; "
-            "the same command continues from here"
+            f"the same command continues from {place}"
         )
         self.events.add("interrupted", message, epoch=progress.epoch, step=progress.step)
         self.status.update(state="interrupted", message=message, eta_s=None)

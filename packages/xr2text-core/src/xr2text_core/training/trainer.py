@@ -19,7 +19,8 @@ from xr2text_core.machine.watch import MachineWatch
 from xr2text_core.run.checkpoint import Checkpoint, load_checkpoint
 from xr2text_core.run.folder import RunError, RunFolder
 from xr2text_core.run.history import EpochRow, rows_up_to
-from xr2text_core.settings.settings import Settings, keep_beginning
+from xr2text_core.settings.changes import keep_beginning
+from xr2text_core.settings.settings import Settings
 from xr2text_core.supervisor.signals import StopAfterStep
 from xr2text_core.training.checkpoints import Checkpoints, Found, find_checkpoint, holds_best
 from xr2text_core.training.description import announce, describe_run, epoch_row
@@ -61,8 +62,7 @@ class Trainer:
             self.parts = build_parts(settings, self.processes, found, self.run_log.status)
             self.model, self.data, self.plan = self.parts.model, self.parts.data, self.parts.plan
             if found:
-                with reading(found.path):
-                    self._begin_with(found)
+                self._begin_with(found)
             if self.is_finished():
                 self.run_log.is_finished(self.progress)
             elif self.processes.is_rank_0:
@@ -138,10 +138,11 @@ class Trainer:
 
     def _begin_with(self, found: Found) -> None:
         """Go on from a checkpoint, or begin with the weights of one."""
-        if found.origin == "init":
-            self.model.load_state_dict(found.checkpoint.model)
-            return
-        self._restore(found.path, found.checkpoint)
+        with reading(found.path):
+            if found.origin == "init":
+                self.model.load_state_dict(found.checkpoint.model)
+            else:
+                self._restore(found.path, found.checkpoint)
         if self.is_finished() and found.origin == "resume" and found.path.resolve().parent != self.folder.checkpoints:
             raise RunError(
                 f"--resume {found.path} is the end of a run: nothing is left of its {self.settings.epochs} epochs. "
@@ -265,7 +266,7 @@ class Trainer:
             accumulation=self._accumulation(),
             gpu_peak_mib=torch.cuda.max_memory_allocated() / 2**20 if on_gpu else None,
             gpu_max_c=watch.take_hottest_c(),
-            is_best=progress.count_score(score if progress.is_sound else math.nan),
+            is_best=int(progress.count_score(score if progress.is_sound else math.nan)),
         )
 
     def _close_epoch(self, row: EpochRow) -> None:
