@@ -106,6 +106,23 @@ class RunFolder:
             shutil.move(path, destination / path.name)
         return self.checkpoints / name
 
+    def move_back(self, name: str) -> None:
+        """Undo a move to the sub-folders `name`: what has been written since goes where it is in the way."""
+        for folder in {self.checkpoints, self.statistics}:
+            if not (aside := folder / name).is_dir():
+                continue
+            for path in aside.iterdir():
+                _remove(folder / path.name)
+                shutil.move(path, folder / path.name)
+            aside.rmdir()
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
 
 def _why_no_name(name: str) -> str:
     """Why a run cannot have this name; empty where it can."""

@@ -51,8 +51,8 @@ def describe_run(settings: Settings, parts: Parts, protocol: str) -> dict[str, A
     }
 
 
-def announce(settings: Settings, parts: Parts, micro_batch: int, protocol: str) -> None:
-    """Log what is about to be trained."""
+def announce(settings: Settings, parts: Parts, batches: str, protocol: str) -> None:
+    """Log what is about to be trained; `batches` says how an update is made up, like `4 x 8`."""
     if settings.data == "phantom":
         log.info("Training on the built-in phantom set (drawn chests); --data and --root train on real images.")
     classes = parts.plan.class_sizes()
@@ -60,8 +60,8 @@ def announce(settings: Settings, parts: Parts, micro_batch: int, protocol: str) 
     for stage in [stage for stage, count in classes.items() if settings.curriculum and not count]:
         log.warning("No training study is of the class %s: that stage brings nothing new.", stage)
     log.info(
-        "Model: %.1f M parameters on %s | %d x %d studies per update | %d updates | scores: %s",
-        parts.num_parameters / 1e6, device_name(parts.accelerator.device), micro_batch, settings.accumulation,
+        "Model: %.1f M parameters on %s | %s studies per update | %d updates | scores: %s",
+        parts.num_parameters / 1e6, device_name(parts.accelerator.device), batches,
         parts.plan.total_steps, describe(protocol),
     )  # fmt: skip
 

@@ -12,6 +12,7 @@ from filelock import FileLock
 from xr2text_core.machine.watch import COOL_BY_C
 from xr2text_core.run.atomic import replace_text
 from xr2text_core.run.console import set_up_console
+from xr2text_core.run.errors import UserError
 from xr2text_core.run.folder import RunFolder
 from xr2text_core.run.history import EpochRow, cells_of, write_best, write_rows
 from xr2text_core.run.lock import lock_run, locked
@@ -40,15 +41,20 @@ def open_run(folder: RunFolder, settings: Settings, fresh: bool, is_rank_0: bool
     set_up_console(folder.log)
     if aside:
         log.info("The files of the last run were moved to %s and its neighbour below data/statistics.", aside)
-    return RunLog(folder, settings, lock)
+    return RunLog(folder, settings, lock, aside)
 
 
 class RunLog:
     """What cannot be written is logged and follows with the next write; it never aborts training."""
 
-    def __init__(self, folder: RunFolder, settings: Settings, lock: FileLock | None = None) -> None:
+    def __init__(
+        self, folder: RunFolder, settings: Settings, lock: FileLock | None = None, aside: Path | None = None
+    ) -> None:
         self.folder = folder
         self.lock = lock  # held as long as we live, or until the training is over
+        self.aside = aside  # where the files of the last run went, if they did
+        self.last_status = folder.status.read_text(encoding="utf-8") if folder.status.exists() else ""
+        self.is_refused = False
         self.settings = settings
         self.status = Status(folder.status, settings.run, folder.checkpoints)
         self.events = Events(folder.events)
@@ -237,14 +243,34 @@ class RunLog:
             yield
 
     @contextmanager
+    def starting(self, progress: Progress) -> Iterator[None]:
+        """A start that is refused changes nothing of the run that was there before."""
+        with self.failures(progress):
+            try:
+                yield
+            except UserError:
+                self.is_refused = self._put_back()
+                raise
+
+    def _put_back(self) -> bool:
+        """Restore what the start has changed, and say whether there was a run before it."""
+        if self.aside is not None:
+            set_up_console()  # Windows replaces no open file
+            self.folder.move_back(self.aside.name)
+        elif self.last_status:
+            replace_text(self.folder.status, self.last_status)
+        return self.aside is not None or bool(self.last_status)
+
+    @contextmanager
     def failures(self, progress: Progress) -> Iterator[None]:
         """Whatever ends a run unexpectedly stands in the status and the events before it goes on its way."""
         try:
             yield
         except Exception as error:
-            message = f"{type(error).__name__}: {error}"
-            self.events.add("failed", message, epoch=progress.epoch, step=progress.step)
-            self.status.update(state="failed", message=message, eta_s=None)
+            if not self.is_refused:
+                message = f"{type(error).__name__}: {error}"
+                self.events.add("failed", message, epoch=progress.epoch, step=progress.step)
+                self.status.update(state="failed", message=message, eta_s=None)
             raise
 
     def best(self, progress: Progress) -> str:
@@ -264,6 +290,9 @@ class NullRunLog(RunLog):
             NullStatus(folder.status, settings.run, folder.checkpoints),
             NullEvents(folder.events),
         )
+
+    def _put_back(self) -> bool:
+        return False
 
     def _write_description(self, description: dict[str, Any]) -> None: ...
 

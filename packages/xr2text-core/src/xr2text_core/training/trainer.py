@@ -34,6 +34,10 @@ from xr2text_core.training.step import StepResult
 
 EXIT_FINISHED = 0
 PROTOCOL = "clean-full"
+AFTER_THE_END = (
+    "More --epochs train on; --init FILE --run NAME begins another run with its weights; "
+    "--fresh moves it aside and starts a new one."
+)
 MOST_SKIPPED = 20  # steps in a row without a finite loss before the run ends
 log = logging.getLogger("xr2text_core.train")
 
@@ -56,9 +60,9 @@ class Trainer:
         self.progress = Progress()
         self.micro_batch = settings.micro_batch
         self.resumed_from: Path | None = None
-        found = find_checkpoint(self.folder, settings, resume, self.run_log.events)
-        self.settings = settings = keep_beginning(found.checkpoint.settings if found else {}, settings)
-        with keep_awake(says_so=False), self.run_log.failures(self.progress):  # decoding may take an hour
+        with keep_awake(says_so=False), self.run_log.starting(self.progress):  # decoding may take an hour
+            found = find_checkpoint(self.folder, settings, resume, self.run_log.events)
+            self.settings = settings = keep_beginning(found.checkpoint.settings if found else {}, settings)
             self.parts = build_parts(settings, self.processes, found, self.run_log.status)
             self.model, self.data, self.plan = self.parts.model, self.parts.data, self.parts.plan
             if found:
@@ -74,7 +78,7 @@ class Trainer:
             self.run_log.agree(self.progress)  # what could not be written at the end
             if self.processes.is_rank_0 and not any(self.folder.figures.glob("*.png")):
                 self._draw()
-            log.info("This run is finished: %s. --fresh moves it aside and starts a new one.", self._best())
+            log.info("This run is finished: %s. %s", self._best(), AFTER_THE_END)
             return EXIT_FINISHED
         progress, parts, checkpoints, run_log = self.progress, self.parts, self.checkpoints, self.run_log
         self._announce()
@@ -163,7 +167,7 @@ class Trainer:
 
     def _announce(self) -> None:
         """Log what is about to happen, and write run.json."""
-        announce(self.settings, self.parts, self.micro_batch, PROTOCOL)
+        announce(self.settings, self.parts, f"{self.micro_batch} x {self._accumulation()}", PROTOCOL)
         self.run_log.announce(describe_run(self.settings, self.parts, PROTOCOL), self.progress, self.resumed_from)
         self.run_log.agree(self.progress)
         self.checkpoints.begin(self.progress)
