@@ -229,7 +229,7 @@ def test_settings_with_an_overlooked_consequence_are_a_warning(flags: list[str],
 def on_card(monkeypatch: pytest.MonkeyPatch, total_gib: float, used_gib: float = 0.0) -> None:
     gpu = TorchGpu("12.8", name="a card", memory_bytes=int(total_gib * 2**30))
     reading = GpuReading(0, "a card", None, 40.0, 87.0, used_gib * 1024, total_gib * 1024, 0.0, ())
-    monkeypatch.setattr(preflight, "look_at_device", lambda _: Device(gpu, reading, []))
+    monkeypatch.setattr(preflight, "probe_device", lambda _: Device(gpu, reading, []))
 
 
 def test_the_peak_is_compared_with_the_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
     python -m xr2text_core.doctor [--run NAME] [--out DIR]
 
-Nothing of a data set is in it: no report text, no ids, no names of images, no folders (run/harmless.py says how).
+Nothing of a data set is in it: no report text, no ids, no names of images, no folders (run/redact.py says how).
 """
 
 import argparse
@@ -25,7 +25,7 @@ from xr2text_core.data.study import SPLITS
 from xr2text_core.machine.nvml import driver_versions, read_gpus
 from xr2text_core.machine.power import read_power
 from xr2text_core.run.folder import RunError, RunFolder
-from xr2text_core.run.harmless import facts, telling
+from xr2text_core.run.redact import error_kinds, known_fields
 from xr2text_core.settings.settings import Settings
 
 DISTRIBUTIONS = (
@@ -106,7 +106,7 @@ def torch_gpu() -> list[str]:
 
 def status(folder: RunFolder) -> list[str]:
     values = _read_json(folder.status)
-    return [*facts(values), *telling(values)] or ["no status.json"]
+    return [*known_fields(values), *error_kinds(values)] or ["no status.json"]
 
 
 def settings(folder: RunFolder) -> list[str]:
@@ -116,8 +116,8 @@ def settings(folder: RunFolder) -> list[str]:
     splits = _mapping(data.get("splits"))
     counts = [f"{split}={splits[split]}" for split in SPLITS if isinstance(splits.get(split), int)]
     left_out = sum(count for count in _mapping(data.get("left_out")).values() if isinstance(count, int))
-    told = facts(_mapping(contents.get("settings")), SETTINGS)
-    return [*told, *counts, f"left_out={left_out}"] if contents else ["no run.json"]
+    known = known_fields(_mapping(contents.get("settings")), SETTINGS)
+    return [*known, *counts, f"left_out={left_out}"] if contents else ["no run.json"]
 
 
 def events(folder: RunFolder) -> list[str]:
@@ -126,7 +126,7 @@ def events(folder: RunFolder) -> list[str]:
         lines = folder.events.read_text(encoding="utf-8", errors="replace").splitlines()[-NUM_EVENTS:]
     except OSError:
         return ["no events.jsonl"]
-    return [" ".join([*facts(event), *telling(event)]) for event in map(_parsed, lines)]
+    return [" ".join([*known_fields(event), *error_kinds(event)]) for event in map(_parsed, lines)]
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def show(scores: "CheckpointScores", about: dict[str, str]) -> None:
     """The table of all rows, the findings of the first model, and the paired test of two."""
     first, *second = scores.models
     print(f"loss {scores.result.loss:.4f}")
-    print(table.say(about, first.scores.num_reports))
+    print(table.heading(about, first.scores.num_reports))
     print(table.table([first, *second, *scores.others]))
     print(f"\nFindings that the rule labeler reads in references and in the reports of {first.name}:")
     print(table.finding_table(first.clinical))

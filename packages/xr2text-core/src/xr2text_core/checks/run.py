@@ -18,7 +18,7 @@ from xr2text_core.run.status import running_trainer
 from xr2text_core.settings.settings import DEFINE_THE_RUN, Settings, differences
 from xr2text_core.training.curriculum import STAGES
 
-LOOKED_AT = 8  # images that are decoded
+NUM_DECODED = 8  # images that are decoded
 TUNED_FOR = 32  # studies an update: what the learning rates of the presets belong to
 DISK_OF_GUIDE = 50 * GB
 HOST_ALLOWANCE = 3 * GIB  # assumed: Python, PyTorch and the libraries of CUDA, in the memory of the computer
@@ -111,7 +111,7 @@ def num_new_images(dataset: Dataset, settings: Settings) -> int:
 
 def check_data(dataset: Dataset, settings: Settings) -> Check:
     """How many studies each split has, whether its first images can be decoded, and what was left out."""
-    names = [study.frontal for study in dataset.split("train")[:LOOKED_AT]]
+    names = [study.frontal for study in dataset.split("train")[:NUM_DECODED]]
     unreadable = [reason for reason in (_why_unreadable(name, settings.image_size) for name in names) if reason]
     counts = ", ".join(f"{len(dataset.split(split))} {split}" for split in SPLITS)
     found = f"{settings.data}: {counts}; {len(names) - len(unreadable)} of the first {len(names)} images decoded"

@@ -21,7 +21,7 @@ from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.settings.settings import Settings
 from xr2text_core.training.device import open_device
-from xr2text_core.training.optimizer import build_optimizer, make_state
+from xr2text_core.training.optimizer import allocate_state, build_optimizer
 from xr2text_core.training.step import Stepper
 
 SAMPLE_STUDIES = 4000
@@ -131,7 +131,7 @@ class _Bench:
         model = XR2TextModel(config)
         self.model, optimizer = self.accelerator.prepare(model, build_optimizer(model, settings, self.device))
         self.stepper = Stepper(self.accelerator, self.model, optimizer, settings.finding_weight, settings.seed)
-        make_state(optimizer)
+        allocate_state(optimizer)
 
     def warm_up_studies(self, settings: Settings) -> int:
         """The peak of the memory comes with the second micro-batch, when the first has left its gradients."""

@@ -92,7 +92,7 @@ class Findings:
         return [check.name for check in self.checks if check.outcome == outcome]
 
 
-def look_at_device(settings: Settings) -> Device:
+def probe_device(settings: Settings) -> Device:
     is_needed = settings.preset != "phantom"
     if settings.device == "cpu":
         why = "not used (--device cpu)"
@@ -112,7 +112,7 @@ def look_at_device(settings: Settings) -> Device:
 
 def quick_checks(settings: Settings, resumes: bool = False, fresh: bool = False) -> list[Check]:
     """What takes no second: `train` runs it first. Neither the data set nor other runs are looked at."""
-    checks = [check_settings(settings), *look_at_device(settings).checks, check_power(read_power())]
+    checks = [check_settings(settings), *probe_device(settings).checks, check_power(read_power())]
     with suppress(WeightsError):  # an encoder that nobody knows; the check of the weights says so
         checks.append(check_disk_of(settings, checkpoint_bytes(planned_config(settings)), 0, fresh))
     return [*checks, check_weights(settings, resumes)]
@@ -122,7 +122,7 @@ def all_checks(settings: Settings, resume: Path | None, fresh: bool, show: Show)
     """Everything; `show` is told what comes next, because it takes a minute."""
     show("looking at the computer")
     run = check_run(settings, resume, fresh)
-    device = look_at_device(settings)
+    device = probe_device(settings)
     weights = check_weights(settings, continues(settings, resume, fresh))
     findings = Findings([run, check_settings(settings), *device.checks, check_power(read_power()), weights])
     try:

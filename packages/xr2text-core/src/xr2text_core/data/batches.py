@@ -64,7 +64,7 @@ class BatchMaker:
         """An augmented batch, longest reports first, so that slices of it waste little padding."""
         lengths = self.studies.tokens.take(np.array(indices, dtype=np.int64)).lengths
         indices = [indices[place] for place in np.argsort(-lengths, kind="stable")]
-        return self._batch(indices, lambda images, studies: augment(images, self._chance(studies, epoch)))
+        return self._batch(indices, lambda images, studies: augment(images, self._draws(studies, epoch)))
 
     def plain(self, indices: Sequence[int]) -> Batch:
         """A batch as it is, for validation."""
@@ -106,7 +106,7 @@ class BatchMaker:
             return True
         return False
 
-    def _chance(self, indices: Sequence[int], epoch: int) -> Tensor:
+    def _draws(self, indices: Sequence[int], epoch: int) -> Tensor:
         chance = [draws(self.seed, epoch, self.studies.study_ids[index]) for index in indices]
         return torch.from_numpy(np.array(chance).reshape(-1, NUM_DRAWS)).to(self.device)
 

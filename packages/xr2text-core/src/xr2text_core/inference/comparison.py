@@ -61,10 +61,10 @@ def same_studies_for(other: TrainedModel, path: Path, trained: TrainedModel, sco
         ours, theirs = getattr(trained.settings, name), getattr(other.settings, name)
         if ours != theirs:
             raise DatasetError(f"--against {path} was trained with --{name} {theirs}, the other checkpoint with {ours}")
-    learned = _training_images(other.dataset(root)) - _training_images(scored.dataset)
-    if num_learned := len(learned.intersection(scored.batches.studies.images)):
+    seen = _training_images(other.dataset(root)) - _training_images(scored.dataset)
+    if num_seen := len(seen.intersection(scored.batches.studies.images)):
         raise DatasetError(
-            f"--against {path} was trained on {num_learned} of the {len(scored.batches.studies)} studies that are to "
+            f"--against {path} was trained on {num_seen} of the {len(scored.batches.studies)} studies that are to "
             "be scored; compare checkpoints of the same data set and splits"
         )
     batches = other.batches(scored.studies)

@@ -59,17 +59,16 @@ def gallery_page(options: argparse.Namespace) -> tuple[str, int]:
 
 
 def gather(trained: TrainedModel, scored: Scored, options: argparse.Namespace) -> Gallery:
-    """Write the reports of the scored studies and hold them against their references."""
+    """Write the reports of the scored studies and compare them with their references."""
     written = write_all(trained, scored, options.beams)
     row = scored.references.row(options.checkpoint.name, written.reports)
+    both = text_rows(scored, written), image_rows(scored, written)
     return Gallery(
         about=about(trained, scored, options),
         scores=[(title, f"{getattr(row.scores, name):{form}}") for title, name, form in SHOWN_SCORES],
         regions=trained.model.config.regions,
         findings=trained.model.config.findings,
-        studies=[
-            {**texts, **seen} for texts, seen in zip(compared(scored, written), looked_at(scored, written), strict=True)
-        ],
+        studies=[{**texts, **image} for texts, image in zip(*both, strict=True)],
     )
 
 
@@ -102,7 +101,7 @@ def write_all(trained: TrainedModel, scored: Scored, num_beams: int) -> WrittenR
     )
 
 
-def compared(scored: Scored, written: WrittenReports) -> list[dict[str, Any]]:
+def text_rows(scored: Scored, written: WrittenReports) -> list[dict[str, Any]]:
     """Of each study: both texts in runs that differ or not, scores, and findings as `clinical_f1` counts them."""
     candidates, references = written.reports, scored.references.texts
     vocabulary = scored.references.vocabulary
@@ -126,7 +125,7 @@ def compared(scored: Scored, written: WrittenReports) -> list[dict[str, Any]]:
     return rows
 
 
-def looked_at(scored: Scored, written: WrittenReports) -> list[dict[str, Any]]:
+def image_rows(scored: Scored, written: WrittenReports) -> list[dict[str, Any]]:
     """Of each study: its image, and what the regions of the model made of it."""
     views = {study.study_id: study.views[0] for study in scored.studies}
     peaks = written.attention.max(axis=(2, 3), keepdims=True)

@@ -18,7 +18,7 @@ def paused_garbage_collection() -> Iterator[None]:
 
 
 @contextmanager
-def settled_objects() -> Iterator[None]:
+def frozen_objects() -> Iterator[None]:
     """Collect garbage inside the block and after it, but do not search what exists now: a quarter of a second less."""
     gc.collect()
     gc.freeze()

@@ -15,11 +15,11 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def keep_awake(says_so: bool = True) -> Iterator[None]:
+def keep_awake(is_silent: bool = False) -> Iterator[None]:
     """Hold off sleep where the system allows it; say so where it does not (servers, SSH, WSL) and go on."""
     lock = keep.running(on_fail="pass")
     lock.__enter__()
-    if says_so and not lock.active:
+    if not is_silent and not lock.active:
         log.info("This system offers no way to hold off sleep; if it is a laptop, switch sleep off for tonight.")
     try:
         yield

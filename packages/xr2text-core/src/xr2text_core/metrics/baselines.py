@@ -24,7 +24,7 @@ def best_constant(
     protocol: str = "clean-full",
     num_screened: int = NUM_SCREENED,
 ) -> str:
-    """The training report that, said of every validation study, has the highest BLEU-4 + ROUGE-L there.
+    """The training report that, given to every validation study, has the highest BLEU-4 + ROUGE-L there.
 
     BLEU-4 is exact for all training reports; ROUGE-L, which is slow, only for the `num_screened` best by BLEU-4.
     """
@@ -32,12 +32,13 @@ def best_constant(
     _require(val_references, "validation reference")
     rules = get_protocol(protocol)
     texts = sorted(set(train_reports))
-    said = tokenize_candidates(texts, rules)
-    true = tokenize_references(val_references, rules)
-    bleu_4 = _bleu_4_of_constants(said, true)
+    candidates = tokenize_candidates(texts, rules)
+    references = tokenize_references(val_references, rules)
+    bleu_4 = _bleu_4_of_constants(candidates, references)
     screened = np.argsort(-bleu_4, kind="stable")[:num_screened]
-    scores = [bleu_4[index] + rouge_l([said[index]] * len(true), true, rules.rouge_beta) for index in screened]
-    return texts[int(screened[np.argmax(scores)])]
+    repeated = ([candidates[index]] * len(references) for index in screened)
+    rouge = [rouge_l(each, references, rules.rouge_beta) for each in repeated]
+    return texts[int(screened[np.argmax(bleu_4[screened] + rouge)])]
 
 
 def most_frequent(train_reports: Sequence[str]) -> str:
@@ -79,7 +80,7 @@ def shuffled(candidates: Sequence[str], seed: int) -> list[str]:
 
 
 def _bleu_4_of_constants(constants: Sequence[Tokens], references: Sequence[Tokens]) -> Floats:
-    """Corpus BLEU-4 of each constant said of all references, (N,).
+    """Corpus BLEU-4 of each constant as the candidate of all references, (N,).
 
     The clipped matches of k copies of an n-gram, summed over references, are the references that have it once, plus
     those that have it twice, ... up to k times: a look-up instead of a pass over all references.

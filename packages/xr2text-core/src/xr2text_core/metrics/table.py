@@ -36,8 +36,8 @@ TITLES = {
 }
 
 
-def say(about: Mapping[str, str], num_studies: int) -> str:
-    """What the numbers below were computed on and how, in two lines."""
+def heading(about: Mapping[str, str], num_studies: int) -> str:
+    """Data, protocol and reference lengths behind the table, in two lines."""
     return (
         f"{about['data']}, {about['split']} split, {num_studies} studies, {about['section']} section, beam "
         f"{about['beams']}; {describe(about['protocol'])}\n"

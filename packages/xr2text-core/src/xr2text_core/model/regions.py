@@ -114,9 +114,9 @@ class RegionHead(nn.Module):
         regions, others = queries[:, :num_regions], queries[:, num_regions:]
         rows = torch.cat([regions, others.mean(1, keepdim=True)], 1)  # (B, R + 1, D)
         logits = self.findings(rows)
-        told = self.tell(logits.sigmoid())
+        feedback = self.tell(logits.sigmoid())
         weight = self.routing(regions).sigmoid()  # (B, R, 1)
-        routed = torch.cat([weight * (regions + told[:, :-1]), others + told[:, -1:]], 1)
+        routed = torch.cat([weight * (regions + feedback[:, :-1]), others + feedback[:, -1:]], 1)
         return routed, logits, weight.squeeze(-1)
 
 

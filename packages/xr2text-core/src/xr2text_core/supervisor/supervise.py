@@ -115,8 +115,8 @@ class Supervisor:
                 return self._give_up(ending, restarts)
             restarts += 1
             delay_s = self.pauses.restart_s[idle]
-            self._say(
-                "restarted", f"The trainer {self._account(ending)}. Starting it again in {delay_s:g} s",
+            self._add_event(
+                "restarted", f"The trainer {self._describe(ending)}. Starting it again in {delay_s:g} s",
                 **ending.fields(), restarts=restarts, delay_s=delay_s,
             )  # fmt: skip
             if not self._wait(delay_s):
@@ -178,18 +178,18 @@ class Supervisor:
 
     def _give_up(self, ending: Ending, restarts: int) -> int:
         tries = f"{MOST_IDLE} restarts in a row brought no new step. " if ending.code is not None else ""
-        message = f"{tries}Given up: the trainer {self._account(ending)}. More in {self.folder.log}"
-        self._say("gave_up", message, **ending.fields(), restarts=restarts)
+        message = f"{tries}Given up: the trainer {self._describe(ending)}. More in {self.folder.log}"
+        self._add_event("gave_up", message, **ending.fields(), restarts=restarts)
         return EXIT_FAILED
 
-    def _account(self, ending: Ending) -> str:
-        """What happened, where, and what the trainer itself said last."""
+    def _describe(self, ending: Ending) -> str:
+        """What happened, where, and the last message of the trainer."""
         fields = self.heartbeat.fields
         if not fields:
             return f"{ending} before it wrote its status"
         where = f" in epoch {fields['epoch']} after {fields.get('step')} steps" if fields.get("epoch") else ""
-        said = str(fields.get("message")).partition("\n")[0]
-        return f"{ending}{where} (its last status: {fields.get('state')}, {said})"
+        message = str(fields.get("message")).partition("\n")[0]
+        return f"{ending}{where} (its last status: {fields.get('state')}, {message})"
 
     def _wait(self, seconds: float) -> bool:
         """Whether the time passed without a signal."""
@@ -198,8 +198,8 @@ class Supervisor:
             time.sleep(min(left_s, self.pauses.look_s))
         return not self.stop
 
-    def _say(self, kind: str, message: str, **fields: Any) -> None:
-        """Put an event on record, on the console and in the log. A full disk is no reason to stop."""
+    def _add_event(self, kind: str, message: str, **fields: Any) -> None:
+        """Write an event to events.jsonl, console and log. A full disk is no reason to stop."""
         with suppress(OSError):
             if sys.stderr.isatty():
                 print(file=sys.stderr)  # a trainer that was killed leaves its bar in the middle of a line

@@ -33,7 +33,7 @@ def build_optimizer(model: nn.Module, settings: Settings, device: torch.device) 
     )
 
 
-def make_state(optimizer: torch.optim.Optimizer) -> None:
+def allocate_state(optimizer: torch.optim.Optimizer) -> None:
     """Make the moments of every parameter now, as the first update would: later updates then ask for no memory."""
     for group in optimizer.param_groups:
         for parameter in group["params"]:
@@ -45,7 +45,7 @@ def make_state(optimizer: torch.optim.Optimizer) -> None:
                 }
 
 
-def forget_moved(optimizer: torch.optim.Optimizer) -> None:
+def drop_applied_gradients(optimizer: torch.optim.Optimizer) -> None:
     """After an update that broke off: drop the gradients of the parameters that it had moved.
 
     Each has a count of its updates; those that are one ahead of others have moved. Updating again finishes the rest.
@@ -64,7 +64,7 @@ def part_of(name: str) -> str:
     return "decoder" if name.startswith(("decoder.", "lm_head.")) else "new"
 
 
-def rate_factor(step: int, num_steps: int) -> float:
+def learning_rate_factor(step: int, num_steps: int) -> float:
     """Share of the peak rate at a step (0-based) of `num_steps`: linear warm-up, then a cosine down to a floor."""
     warm_up = max(1, round(WARM_UP * num_steps))
     if step < warm_up:
@@ -73,12 +73,12 @@ def rate_factor(step: int, num_steps: int) -> float:
     return FLOOR + (1 - FLOOR) * 0.5 * (1 + math.cos(math.pi * done))
 
 
-def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
+def set_learning_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
     """Set every group to its share of its peak."""
     for group in optimizer.param_groups:
         group["lr"] = group["peak"] * factor
 
 
-def decoder_rate(optimizer: torch.optim.Optimizer) -> float:
+def decoder_learning_rate(optimizer: torch.optim.Optimizer) -> float:
     """The rate in force in the decoder: the one that history and status show."""
     return next(float(group["lr"]) for group in optimizer.param_groups if group["part"] == "decoder")

@@ -20,7 +20,7 @@ from xr2text_core.run.status import Status, now
 from xr2text_core.settings.fingerprint import SAME_RUN, share_in_common
 from xr2text_core.settings.settings import Settings
 from xr2text_core.training.device import open_device
-from xr2text_core.training.optimizer import build_optimizer, make_state
+from xr2text_core.training.optimizer import allocate_state, build_optimizer
 from xr2text_core.training.plan import Plan
 from xr2text_core.training.prepared import PreparedData, prepare_data
 from xr2text_core.training.progress import Progress
@@ -101,7 +101,7 @@ def build_parts(
     optimizer = build_optimizer(model, settings, device)
     model = accelerator.prepare_model(model, evaluation_mode=True)  # the gradients we sum ourselves
     optimizer = accelerator.prepare(optimizer)
-    make_state(optimizer)
+    allocate_state(optimizer)
     batches, val_batches = (BatchMaker(each, data.cache, device, settings.seed) for each in (data.train, data.val))
     stepper = Stepper(accelerator, model, optimizer, settings.finding_weight, settings.seed, processes)
     return Parts(settings, data, plan, accelerator, model, optimizer, batches, val_batches, stepper)

@@ -12,7 +12,7 @@ from xr2text_core.data.randomness import step_seed
 from xr2text_core.machine.memory import ADVICE, OutOfMemory, if_it_fits
 from xr2text_core.machine.processes import ALONE, Processes
 from xr2text_core.model.xr2text import XR2TextModel
-from xr2text_core.training.optimizer import forget_moved
+from xr2text_core.training.optimizer import drop_applied_gradients
 
 MAX_GRAD_NORM = 1.0
 
@@ -50,11 +50,11 @@ class Stepper:
             return StepResult(math.nan, 1, 0.0, True, micro_batch)
         num_tokens, num_studies = counts.clamp_min(1).tolist()
         retries = 0
-        while (gradients := self._make_gradients(batch, micro_batch, step, num_tokens, num_studies)) is None:
+        while (gradients := self._compute_gradients(batch, micro_batch, step, num_tokens, num_studies)) is None:
             if micro_batch == 1 and not self.model.encoder.images.enable_gradient_checkpointing():
                 raise OutOfMemory(f"out of memory with one study at a time: {ADVICE}")
             micro_batch, retries = (micro_batch + 1) // 2, retries + 1
-            self._forget_gradients()
+            self._reset_gradients()
         token_loss, grad_norm = torch.stack(gradients).tolist()
         is_finite = math.isfinite(token_loss) and math.isfinite(grad_norm)
         if is_finite or self.accelerator.scaler is not None:  # the FP16 scaler skips by itself, and lowers its scale
@@ -62,7 +62,7 @@ class Stepper:
         self.optimizer.zero_grad(set_to_none=True)
         return StepResult(token_loss, num_tokens, grad_norm, not is_finite, micro_batch, retries)
 
-    def _make_gradients(
+    def _compute_gradients(
         self, batch: Batch, micro_batch: int, step: int, num_tokens: int, num_studies: int
     ) -> tuple[Tensor, Tensor] | None:
         """Add up the clipped gradients of the step; return its summed token loss and their norm before clipping.
@@ -71,12 +71,12 @@ class Stepper:
         """
         # dropout: the same whenever and wherever this step is repeated
         torch.manual_seed(step_seed(self.seed, step, self.processes.rank))
-        loss_sum = if_it_fits(lambda: self._add_gradients(batch, micro_batch, num_tokens, num_studies))
+        loss_sum = if_it_fits(lambda: self._accumulate_gradients(batch, micro_batch, num_tokens, num_studies))
         if self.processes.any(loss_sum is None):
             return None
         return if_it_fits(lambda: self._sum_and_clip(loss_sum))
 
-    def _add_gradients(self, batch: Batch, micro_batch: int, num_tokens: int, num_studies: int) -> Tensor:
+    def _accumulate_gradients(self, batch: Batch, micro_batch: int, num_tokens: int, num_studies: int) -> Tensor:
         """Divide by the counts of the whole step: reports differ in length, and the last step may be short."""
         loss_sum = torch.zeros((), device=batch.tokens.device)
         for part in batch.parts(micro_batch):
@@ -92,7 +92,7 @@ class Stepper:
         norm = self.accelerator.clip_grad_norm_(self.model.parameters(), MAX_GRAD_NORM)
         return self.processes.sum(loss_sum), norm.to(loss_sum)
 
-    def _forget_gradients(self) -> None:
+    def _reset_gradients(self) -> None:
         """Give back what a failed attempt holds, and let the FP16 scaler begin its step anew."""
         self.optimizer.zero_grad(set_to_none=True)
         if self.accelerator.scaler is not None:
@@ -101,12 +101,12 @@ class Stepper:
 
     def _update(self) -> None:
         """Move the weights. Out of memory half-way: finish for those that had not moved; repeating would move twice."""
-        if if_it_fits(self._move) is None:
-            forget_moved(self.optimizer)
+        if if_it_fits(self._apply) is None:
+            drop_applied_gradients(self.optimizer)
             torch.cuda.empty_cache()
-            if if_it_fits(self._move) is None:
+            if if_it_fits(self._apply) is None:
                 raise OutOfMemory(f"out of memory in the optimizer; start the same command again: {ADVICE}")
 
-    def _move(self) -> bool:
+    def _apply(self) -> bool:
         self.optimizer.step()
         return True

@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 
 from xr2text_core.inference.evaluation import Evaluation, evaluate
 from xr2text_core.inference.trained import TrainedModel, reading, settings_from
-from xr2text_core.machine.garbage import settled_objects
+from xr2text_core.machine.garbage import frozen_objects
 from xr2text_core.machine.keep_awake import keep_awake
 from xr2text_core.machine.processes import Processes
 from xr2text_core.machine.watch import MachineWatch
@@ -23,7 +23,7 @@ from xr2text_core.supervisor.signals import StopAfterStep
 from xr2text_core.training.checkpoints import Checkpoints, find_checkpoint, is_whole
 from xr2text_core.training.description import announce, describe_run, epoch_row
 from xr2text_core.training.device import device_name, watch_machine
-from xr2text_core.training.optimizer import decoder_rate, rate_factor, set_rate
+from xr2text_core.training.optimizer import decoder_learning_rate, learning_rate_factor, set_learning_rate
 from xr2text_core.training.parts import build_parts
 from xr2text_core.training.progress import NO_SCORE, Progress
 from xr2text_core.training.run_log import open_run
@@ -52,7 +52,7 @@ class Trainer:
         self.micro_batch = settings.micro_batch
         self.resumed_from: Path | None = None
         found = find_checkpoint(self.folder, settings, resume, self.run_log.events)
-        with keep_awake(says_so=False), self.run_log.failures(self.progress):  # decoding may take an hour
+        with keep_awake(is_silent=True), self.run_log.failures(self.progress):  # decoding may take an hour
             self.parts = build_parts(settings, self.processes, found, resume is not None, self.run_log.status)
             self.model, self.data, self.plan = self.parts.model, self.parts.data, self.parts.plan
             if found:
@@ -77,7 +77,7 @@ class Trainer:
             run_log.holding_run(progress),
             StopAfterStep() as stop,
             keep_awake(),
-            settled_objects(),
+            frozen_objects(),
             watch_machine(parts.accelerator.device) as watch,
         ):
             while not self.is_finished():
@@ -87,7 +87,7 @@ class Trainer:
                 with self._bar(steps) as bar:
                     for studies in steps[progress.step_in_epoch :]:
                         started = time.perf_counter()
-                        set_rate(parts.optimizer, rate_factor(progress.step, self.plan.total_steps))
+                        set_learning_rate(parts.optimizer, learning_rate_factor(progress.step, self.plan.total_steps))
                         batch = parts.batches.training(self.processes.share(studies), progress.epoch)
                         result = parts.stepper.take_step(batch, self.micro_batch, progress.step)
                         self.micro_batch = result.micro_batch
@@ -95,7 +95,7 @@ class Trainer:
                         self._show(bar, result, len(studies))
                         checkpoints.note(progress)
                         run_log.lost(parts.batches.take_lost(), progress)
-                        self._heed_machine(watch, stop)
+                        self._check_machine(watch, stop)
                         if self._is_asked_to_stop(stop):
                             return self._leave(stop)
                         if checkpoints.is_autosave_due():
@@ -172,7 +172,7 @@ class Trainer:
     def _show(self, bar: "tqdm[Any]", result: StepResult, num_studies: int) -> None:
         bar.update(-(-num_studies // self.micro_batch))
         bar.set_postfix(loss=f"{result.token_loss / result.num_tokens:.2f}", refresh=False)
-        rate = decoder_rate(self.parts.optimizer)
+        rate = decoder_learning_rate(self.parts.optimizer)
         self.run_log.step(result, self.progress, self._accumulation(), rate, self._eta_s())
         if self.progress.skipped_in_a_row >= MOST_SKIPPED:
             raise RunError(
@@ -197,7 +197,7 @@ class Trainer:
         self.progress.validation_s = time.perf_counter() - started
         return evaluation
 
-    def _heed_machine(self, watch: MachineWatch, stop: StopAfterStep) -> None:
+    def _check_machine(self, watch: MachineWatch, stop: StopAfterStep) -> None:
         """Say what changed about heat, power and clock. Too hot: save, and wait until it is cool."""
         for news in watch.take_news():
             self.run_log.events.add(news.kind, news.message, **news.fields)
@@ -223,7 +223,7 @@ class Trainer:
             progress,
             scores,
             evaluation.loss,
-            learning_rate=decoder_rate(self.parts.optimizer),
+            learning_rate=decoder_learning_rate(self.parts.optimizer),
             micro_batch=self.micro_batch,
             accumulation=self._accumulation(),
             gpu_peak_mib=torch.cuda.max_memory_allocated() / 2**20 if on_gpu else None,
