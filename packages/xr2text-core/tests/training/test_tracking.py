@@ -100,7 +100,7 @@ def test_curves_that_cannot_be_written_end_no_training(
 ) -> None:
     (tmp_path / "tensorboard").write_text("in the way")
     log_scores(tmp_path, {1: 0.5, 2: 0.5})
-    assert caplog.text.count("The curves for tensorboard end here, training goes on") == 1
+    assert caplog.text.count("The curves for tensorboard end here, training continues") == 1
 
 
 def test_a_missing_package_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,11 +15,11 @@ FAILURES = (OSError, ValueError, TypeError, AttributeError, NotImplementedError)
 @dataclass(frozen=True)
 class Power:
     battery_percent: float
-    is_plugged: bool | None  # None: the system does not say
+    is_plugged: bool | None  # None: unknown
 
 
 def read_power() -> Power | None:
-    """None: no battery, or the system does not tell."""
+    """None: no battery, or unknown."""
     try:
         battery = None if _has_only_peripherals() else psutil.sensors_battery()
     except FAILURES:

@@ -2,7 +2,7 @@
 
 Both share a process group, so the terminal reaches both: Ctrl-Z, fg, hang-ups and output need nothing from us. A signal
 to the supervisor alone has to be passed on, and nobody can tell which of the two a Ctrl-C was. So the first SIGINT is
-passed on as SIGTERM: a trainer that has had its Ctrl-C takes that for a repetition, whereas at a second SIGINT it would
+passed on as SIGTERM: a trainer that already got Ctrl-C takes that for a repetition, whereas at a second SIGINT it would
 leave without saving. On Windows the console always reaches both, and there is nothing else to pass on.
 """
 

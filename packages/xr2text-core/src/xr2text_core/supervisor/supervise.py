@@ -1,7 +1,7 @@
 """Starts a trainer and starts it again after a crash, a poisoned CUDA context or a hang: `train --supervise`.
 
 The same command resumes from disk, so a restart repeats it. This process imports nothing heavy and only reads
-status.json. Killed with SIGKILL, it leaves a trainer that goes on unwatched; a second one beside that is refused.
+status.json. Killed with SIGKILL, it leaves a trainer that continues unsupervised; a second one beside that is refused.
 """
 
 import argparse
@@ -33,8 +33,8 @@ log = logging.getLogger(__name__)
 class Pauses:
     """How long the supervisor waits, in seconds."""
 
-    look_s: float = 0.5  # between two looks at the trainer
-    restart_s: tuple[float, ...] = (5.0, 20.0, 60.0)  # before a restart; the longer ones when the last brought nothing
+    look_s: float = 0.5  # between two polls of the trainer
+    restart_s: tuple[float, ...] = (5.0, 20.0, 60.0)  # before a restart; longer after a restart without progress
     save_s: float = 30.0  # after SIGTERM, before SIGKILL
     death_s: float = 60.0  # after SIGKILL; what outlives it is stuck in a driver or on a disk
 
@@ -44,7 +44,7 @@ PAUSES = Pauses()
 
 @dataclass(frozen=True)
 class Ending:
-    """How a trainer ended: its code as `subprocess` gives it (None: it cannot be ended), and how long it had hung."""
+    """How a trainer ended: its code as `subprocess` gives it (None: it cannot be killed), and how long it had hung."""
 
     code: int | None
     hung_s: float | None = None
@@ -55,7 +55,7 @@ class Ending:
         return signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
 
     def fields(self) -> dict[str, Any]:
-        """What events.jsonl says of it."""
+        """Its fields in events.jsonl."""
         hung = {} if self.hung_s is None else {"hung_s": round(self.hung_s)}
         if self.code is not None and self.code < 0:
             return {"signal": self.signal_name, **hung}
@@ -82,8 +82,8 @@ def supervise(
 ) -> int:
     """Train with `flags` until the run is finished, stopped or hopeless; return the exit code.
 
-    `open_log` sends messages to the log of the run too, or with None to the console alone: the log is open only while
-    something is said, because the trainer may have to move it aside.
+    `open_log` sends messages to the log of the run too, or with None to the console only: the log is open only while
+    a message is logged, because the trainer may have to move it aside.
     """
     with StopBoth() as stop:
         return Supervisor(flags, folder, open_log, command, Heartbeat(folder.status, limits), pauses, stop).run()
@@ -120,7 +120,7 @@ class Supervisor:
                 **ending.fields(), restarts=restarts, delay_s=delay_s,
             )  # fmt: skip
             if not self._wait(delay_s):
-                log.info("Stopped while no trainer was running; the same command goes on from the newest checkpoint.")
+                log.info("Stopped while no trainer was running; the same command continues from the newest checkpoint.")
                 return self.stop.exit_code
 
     def _train(self) -> Ending:
@@ -177,8 +177,8 @@ class Supervisor:
         return ending.code if has_left and ending.hung_s is None else None
 
     def _give_up(self, ending: Ending, restarts: int) -> int:
-        tries = f"{MOST_IDLE} restarts in a row brought no new step. " if ending.code is not None else ""
-        message = f"{tries}Given up: the trainer {self._describe(ending)}. More in {self.folder.log}"
+        tries = f"{MOST_IDLE} restarts in a row made no new step. " if ending.code is not None else ""
+        message = f"{tries}Giving up: the trainer {self._describe(ending)}. See {self.folder.log}"
         self._add_event("gave_up", message, **ending.fields(), restarts=restarts)
         return EXIT_FAILED
 
