@@ -77,7 +77,7 @@ def not_finite(bench: Bench, number: int) -> Trial:
 
 
 def never_finite(bench: Bench, number: int) -> Trial:
-    """From the sixth pass on all losses are NaN: the run ends in one sentence, its checkpoints are from before."""
+    """From the sixth pass on all losses are NaN: the run ends in one sentence, its checkpoints are older than that."""
     trial, run = Trial("never-finite", 20), replace(bench.run("never-finite"), flags=(*FLAGS, "--epochs", "10"))
     code = ended(run, run.start(lambda: spoil_passes(5, 1000)))
     trial.how.append(f"exit code {code}")

@@ -1,4 +1,4 @@
-"""One step: one optimizer update over the effective batch, in as many micro-batches as the memory asks for."""
+"""One step: one optimizer update over the effective batch, in as many micro-batches as memory requires."""
 
 import math
 from dataclasses import dataclass
@@ -41,9 +41,9 @@ class Stepper:
     processes: Processes = ALONE
 
     def take_step(self, batch: Batch, micro_batch: int, step: int) -> StepResult:
-        """Update once on `batch`, this process's share of the step. Out of memory: halve the micro-batch and repeat.
+        """One update on `batch`, the share of this rank. Out of memory: halve the micro-batch and repeat.
 
-        With one study at a time, the encoder computes its activations twice instead of keeping them, before we give up.
+        At micro-batch 1, turn on gradient checkpointing in the encoder before giving up.
         """
         counts = self.processes.sum(torch.tensor([batch.num_tokens, len(batch)]))
         if not counts[1]:  # every image of it was lost; without gradients the FP16 scaler would raise
@@ -52,7 +52,7 @@ class Stepper:
         retries = 0
         while (gradients := self._compute_gradients(batch, micro_batch, step, num_tokens, num_studies)) is None:
             if micro_batch == 1 and not self.model.encoder.images.enable_gradient_checkpointing():
-                raise OutOfMemory(f"out of memory with one study at a time: {ADVICE}")
+                raise OutOfMemory(f"out of memory at micro-batch 1: {ADVICE}")
             micro_batch, retries = (micro_batch + 1) // 2, retries + 1
             self._reset_gradients()
         token_loss, grad_norm = torch.stack(gradients).tolist()
@@ -65,11 +65,11 @@ class Stepper:
     def _compute_gradients(
         self, batch: Batch, micro_batch: int, step: int, num_tokens: int, num_studies: int
     ) -> tuple[Tensor, Tensor] | None:
-        """Add up the clipped gradients of the step; return its summed token loss and their norm before clipping.
+        """Accumulate and clip the gradients of the step; return its summed token loss and their norm before clipping.
 
-        None when the memory of any process did not suffice.
+        None when any rank ran out of memory.
         """
-        # dropout: the same whenever and wherever this step is repeated
+        # dropout is the same when this step is repeated
         torch.manual_seed(step_seed(self.seed, step, self.processes.rank))
         loss_sum = if_it_fits(lambda: self._accumulate_gradients(batch, micro_batch, num_tokens, num_studies))
         if self.processes.any(loss_sum is None):
@@ -93,14 +93,14 @@ class Stepper:
         return self.processes.sum(loss_sum), norm.to(loss_sum)
 
     def _reset_gradients(self) -> None:
-        """Give back what a failed attempt holds, and let the FP16 scaler begin its step anew."""
+        """Free what a failed attempt holds, and reset the FP16 scaler for a new attempt."""
         self.optimizer.zero_grad(set_to_none=True)
         if self.accelerator.scaler is not None:
             self.accelerator.scaler._per_optimizer_states.clear()  # it refuses to unscale twice between two updates
         torch.cuda.empty_cache()
 
     def _update(self) -> None:
-        """Move the weights. Out of memory half-way: finish for those that had not moved; repeating would move twice."""
+        """Update the weights. Out of memory half-way: finish the rest; a full repeat would update twice."""
         if if_it_fits(self._apply) is None:
             drop_applied_gradients(self.optimizer)
             torch.cuda.empty_cache()

@@ -1,4 +1,4 @@
-"""The training loop: one run from its first epoch to its last, from any interruption on."""
+"""The training loop: one run from its first epoch to its last, resumed after any interruption."""
 
 import gc
 import logging
@@ -36,7 +36,7 @@ log = logging.getLogger("xr2text_core.train")
 
 
 class Trainer:
-    """A run: `Trainer(settings).fit()`. Resumes what lies in its folders, unless `fresh` moves that aside first.
+    """A run: `Trainer(settings).fit()`. Resumes the run in its folders, unless `fresh` moves that aside first.
 
     Raises DatasetError, WeightsError, CheckpointError, RunError and OutOfMemory; each message says what to do.
     """
@@ -66,7 +66,7 @@ class Trainer:
     def fit(self) -> int:
         """Train to the end, or until asked to stop; return the exit code. The loop of this project, whole."""
         if self.is_finished() and self.folder.final.exists():
-            self.run_log.agree(self.progress)  # what could not be written at the end
+            self.run_log.agree(self.progress)  # what the end of the run could not write
             if self.processes.is_rank_0 and not any(self.folder.figures.glob("*.png")):
                 self._draw()
             log.info("This run is finished: %s. --fresh moves it aside and starts a new one.", self._best())
@@ -116,11 +116,11 @@ class Trainer:
         return progress.epoch > settings.epochs or progress.epochs_without_improvement >= settings.patience
 
     def load_checkpoint(self, path: str | Path) -> None:
-        """Take weights, optimizer, position and best score from a checkpoint. `fit` then cuts newer rows."""
+        """Load weights, optimizer, position and best score from a checkpoint. `fit` then cuts newer rows."""
         self._restore(Path(path), load_checkpoint(Path(path)))
 
     def evaluate(self, split: str = "val", num_beams: int = 1) -> Evaluation:
-        """Scores of the present weights on the validation studies, or on another split."""
+        """Scores of the current weights on the validation studies, or on another split."""
         batches = self.parts.val_batches
         if split != "val":
             trained = TrainedModel(self.model, self.data.tokenizer, self.settings, self.parts.accelerator.device)
@@ -140,12 +140,12 @@ class Trainer:
             self.progress.step_in_epoch = self.progress.sums.num_studies // self.settings.effective_batch
         self.micro_batch = min(self.settings.micro_batch, self.progress.micro_batch or self.settings.micro_batch)
         if not is_whole(self.folder.best, self.run_log.events):
-            self.progress.best_score, self.progress.best_epoch = NO_SCORE, 0  # the next epoch is the best there is
+            self.progress.best_score, self.progress.best_epoch = NO_SCORE, 0  # so the next epoch is the best
         self.checkpoints.begin(self.progress)
         self.resumed_from = path
 
     def _announce(self) -> None:
-        """Log what is about to happen, and write run.json."""
+        """Log the plan of the run, and write run.json."""
         announce(self.settings, self.parts, self.micro_batch, PROTOCOL)
         self.run_log.announce(describe_run(self.settings, self.parts, PROTOCOL), self.progress, self.resumed_from)
         self.run_log.agree(self.progress)
@@ -158,7 +158,7 @@ class Trainer:
         self.progress.stage = self.plan.stage(self.progress.epoch)
 
     def _bar(self, steps: list[list[int]]) -> "tqdm[Any]":
-        """A bar that counts batches, as they pass the model."""
+        """A progress bar that counts micro-batches."""
         sizes = [-(-len(step) // self.micro_batch) for step in steps]
         return tqdm(
             desc=f"Epoch {self.progress.epoch}/{self.settings.epochs}",
@@ -176,17 +176,17 @@ class Trainer:
         self.run_log.step(result, self.progress, self._accumulation(), rate, self._eta_s())
         if self.progress.skipped_in_a_row >= MOST_SKIPPED:
             raise RunError(
-                f"{MOST_SKIPPED} steps in a row had no finite loss; the checkpoints are from before. "
+                f"{MOST_SKIPPED} steps in a row had no finite loss; the checkpoints are older than that. "
                 "Try --precision bf16 or fp32, or lower learning rates"
             )
 
     def _validate(self, stop: StopAfterStep) -> Evaluation | None:
-        """Loss and scores on the validation studies; None when asked to stop meanwhile."""
+        """Loss and scores on the validation studies; None when asked to stop."""
         status, started = self.run_log.status, time.perf_counter()
         status.update(state="validating", message=f"validating epoch {self.progress.epoch}")
 
         def stopped() -> bool:
-            status.update()  # a sign of life between two batches
+            status.update()  # a heartbeat between two batches
             return bool(stop)
 
         with self.parts.accelerator.autocast():
@@ -198,7 +198,7 @@ class Trainer:
         return evaluation
 
     def _check_machine(self, watch: MachineWatch, stop: StopAfterStep) -> None:
-        """Say what changed about heat, power and clock. Too hot: save, and wait until it is cool."""
+        """Log changes of heat, power and clock. Too hot: save, and wait until it is cool."""
         for news in watch.take_news():
             self.run_log.events.add(news.kind, news.message, **news.fields)
         pause_temp = self.settings.pause_temp
@@ -232,7 +232,7 @@ class Trainer:
         )
 
     def _close_epoch(self, row: EpochRow) -> None:
-        """Log how the epoch went, save what it brought, and move on to the next."""
+        """Log the epoch, save its checkpoints, and advance to the next."""
         self.run_log.epoch(row, len(self.data.val))
         self.progress.end_epoch()
         paths = [self.folder.best] if row.is_best else []
@@ -273,7 +273,7 @@ class Trainer:
             from xr2text_core.run.figures import draw_figures  # matplotlib and pandas: only at the end
 
             draw_figures(self.folder.history, self.folder.figures)
-        except Exception as error:  # whatever it is: the run is complete without its pictures
+        except Exception as error:  # the run is complete without its figures
             log.warning("The figures could not be drawn (%s); python -m xr2text_core.figures draws them later.", error)
 
     # -- small answers
@@ -292,7 +292,7 @@ class Trainer:
         return left * progress.sums.train_s / progress.sums.num_studies + validations * self.progress.validation_s
 
     def _is_asked_to_stop(self, stop: StopAfterStep) -> bool:
-        """One process that is asked stops them all, after the same step."""
+        """A stop request on any rank stops all of them after the same step."""
         stop.number = self.processes.most(stop.number)
         return bool(stop)
 
