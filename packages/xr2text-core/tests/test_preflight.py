@@ -125,7 +125,7 @@ def test_a_training_under_way_is_neither_disturbed_nor_doubled(someone_training:
     before = files_under(tmp_path)
     checks = look(tmp_path)
     assert checks["run"].outcome == "fail" and "is training in" in checks["run"].found
-    assert checks["time"].found == "not measured: a training is at work in this folder"
+    assert checks["time"].found == "not measured: a run is training in this folder"
     assert files_under(tmp_path) == before
 
 

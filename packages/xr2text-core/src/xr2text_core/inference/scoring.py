@@ -29,7 +29,7 @@ class CheckpointScores:
 
     @property
     def about(self) -> dict[str, str]:
-        """What scores depend on; each belongs in every row of every file."""
+        """What scores depend on: columns of every row in every file."""
         references = self.scored.references
         lengths = reference_lengths(references.texts, references.protocol)
         return {
@@ -56,7 +56,7 @@ def score_checkpoint(
 ) -> CheckpointScores:
     """Write the reports of one or two checkpoints for a split, and score them and the baselines.
 
-    `num_studies`: the first so many, 0 for all; `neighbours`: training images for the nearest-neighbour baseline;
+    `num_studies`: at most, 0 for all; `neighbours`: training images for the nearest-neighbour baseline;
     `root`: where the data set has moved. Raises CheckpointError and DatasetError.
     """
     trained = TrainedModel.load(checkpoint)
