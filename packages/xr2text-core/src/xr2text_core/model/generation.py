@@ -9,11 +9,11 @@ from xr2text_core.report.tokenizer import ReportTokenizer
 
 
 def write_reports(
-    model: XR2TextModel, tokenizer: ReportTokenizer, seen: VisualOutput, max_tokens: int, num_beams: int = 1
+    model: XR2TextModel, tokenizer: ReportTokenizer, encoded: VisualOutput, max_tokens: int, num_beams: int = 1
 ) -> list[str]:
     """One report per encoded image; num_beams 1 is greedy."""
-    assert seen.last_hidden_state is not None
-    return tokenizer.decode(write_tokens(model, seen.last_hidden_state, max_tokens, num_beams).tolist())
+    assert encoded.last_hidden_state is not None
+    return tokenizer.decode(write_tokens(model, encoded.last_hidden_state, max_tokens, num_beams).tolist())
 
 
 @torch.inference_mode()
