@@ -78,7 +78,7 @@ def score_checkpoint(
 def _written(trained: TrainedModel, batches: BatchMaker, protocol: str, beams: int) -> Evaluation:
     tokens = trained.settings.max_tokens
     result = evaluate(trained.model, trained.tokenizer, batches, tokens, protocol, beams, progress=True)
-    assert result is not None  # nobody asked it to stop
+    assert result is not None  # it was given no `stop`
     return result
 
 

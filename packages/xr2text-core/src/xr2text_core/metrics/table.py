@@ -1,4 +1,4 @@
-"""Rows of scores as aligned text and as CSV files; protocol, section, split and decoding stand in every CSV row."""
+"""Rows of scores as aligned text and as CSV files; protocol, section, split and decoding are in every CSV row."""
 
 import csv
 from collections.abc import Mapping, Sequence

@@ -84,7 +84,7 @@ class Beams:
         """Add the token at `position` from logits (B, K, V): the new tokens and the beams they follow, both (B, K)."""
         num_beams, vocabulary = logits.shape[1:]
         scores = logits.log_softmax(2).add_(self.running_scores[..., None])
-        # Each beam can end in one way only, so among 2 K continuations at least K go on.
+        # Each beam can end in one way only, so among 2 K continuations at least K continue.
         scores, chosen = scores.flatten(1).topk(2 * num_beams)  # (B, 2K)
         parents, tokens = chosen // vocabulary, chosen % vocabulary
         reports = self.running.take_along_dim(parents[..., None], 1)  # (B, 2K, T)

@@ -1,7 +1,7 @@
 """The signals that ask a program to stop: Ctrl-C, SIGTERM, a closed terminal. One context for trainer and supervisor.
 
 Both share a process group, so the terminal reaches both: Ctrl-Z, fg, hang-ups and output need nothing from us. A signal
-to the supervisor alone has to be passed on, and nobody can tell which of the two a Ctrl-C was. So the first SIGINT is
+to the supervisor only has to be passed on, and the two kinds of Ctrl-C look the same. So the first SIGINT is
 passed on as SIGTERM: a trainer that already got Ctrl-C takes that for a repetition, whereas at a second SIGINT it would
 leave without saving. On Windows the console always reaches both, and there is nothing else to pass on.
 """

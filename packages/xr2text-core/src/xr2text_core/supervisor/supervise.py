@@ -153,7 +153,7 @@ class Supervisor:
         """The flags of the next start: a restart must neither move this run aside again nor go back to where it began.
 
         `--fresh` has done its work when a trainer writes a status of its own, `--resume FILE` when one saved latest.pt;
-        a trainer that dies earlier has changed nothing, and without the flag the next would go on from the older run.
+        a trainer that dies earlier has changed nothing, and without the flag the next would continue the older run.
         """
         parser = argparse.ArgumentParser(add_help=False)
         parser.add_argument("--supervise", action="store_true")

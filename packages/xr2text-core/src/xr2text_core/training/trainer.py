@@ -126,7 +126,7 @@ class Trainer:
             trained = TrainedModel(self.model, self.data.tokenizer, self.settings, self.parts.accelerator.device)
             batches = trained.batches(self.data.dataset.split(split))
         evaluation = evaluate(self.model, self.data.tokenizer, batches, self.settings.max_tokens, PROTOCOL, num_beams)
-        assert evaluation is not None  # nobody asked it to stop
+        assert evaluation is not None  # it was given no `stop`
         return evaluation
 
     # -- before the loop
@@ -252,7 +252,7 @@ class Trainer:
     # -- after the loop
 
     def _leave(self, stop: StopAfterStep) -> int:
-        """Asked to stop: save the position, log how to go on."""
+        """Asked to stop: save the position, log how to continue."""
         self.run_log.status.update(state="stopping", message=f"{stop.name}: saving and leaving")
         self._save(self.folder.latest)
         self.checkpoints.wait(self.progress)

@@ -90,7 +90,7 @@ def _small_grey(image: Image.Image, size: int) -> Image.Image:
     grey = _grey(image)
     if not drafted:
         small = grey.resize(fitted(grey.size, size), Image.Resampling.BICUBIC, reducing_gap=REDUCING_GAP)
-    else:  # at a reduced scale the last column may stand for less than a pixel; the box says how much is picture
+    else:  # at a reduced scale the last column may cover less than a pixel; the box gives the part that is image
         _, box = drafted
         small = grey.resize(fitted(full_size, size), Image.Resampling.BICUBIC, box, REDUCING_GAP)
     turn = _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
