@@ -67,7 +67,7 @@ def test_a_phantom_run_on_a_cpu_is_ready(tmp_path: Path, capsys: pytest.CaptureF
     rows = [line.split()[:2] for line in printed.splitlines() if line and not line.startswith(" ")]
     names = ["run", "settings", "GPU", "power", "weights", "data", "disk", "memory", "time"]
     assert [name for name, _ in rows[:-1]] == names
-    assert "16 studies an update" in printed and "Ready" in printed.splitlines()[-1]
+    assert "16 studies per update" in printed and "Ready" in printed.splitlines()[-1]
     assert "\033" not in printed, "colours are for terminals"
     assert files_under(tmp_path) == {}
 
