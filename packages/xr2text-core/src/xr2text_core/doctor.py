@@ -121,7 +121,7 @@ def settings(folder: RunFolder) -> list[str]:
 
 
 def events(folder: RunFolder) -> list[str]:
-    """The last ones, a line each."""
+    """The last events, one per line."""
     try:
         lines = folder.events.read_text(encoding="utf-8", errors="replace").splitlines()[-NUM_EVENTS:]
     except OSError:
@@ -137,7 +137,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _parsed(text: str) -> dict[str, Any]:
-    """Half a line, or a file of something else, is empty."""
+    """Empty for a truncated line or anything else than JSON."""
     try:
         return _mapping(json.loads(text))
     except ValueError:

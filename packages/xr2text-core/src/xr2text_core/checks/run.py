@@ -52,7 +52,7 @@ def check_run(settings: Settings, resume: Path | None, fresh: bool) -> Check:
     if not folder.latest.exists():
         return Check("run", "pass", f"a new one in {folder.checkpoints}")
     if fresh:
-        return Check("run", "pass", f"a new one; what lies in {folder.checkpoints} is moved aside")
+        return Check("run", "pass", f"a new one; the run in {folder.checkpoints} is moved aside")
     last = _settings_of_last_start(folder)
     differ = differences(last, settings) if last else {}
     if wrong := [f"{name}: {differ[name]}" for name in DEFINE_THE_RUN if name in differ]:
@@ -86,7 +86,7 @@ def check_settings(settings: Settings) -> Check:
 
 
 def check_disk_of(settings: Settings, checkpoint: int, num_new_images: int, fresh: bool) -> Check:
-    """Room for all checkpoints of so many bytes that are kept, one more while it is written, and decoded images."""
+    """Room for all kept checkpoints of that size, one more while it is written, and decoded images."""
     folder = RunFolder.under(Path(settings.out), settings.run)
     images = num_new_images * settings.image_size**2
     num_kept = settings.epochs // settings.checkpoint_every + len((folder.best, folder.latest, folder.final))

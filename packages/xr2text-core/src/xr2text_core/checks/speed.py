@@ -25,7 +25,7 @@ from xr2text_core.training.optimizer import allocate_state, build_optimizer
 from xr2text_core.training.step import Stepper
 
 SAMPLE_STUDIES = 4000
-MOST_STEPS, ENOUGH_S = 5, 5.0  # timed steps, at most; no further one after so many seconds
+MOST_STEPS, ENOUGH_S = 5, 5.0  # timed steps, at most; no further one after this many seconds
 SLOW_S = 1.0  # where one micro-batch takes longer on a CPU, whole steps would take minutes
 
 

@@ -1,4 +1,4 @@
-"""Scores the reports of a checkpoint beside the baselines, and beside those of a second checkpoint."""
+"""Scores the reports of a checkpoint, of the baselines, and of a second checkpoint."""
 
 from dataclasses import dataclass
 from pathlib import Path

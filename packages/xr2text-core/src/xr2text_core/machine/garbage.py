@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def paused_garbage_collection() -> Iterator[None]:
-    """For creating hundreds of thousands of objects that stay: collecting meanwhile takes longer than creating them."""
+    """For creating hundreds of thousands of objects that stay: collecting would take longer than creating them."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

@@ -14,7 +14,7 @@ ADVICE = "close other programs on the GPU, or use a smaller --image-size, --max-
 
 
 class OutOfMemory(UserError):
-    """Not even one study fits into the memory of the device; the message says what to change."""
+    """Not even one study fits into device memory; the message says what to change."""
 
 
 def if_it_fits(action: Callable[[], Result]) -> Result | None:

@@ -35,7 +35,7 @@ class GpuReading:
     uuid: str | None
     temperature_c: float | None
     slowdown_c: float | None  # above it the card throttles
-    memory_used_mib: float | None  # as nvidia-smi counts it: the driver's own reserve left out
+    memory_used_mib: float | None  # as nvidia-smi counts it: without the driver's own reserve
     memory_total_mib: float | None
     utilization_percent: float | None  # share of time in which a kernel ran
     processes: tuple[GpuProcess, ...] | None

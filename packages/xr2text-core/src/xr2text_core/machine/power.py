@@ -7,7 +7,7 @@ import psutil
 
 SUPPLIES = Path("/sys/class/power_supply")  # Linux
 
-# What psutil raises: it lacks the function on some systems (AttributeError) or says so (NotImplementedError); elsewhere
+# What psutil raises: it lacks the function on some systems (AttributeError) or raises NotImplementedError; elsewhere
 # it raises what it meets in odd firmware, or for a missing /sys/class/power_supply (giampaolo/psutil#2067).
 FAILURES = (OSError, ValueError, TypeError, AttributeError, NotImplementedError)
 

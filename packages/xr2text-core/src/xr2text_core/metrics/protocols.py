@@ -117,7 +117,7 @@ def _google_tokens(text: str) -> list[str]:
 
 def _ptb_tokens(text: str) -> list[str]:
     # nltk's rules split a full stop only at the end of the text, so ends of sentences are set apart first. With that,
-    # 2,010 of 2,038 IU reports get the very tokens of pycocoevalcap's Java tokenizer.
+    # 2,010 of 2,038 IU reports get exactly the tokens of pycocoevalcap's Java tokenizer.
     apart = re.sub(r"(?<=[a-z]{2})\.|\.(?=\s|$)", " . ", text.lower())
     return [token for token in _treebank().tokenize(apart) if any(letter.isalnum() for letter in token)]
 

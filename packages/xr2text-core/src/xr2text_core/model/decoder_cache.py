@@ -20,7 +20,7 @@ from xr2text_core.model.xr2text import XR2TextModel
 
 
 class CachedDecoder:
-    """Decodes K beams of each of B studies in step. There is no dropout, whatever mode the model is in."""
+    """Decodes K beams of each of B studies in step. There is no dropout, in train mode either."""
 
     def __init__(self, model: XR2TextModel, memory: Tensor, num_beams: int, max_tokens: int) -> None:
         """`memory` (B, S, D): the encoder states."""

@@ -29,7 +29,7 @@ CELLS = 6  # side of the coarse grid of the templates
 class RegionQueries(nn.Module):
     """One query per region, and a few global ones. Each reads the image in two ways:
 
-    - attention, with a soft spatial prior that each image refines: what is here, wherever in the region it lies;
+    - attention, with a soft spatial prior that each image refines: what is here, anywhere in the region;
     - a learned template of coarse cells, a signed weight for each channel: what is at this exact place.
 
     The template is what lets a network trained from scratch tell a blunted angle from a normal one within minutes.

@@ -37,7 +37,7 @@ With the package `xr2text-core` installed:
 import xr2text_core.auto  # registers this model with transformers
 from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 
-folder = "."  # where this file lies
+folder = "."  # the folder of this file
 model = AutoModel.from_pretrained(folder).eval()
 processor = AutoImageProcessor.from_pretrained(folder)
 tokenizer = AutoTokenizer.from_pretrained(folder)

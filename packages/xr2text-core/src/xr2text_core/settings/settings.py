@@ -55,7 +55,7 @@ class Settings:
 
     @property
     def cache_folder(self) -> Path:
-        """Decoded images lie below the output folder, shared by all its runs."""
+        """Decoded images are below the output folder, shared by all its runs."""
         return Path(self.out) / "data" / "cache"
 
 

@@ -44,14 +44,14 @@ class Heartbeat:
         """A trainer is about to start: the present status is that of an earlier one."""
         self.earlier = _process(self._read())
         self.fields: dict[str, Any] = {}
-        self.changed_at = self.looked_at = self.clock()
+        self.changed_at = self.polled_at = self.clock()
 
     def look(self) -> None:
         """Read the status; to be called often."""
         now = self.clock()
-        if now - self.looked_at > self.limits.asleep_s:
+        if now - self.polled_at > self.limits.asleep_s:
             self.changed_at = now
-        self.looked_at = now
+        self.polled_at = now
         fields = self._read()
         if not fields or fields == self.fields or _process(fields) == self.earlier:
             return
@@ -67,14 +67,14 @@ class Heartbeat:
         return max(self.limits.working_s, self.limits.factor * statistics.median(self.intervals))
 
     def silence_s(self) -> float:
-        return self.looked_at - self.changed_at
+        return self.polled_at - self.changed_at
 
     def is_hanging(self) -> bool:
         """Whether the trainer hangs. On a full disk this is unknown: it trains on without a status."""
         if self.silence_s() <= self.limit_s():
             return False
         if not self._can_be_written():
-            self.changed_at = self.looked_at
+            self.changed_at = self.polled_at
             return False
         return True
 

@@ -56,7 +56,7 @@ class StopRequest:
 class StopAfterStep(StopRequest):
     """For the trainer, which saves and leaves after the step under way.
 
-    A second Ctrl-C leaves at once. A repeated SIGTERM or SIGHUP does not: systems send those twice by themselves.
+    A second Ctrl-C exits at once. A repeated SIGTERM or SIGHUP does not: systems may send those twice.
     """
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:

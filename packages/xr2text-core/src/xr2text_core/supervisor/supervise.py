@@ -152,7 +152,7 @@ class Supervisor:
     def _flags_now(self) -> list[str]:
         """The flags of the next start: a restart must neither move this run aside again nor go back to where it began.
 
-        `--fresh` has done its work when a trainer writes a status of its own, `--resume FILE` when one saved latest.pt;
+        `--fresh` is dropped once a trainer has written its own status, `--resume FILE` once one has saved latest.pt;
         a trainer that dies earlier has changed nothing, and without the flag the next would continue the older run.
         """
         parser = argparse.ArgumentParser(add_help=False)

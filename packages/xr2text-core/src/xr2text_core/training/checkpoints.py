@@ -126,14 +126,14 @@ class CheckpointWriter:
         return self._take(lambda future: True)
 
     def _take(self, is_due: Callable[[Future[None]], bool]) -> list[Written]:
-        taken = []
+        results = []
         while self._under_way and is_due(self._under_way[0][1]):
             path, future = self._under_way.pop(0)
             error = future.exception()  # waits
             if error is not None and not isinstance(error, OSError):
                 raise error
-            taken.append(Written(path, self._checkpoint, error))
-        return taken
+            results.append(Written(path, self._checkpoint, error))
+        return results
 
     def _write(self, path: Path, on_disk: list[Path], started: float) -> None:
         """Write the checkpoint to `path` and add it to `on_disk`; where that has one already, copy it."""

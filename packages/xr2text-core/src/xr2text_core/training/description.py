@@ -71,7 +71,7 @@ def _counts(sizes: dict[str, int]) -> str:
 
 
 def split_sizes(data: PreparedData) -> dict[str, int]:
-    """How many studies each split of the data set has, before unusable ones are left out."""
+    """How many studies each split of the data set has, before unusable ones are excluded."""
     return {split: len(data.dataset.split(split)) for split in SPLITS}
 
 

@@ -78,7 +78,7 @@ class Progress:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Progress":
-        """Unknown fields of a newer version are left out, missing ones of an older version keep their default."""
+        """Unknown fields of a newer version are ignored, missing ones of an older version get their default."""
         sums = EpochSums(**_known(EpochSums, values.get("sums", {})))
         return cls(**{**_known(cls, values), "sums": sums})
 

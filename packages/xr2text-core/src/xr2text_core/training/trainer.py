@@ -64,7 +64,7 @@ class Trainer:
                 self.checkpoints.writer.reserve(self.parts.checkpoint(self.progress))
 
     def fit(self) -> int:
-        """Train to the end, or until asked to stop; return the exit code. The loop of this project, whole."""
+        """Train to the end, or until asked to stop; return the exit code. The whole training loop."""
         if self.is_finished() and self.folder.final.exists():
             self.run_log.agree(self.progress)  # what the end of the run could not write
             if self.processes.is_rank_0 and not any(self.folder.figures.glob("*.png")):

@@ -124,7 +124,7 @@ def build_cache(
 
     `folder` holds one sub-folder per set of names and size; `names` are those of `read_image`, in any order; `workers`
     are decoding threads, 0 for one per CPU up to 8; `is_alive` is called regularly while it decodes.
-    Call it in one process at a time, then in the others. Images that cannot be read are in `.unreadable`.
+    Call it on one rank first, then on the others. Images that cannot be read are in `.unreadable`.
     Raises DatasetError when the disk is too small or not writable.
     """
     names = sorted(set(names))

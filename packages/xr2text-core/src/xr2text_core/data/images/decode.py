@@ -59,7 +59,7 @@ def read_image(name: str, size: int) -> Pixels:
 
 
 def square_pixels(image: Image.Image, size: int) -> Pixels:
-    """What `read_image` makes of an open image. A JPEG that is not decoded yet is decoded small, and stays so."""
+    """What `read_image` makes of an open image. An undecoded JPEG is decoded at a reduced size, and stays so."""
     return _on_square(_small_grey(image, size), size)
 
 

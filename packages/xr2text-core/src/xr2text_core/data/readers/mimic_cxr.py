@@ -118,7 +118,7 @@ def _image_stems(study_id: str, rows: _Rows) -> list[str]:
 def _base(
     root: Path, candidates: Iterable[str], stems: list[str], endings: Sequence[str], folders: Folders, what: str
 ) -> str:
-    """Return the folder below which files lie, with the first ending that has any; archives unpack in several ways."""
+    """Return the folder of the files, with the first ending that has any; archives unpack in several ways."""
     bases = [str(root / candidate) for candidate in candidates if next((root / candidate).glob("p1?"), None)]
     for ending in endings:
         for base in bases:
