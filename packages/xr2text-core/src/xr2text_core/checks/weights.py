@@ -2,12 +2,11 @@
 
 from contextlib import suppress
 from pathlib import Path
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
 
 import timm
 import torch
-from huggingface_hub import constants, hf_hub_url, try_to_load_from_cache
+from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
+from huggingface_hub.errors import HfHubHTTPError
 
 from xr2text_core.model.build import WeightsError
 
@@ -66,15 +65,16 @@ def _on_hub(flag: str, name: str, repository: str) -> str:
 
 
 def _on_network(flag: str, name: str, url: str) -> str:
-    """Request the headers of a file: a few hundred bytes."""
+    """Request the headers of a file, with the hub's token and proxy: a few hundred bytes."""
     try:
-        with urlopen(Request(url, method="HEAD"), timeout=PATIENCE_S):
-            return NETWORK
-    except HTTPError as error:
-        reason = "the hub has no such model" if error.code in (401, 404) else f"the hub answers {error.code}"
+        get_hf_file_metadata(url, timeout=PATIENCE_S)
+    except HfHubHTTPError as error:
+        code = error.response.status_code
+        reason = "the hub has no such model" if code in (401, 404) else f"the hub answers {code}"
         raise WeightsError(_advice(flag, name, f"not in the local cache, and {reason}")) from error
-    except (OSError, ValueError) as error:  # no network, no DNS, a timeout; an invalid address
+    except Exception as error:  # of the HTTP library: no network, no DNS, a timeout; an invalid address
         raise WeightsError(_advice(flag, name, "not in the local cache, and the hub cannot be reached")) from error
+    return NETWORK
 
 
 def _advice(flag: str, name: str, reason: str) -> str:

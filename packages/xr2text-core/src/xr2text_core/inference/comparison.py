@@ -8,7 +8,7 @@ from xr2text_core.data.batches import BatchMaker
 from xr2text_core.data.study import Dataset, DatasetError, Study
 from xr2text_core.drawing.names import named_scene
 from xr2text_core.drawing.writing import commonest_report
-from xr2text_core.inference.features import mean_features, training_batches
+from xr2text_core.inference.features import mean_features
 from xr2text_core.inference.trained import TrainedModel
 from xr2text_core.metrics.baselines import nearest_neighbour
 from xr2text_core.metrics.protocols import get_protocol, training_vocabulary
@@ -79,7 +79,8 @@ def _training_images(dataset: Dataset) -> set[str]:
 
 def _neighbour_row(trained: TrainedModel, scored: Scored, most: int) -> Row:
     """For every study the report of the training image that the model's own encoder finds most similar."""
-    known = training_batches(trained, scored.dataset, most)
+    val = scored.dataset.split("val")[: trained.settings.val_studies]  # the very cache that the training filled
+    known = trained.batches(scored.dataset.split("train"), val, most)
     reports = nearest_neighbour(
         mean_features(trained, known), known.studies.references, mean_features(trained, scored.batches)
     )

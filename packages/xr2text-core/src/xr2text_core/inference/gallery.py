@@ -21,7 +21,7 @@ from xr2text_core import __version__
 from xr2text_core.data.images.decode import read_image
 from xr2text_core.inference.comparison import Scored, studies_to_score
 from xr2text_core.inference.reports import WrittenReports, reports_for
-from xr2text_core.inference.trained import TrainedModel
+from xr2text_core.inference.trained import TrainedModel, load_model
 from xr2text_core.metrics.clinical_f1 import clinical_statistics
 from xr2text_core.metrics.protocols import describe
 from xr2text_core.metrics.scores import MEASURES, measures_from_sums, report_statistics
@@ -53,7 +53,7 @@ class Gallery:
 
 def gallery_page(options: argparse.Namespace) -> tuple[str, int]:
     """The page for the command's options as HTML, and the number of its studies."""
-    trained = TrainedModel.load(options.checkpoint)
+    trained = load_model(options.checkpoint)
     scored = studies_to_score(trained, options.split, options.num_studies, options.root, options.protocol)
     return page(gather(trained, scored, options)), len(scored.batches.studies)
 

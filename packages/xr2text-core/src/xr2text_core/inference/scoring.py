@@ -6,7 +6,7 @@ from pathlib import Path
 from xr2text_core.data.batches import BatchMaker
 from xr2text_core.inference.comparison import Scored, comparison_rows, same_studies_for, studies_to_score
 from xr2text_core.inference.evaluation import Evaluation, evaluate
-from xr2text_core.inference.trained import TrainedModel
+from xr2text_core.inference.trained import TrainedModel, load_model
 from xr2text_core.metrics.bootstrap import PairedDifference
 from xr2text_core.metrics.protocols import reference_lengths
 from xr2text_core.metrics.rows import Row
@@ -59,14 +59,14 @@ def score_checkpoint(
     `num_studies`: at most, 0 for all; `neighbours`: training images for the nearest-neighbour baseline;
     `root`: where the data set has moved. Raises CheckpointError and DatasetError.
     """
-    trained = TrainedModel.load(checkpoint)
+    trained = load_model(checkpoint)
     scored = studies_to_score(trained, split, num_studies, root, protocol)
     result = _written(trained, scored.batches, protocol, beams)
     name, other_name = _row_names(checkpoint, against)
     models = [scored.references.row_with_intervals(name, result.candidates)]
     differences: dict[str, PairedDifference] = {}
     if against:
-        other = TrainedModel.load(against)
+        other = load_model(against)
         batches = same_studies_for(other, against, trained, scored, root)
         theirs = _written(other, batches, protocol, beams).candidates
         models.append(scored.references.row_with_intervals(other_name, theirs))

@@ -44,10 +44,6 @@ class Processes:
             distributed.init_process_group(backend, store=store, rank=rank, world_size=count, timeout=TIMEOUT)
         return cls(distributed.get_rank(), count)
 
-    def leave(self) -> None:
-        if self.count > 1:
-            distributed.destroy_process_group()
-
     @property
     def is_rank_0(self) -> bool:
         return self.rank == 0

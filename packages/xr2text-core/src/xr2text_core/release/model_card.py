@@ -6,6 +6,8 @@ It is meant to be shared, so it may hold no path, host, run name or report text.
 import re
 from collections.abc import Mapping
 
+from huggingface_hub import ModelCardData
+
 from xr2text_core import __version__
 from xr2text_core.metrics.protocols import describe
 from xr2text_core.model.xr2text import XR2TextModel
@@ -13,15 +15,15 @@ from xr2text_core.release.origin import Origin
 from xr2text_core.settings.settings import Settings
 from xr2text_core.training.description import versions
 
-HEAD = """\
+HEADER = ModelCardData(
+    language="en",
+    library_name="transformers",
+    pipeline_tag="image-to-text",
+    tags=["xr2text", "chest-x-ray", "radiology-report-generation"],
+)
+HEAD = f"""\
 ---
-library_name: transformers
-pipeline_tag: image-to-text
-language: en
-tags:
-- xr2text
-- chest-x-ray
-- radiology-report-generation
+{HEADER}
 ---
 
 # XR2Text: reports for chest X-rays

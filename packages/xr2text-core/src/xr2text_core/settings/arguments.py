@@ -118,8 +118,5 @@ def settings_of(options: argparse.Namespace) -> Settings:
     """Defaults, overridden by the preset, then by the flags; RunError where a flag needs a missing package."""
     names = {field.name for field in fields(Settings)}
     given = {name: value for name, value in vars(options).items() if name in names and value is not None}
-    if given.get("root"):
-        given["root"] = str(Path(given["root"]).expanduser().resolve())  # the run may be resumed from another folder
     _check_tracker(given.get("track", ""))
-    preset = given.get("preset", "phantom" if given.get("data", "phantom") == "phantom" else "laptop")
-    return Settings(**{"preset": preset, **PRESETS[preset], **given})
+    return Settings.of(**given)

@@ -4,6 +4,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from xr2text_core.settings.presets import PRESETS
+
 BEAMS = 4  # width of the search wherever a trained model writes reports; validation while training is greedy
 
 
@@ -48,6 +50,14 @@ class Settings:
     track: str = ""
     run: str = ""
     out: str = "."
+
+    @classmethod
+    def of(cls, **given: Any) -> "Settings":
+        """The defaults, then the preset (phantom for phantoms, else laptop), then what is given."""
+        preset = given.get("preset", "phantom" if given.get("data", "phantom") == "phantom" else "laptop")
+        if given.get("root"):
+            given["root"] = str(Path(given["root"]).expanduser().resolve())  # a resume may start in another folder
+        return cls(**{"preset": preset, **PRESETS[preset], **given})
 
     @property
     def effective_batch(self) -> int:

@@ -11,7 +11,7 @@ from xr2text_core import __version__
 from xr2text_core.data.study import SPLITS
 from xr2text_core.metrics.protocols import describe, reference_lengths
 from xr2text_core.metrics.scores import Scores
-from xr2text_core.run.history import EpochRow
+from xr2text_core.run.history import HEADER, EpochRow
 from xr2text_core.run.status import FORMAT, now
 from xr2text_core.settings.settings import Settings
 from xr2text_core.training.device import device_name
@@ -81,19 +81,8 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: metadata.version(name) for name in names}}
 
 
-def epoch_row(
-    progress: Progress,
-    scores: Scores,
-    val_loss: float,
-    *,
-    learning_rate: float,
-    micro_batch: int,
-    accumulation: int,
-    gpu_peak_mib: float | None,
-    gpu_max_c: float | None,
-    is_best: bool,
-) -> EpochRow:
-    """The history row of the epoch that `progress` has just completed."""
+def epoch_row(progress: Progress, scores: Scores, val_loss: float, **others: Any) -> EpochRow:
+    """The history row of the epoch that `progress` has just completed; `others` are its further columns."""
     sums = progress.sums
     return EpochRow(
         epoch=progress.epoch,
@@ -101,26 +90,14 @@ def epoch_row(
         step=progress.step,
         train_loss=sums.token_loss / sums.num_tokens if sums.num_tokens else None,
         val_loss=val_loss,
-        bleu_1=scores.bleu_1,
-        bleu_2=scores.bleu_2,
-        bleu_3=scores.bleu_3,
-        bleu_4=scores.bleu_4,
-        rouge_l=scores.rouge_l,
-        cider=scores.cider,
-        clinical_f1=scores.clinical_f1,
-        distinct_reports=scores.distinct_reports,
-        learning_rate=learning_rate,
+        **{name: value for name, value in asdict(scores).items() if name in HEADER},
         grad_norm=sums.grad_norm / sums.num_updates if sums.num_updates else None,
         studies_per_s=sums.num_studies / sums.train_s,
         train_s=sums.train_s,
         validation_s=progress.validation_s,
         epoch_s=sums.train_s + sums.paused_s + progress.validation_s,
-        gpu_peak_mib=gpu_peak_mib,
-        gpu_max_c=gpu_max_c,
-        micro_batch=micro_batch,
-        accumulation=accumulation,
         skipped_steps=sums.skipped_steps,
         oom_retries=sums.oom_retries,
-        is_best=int(is_best),
         finished_at=now(),
+        **others,
     )

@@ -36,7 +36,7 @@ from xr2text_core.data.images.decode import read_image
 from xr2text_core.data.images.formats import INSTALL, ImageError, Pixels
 from xr2text_core.data.images.row_file import RowFile
 from xr2text_core.data.study import DatasetError
-from xr2text_core.drawing.names import PREFIX
+from xr2text_core.drawing import names as drawn
 
 logger = logging.getLogger(__name__)
 
@@ -214,7 +214,7 @@ def _known_reasons(path: Path) -> dict[str, str]:
 
 def _stamp(name: str) -> tuple[int, int]:
     """Return what changes when the source does: length and time of a file, length and checksum of the drawing code."""
-    if name.startswith(PREFIX):
+    if name.startswith(drawn.PREFIX):
         return _drawing_stamp()
     try:
         status = os.stat(name)  # noqa: PTH116 - a Path for each of 200,000 images doubles the time
@@ -226,5 +226,5 @@ def _stamp(name: str) -> tuple[int, int]:
 @lru_cache(maxsize=1)
 def _drawing_stamp() -> tuple[int, int]:
     """Phantoms have no file; they change with the drawing code."""
-    code = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("phantom*.py")))
+    code = b"".join(path.read_bytes() for path in sorted(Path(drawn.__file__).parent.glob("*.py")))
     return len(code), zlib.crc32(code)

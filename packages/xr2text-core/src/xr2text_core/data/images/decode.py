@@ -11,7 +11,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from xr2text_core.data.images.formats import DICOM_SUFFIXES, IMAGE_SUFFIXES, INSTALL, ImageError, Pixels
 from xr2text_core.drawing.names import PREFIX, draw_image
@@ -21,16 +21,6 @@ CODE_VERSION = 1  # increase it when the pixels change, so that older caches are
 EXTRA = f'{INSTALL} -e "packages/xr2text-core[dicom]" (or: {INSTALL} pydicom pylibjpeg pylibjpeg-openjpeg)'
 DICOM_MARK = b"DICM"  # after a preamble of 128 bytes
 REDUCING_GAP = 3.0  # shrink by whole numbers first, to 3 x the wanted size: faster, without visible difference
-
-_UPRIGHT = {  # what undoes each EXIF orientation
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 _DECODE_ERRORS = (
     OSError,  # missing, truncated, unknown format
@@ -93,8 +83,8 @@ def _small_grey(image: Image.Image, size: int) -> Image.Image:
     else:  # at a reduced scale the last column may cover less than a pixel; the box gives the part that is image
         _, box = drafted
         small = grey.resize(fitted(full_size, size), Image.Resampling.BICUBIC, box, REDUCING_GAP)
-    turn = _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-    return small if turn is None else small.transpose(turn)
+    small.getexif()[ExifTags.Base.Orientation] = image.getexif().get(ExifTags.Base.Orientation, 1)  # TIFF lost it
+    return ImageOps.exif_transpose(small)
 
 
 def _grey(image: Image.Image) -> Image.Image:

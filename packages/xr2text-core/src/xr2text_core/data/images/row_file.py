@@ -11,7 +11,7 @@ Array = npt.NDArray[Any]
 
 
 class RowFile:
-    """Row k stands at byte k * row_bytes. Reading needs no write permission. Pickles by its path."""
+    """Row k stands at byte k * row_bytes. Reading needs no write permission."""
 
     def __init__(self, path: Path, row_bytes: int, writable: bool = False) -> None:
         self.path = path
@@ -47,6 +47,3 @@ class RowFile:
         if durably:
             os.fsync(self._file.fileno())
         self._file.close()
-
-    def __reduce__(self) -> tuple[type["RowFile"], tuple[Path, int]]:
-        return RowFile, (self.path, self.row_bytes)
