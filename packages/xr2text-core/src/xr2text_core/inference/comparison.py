@@ -79,7 +79,7 @@ def _training_images(dataset: Dataset) -> set[str]:
 
 def _neighbour_row(trained: TrainedModel, scored: Scored, most: int) -> Row:
     """For every study the report of the training image that the model's own encoder finds most similar."""
-    val = scored.dataset.split("val")[: trained.settings.val_studies]  # the very cache that the training filled
+    val = scored.dataset.split("val")[: trained.settings.val_studies]  # the cache that training filled
     known = trained.batches(scored.dataset.split("train"), val, most)
     reports = nearest_neighbour(
         mean_features(trained, known), known.studies.references, mean_features(trained, scored.batches)

@@ -53,7 +53,7 @@ class Settings:
 
     @classmethod
     def of(cls, **given: Any) -> "Settings":
-        """The defaults, then the preset (phantom for phantoms, else laptop), then what is given."""
+        """The defaults, overridden by the preset (phantom for phantoms, else laptop), then by `given`."""
         preset = given.get("preset", "phantom" if given.get("data", "phantom") == "phantom" else "laptop")
         if given.get("root"):
             given["root"] = str(Path(given["root"]).expanduser().resolve())  # a resume may start in another folder
