@@ -204,10 +204,5 @@ def check_power(power: Power | None) -> Check:
         return Check("power", "pass", "no battery")
     charge = f"battery {power.battery_percent:.0f} %"
     if power.is_plugged is False:
-        return Check(
-            "power",
-            "warning",
-            f"not plugged in, {charge}",
-            "Plug it in: on battery it is slower and lasts about an hour",
-        )
+        return Check("power", "warning", f"not plugged in, {charge}", "Plug it in: slow on battery, and soon empty")
     return Check("power", "pass", f"{'plugged in' if power.is_plugged else 'unknown whether plugged in'}, {charge}")

@@ -151,9 +151,7 @@ class MachineWatch:
         self._is_unplugged = not power.is_plugged
         self._is_low = self._is_unplugged and (was_low or charge <= LOW_PERCENT)
         if self._is_unplugged and not was_unplugged:
-            message = (
-                f"The computer runs on its battery ({charge:.0f} %): slower, and not enough for a night. Plug it in"
-            )
+            message = f"The computer runs on its battery ({charge:.0f} %): slow, and empty by morning. Plug it in"
             self._tell("power_unplugged", message, battery_percent=charge)
         if was_unplugged and not self._is_unplugged:
             self._tell("power_plugged", f"The computer is plugged in (battery: {charge:.0f} %)", battery_percent=charge)

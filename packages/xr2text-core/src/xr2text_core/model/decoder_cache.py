@@ -30,9 +30,7 @@ class CachedDecoder:
         slots = max_tokens * num_beams
         cross = [_keys_and_values(layer.encoder_attn, memory) for layer in self.layers]
         self.cross = [(keys.contiguous(), values.contiguous()) for keys, values in cross]  # (B, H, S, W), read often
-        self.past = [
-            (_allocate(slots, keys), _allocate(slots, values)) for keys, values in self.cross
-        ]  # (B, H, T*K, W)
+        self.past = [(_empty(slots, keys), _empty(slots, values)) for keys, values in self.cross]  # (B, H, T*K, W)
         # What is added to the attention of a beam: 0 at the slots of its ancestors, -inf at all others.
         self.ancestors = memory.new_full((len(memory), num_beams, slots), -math.inf, dtype=self.cross[0][0].dtype)
         self.itself = self.ancestors.new_full((num_beams, num_beams), -math.inf).fill_diagonal_(0)
@@ -102,6 +100,6 @@ def _heads(attention: BartAttention, states: Tensor) -> Tensor:
     return states.view(*states.shape[:2], attention.num_heads, -1).transpose(1, 2)
 
 
-def _allocate(slots: int, states: Tensor) -> Tensor:
+def _empty(slots: int, states: Tensor) -> Tensor:
     """An empty (B, H, slots, W) beside states (B, H, S, W)."""
     return states.new_empty(*states.shape[:2], slots, states.shape[3])

@@ -147,9 +147,7 @@ def _scores(origin: Origin) -> str:
         "scored on": f"the validation split, at most {origin.settings.val_studies} studies",
         "section": protocol.get("section", origin.settings.section),
         "decoding": protocol.get("decoding", "not recorded"),
-        "protocol": describe(protocol["text"])
-        if protocol.get("text")
-        else "not recorded, so scores are not comparable",
+        "protocol": describe(protocol["text"]) if protocol.get("text") else "not recorded: not comparable",
     }
     scores = {name: origin.row.get(column) or "not measured" for name, column in SCORES.items()}
     return (

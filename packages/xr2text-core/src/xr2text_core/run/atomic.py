@@ -8,9 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-REPLACE_TRIES = (
-    6  # Windows refuses to replace a file that another process has open; readers close theirs within milliseconds
-)
+REPLACE_TRIES = 6  # Windows refuses to replace an open file; readers close theirs within milliseconds
 
 
 @contextmanager

@@ -45,38 +45,21 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     training.add_argument(
         "--patience", type=_positive, metavar="N", help="epochs without a better score before stopping (999)"
     )
-    training.add_argument(
-        "--batch", dest="micro_batch", type=_positive, metavar="N", help="micro-batch, in studies (laptop: 4)"
-    )
-    training.add_argument(
-        "--accumulation", type=_positive, metavar="N", help="micro-batches per optimizer update (laptop: 8)"
-    )
-    training.add_argument(
-        "--precision", choices=("fp16", "bf16", "fp32"), help="floating-point precision on a GPU (fp16)"
-    )
+    training.add_argument("--batch", dest="micro_batch", type=_positive, metavar="N", help="micro-batch (laptop: 4)")
+    training.add_argument("--accumulation", type=_positive, metavar="N", help="micro-batches per update (laptop: 8)")
+    training.add_argument("--precision", choices=("fp16", "bf16", "fp32"), help="precision on a GPU (fp16)")
     training.add_argument("--encoder-rate", type=float, metavar="LR", help="peak learning rate of the encoder")
     training.add_argument("--decoder-rate", type=float, metavar="LR", help="peak learning rate of the decoder")
     training.add_argument("--new-rate", type=float, metavar="LR", help="peak learning rate of the new layers")
-    training.add_argument(
-        "--no-curriculum",
-        dest="curriculum",
-        action="store_false",
-        default=None,
-        help="train on all studies from epoch 1",
-    )
+    from_start = "train on all studies from the first epoch"
+    training.add_argument("--no-curriculum", dest="curriculum", action="store_false", default=None, help=from_start)
     training.add_argument("--replay", type=_share, metavar="0..1", help="share of harder studies in every stage (0.25)")
     training.add_argument("--seed", type=int, help="random seed of order, augmentation, dropout and phantoms (0)")
     files = parser.add_argument_group("scores and files")
-    files.add_argument(
-        "--select-by", choices=("bleu_4+rouge_l", "clinical_f1"), help="score that selects the best model"
-    )
-    files.add_argument(
-        "--val-studies", type=_positive, metavar="N", help="validation studies scored per epoch, at most (500)"
-    )
+    files.add_argument("--select-by", choices=("bleu_4+rouge_l", "clinical_f1"), help="score of the best model")
+    files.add_argument("--val-studies", type=_positive, metavar="N", help="most studies of a validation (500)")
     files.add_argument("--checkpoint-every", type=_positive, metavar="N", help="epochs between kept checkpoints (5)")
-    files.add_argument(
-        "--autosave-min", type=float, metavar="MIN", help="minutes between autosaves within an epoch (10)"
-    )
+    files.add_argument("--autosave-min", type=float, metavar="MIN", help="minutes between saves within an epoch (10)")
     files.add_argument("--pause-temp", type=float, metavar="C", help="pause while the GPU is hotter, degrees C (90)")
     files.add_argument("--track", choices=TRACKERS, help="also log the curves to this tracker")
     files.add_argument("--run", metavar="NAME", help="name of the run, and of the sub-folders for its files")
@@ -84,13 +67,9 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     files.add_argument("--device", choices=("auto", "cpu"), help="auto: the GPU if there is one")
     files.add_argument("--workers", type=int, metavar="N", help="image decoding threads; 0: automatic")
     how = parser.add_argument_group("how to start")
-    how.add_argument(
-        "--supervise", action="store_true", help="restart from the last checkpoint after a crash or a hang"
-    )
+    how.add_argument("--supervise", action="store_true", help="restart after a crash or a hang, from the last save")
     start = how.add_mutually_exclusive_group()
-    start.add_argument(
-        "--resume", type=Path, metavar="FILE", help="continue from this checkpoint instead of the latest"
-    )
+    start.add_argument("--resume", type=Path, metavar="FILE", help="continue from this checkpoint, not the latest")
     start.add_argument("--fresh", action="store_true", help="move the files of the last run aside and start a new run")
 
 

@@ -84,9 +84,7 @@ class ImageCache:
             raise KeyError(f"{name} is not in the image cache {self.path}; build it with all names that will be read")
         is_whole = self._pixels.read_into(row, image)
         if not is_whole:
-            self._is_checked[:] = (
-                False  # the file was truncated; what is read from a gap in it would look like black images
-            )
+            self._is_checked[:] = False  # the file was truncated; a gap in it would be read as black images
         if not self._is_checked[row]:
             if not is_whole or zlib.crc32(image.data) != self._crc[row]:
                 self._repair(row, name, image)
