@@ -45,7 +45,9 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     training.add_argument(
         "--patience", type=_positive, metavar="N", help="epochs without a better score before stopping (999)"
     )
-    training.add_argument("--batch", dest="micro_batch", type=_positive, metavar="N", help="micro-batch (laptop: 4)")
+    training.add_argument(
+        "--batch", dest="micro_batch", type=_positive, metavar="N", help="studies per micro-batch (laptop: 4)"
+    )
     training.add_argument("--accumulation", type=_positive, metavar="N", help="micro-batches per update (laptop: 8)")
     training.add_argument("--precision", choices=("fp16", "bf16", "fp32"), help="precision on a GPU (fp16)")
     training.add_argument("--encoder-rate", type=float, metavar="LR", help="peak learning rate of the encoder")
@@ -56,8 +58,12 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     training.add_argument("--replay", type=_share, metavar="0..1", help="share of harder studies in every stage (0.25)")
     training.add_argument("--seed", type=int, help="random seed of order, augmentation, dropout and phantoms (0)")
     files = parser.add_argument_group("scores and files")
-    files.add_argument("--select-by", choices=("bleu_4+rouge_l", "clinical_f1"), help="score of the best model")
-    files.add_argument("--val-studies", type=_positive, metavar="N", help="most studies of a validation (500)")
+    files.add_argument(
+        "--select-by", choices=("bleu_4+rouge_l", "clinical_f1"), help="score that selects the best model"
+    )
+    files.add_argument(
+        "--val-studies", type=_positive, metavar="N", help="validation studies scored per epoch, at most (500)"
+    )
     files.add_argument("--checkpoint-every", type=_positive, metavar="N", help="epochs between kept checkpoints (5)")
     files.add_argument("--autosave-min", type=float, metavar="MIN", help="minutes between saves within an epoch (10)")
     files.add_argument("--pause-temp", type=float, metavar="C", help="pause while the GPU is hotter, degrees C (90)")
