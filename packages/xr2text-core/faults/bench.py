@@ -114,11 +114,11 @@ def outcome_of(fault: str, trials: Iterable[Trial], remark: str = "") -> Outcome
 
 
 def measured(bench: Bench) -> Bench:
-    """With the end and the seconds, as busy as the machine is now, of runs that nobody touches."""
+    """With the end and the seconds, as busy as the machine is now, of undisturbed runs."""
     runs = bench.map(partial(_unbroken, bench), range(bench.jobs))
     duration_s, marks = max(seconds for seconds, _ in runs), runs[0][1]
     if any(others != marks for _, others in runs):
-        raise SystemExit("two runs that nobody touched differ from each other: there is nothing to compare with")
+        raise SystemExit("two undisturbed runs differ from each other: there is nothing to compare with")
     return replace(bench, duration_s=duration_s, unbroken=marks)
 
 

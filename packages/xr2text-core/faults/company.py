@@ -45,15 +45,15 @@ def second_trainer(bench: Bench, number: int) -> Trial:
     before = contents(run.folder)
     way = WAYS[number % len(WAYS)] if run.files.latest.exists() else ()
     flags = [str(run.folder / word) if word.endswith(".pt") else word for word in way]
-    said = run.folder.with_name(f"{run.folder.name}-second.txt")
-    code = wait(Forked([*run.flags, "--out", str(run.folder), *flags], said), PATIENCE_S)
+    output = run.folder.with_name(f"{run.folder.name}-second.txt")
+    code = wait(Forked([*run.flags, "--out", str(run.folder), *flags], text), PATIENCE_S)
     trial.how = [f"at {instant:.3f} s", f"with {way}", f"exit code {code}"]
-    if code != REFUSED or "Traceback" in said.read_text() or f"process {first.pid}" not in said.read_text():
-        trial.problems.append(f"the second: exit code {code}: {said.read_text()[-500:]}")
+    if code != REFUSED or "Traceback" in output.read_text() or f"process {first.pid}" not in output.read_text():
+        trial.problems.append(f"the second: exit code {code}: {output.read_text()[-500:]}")
     changed = {name for name, _ in before.items() ^ contents(run.folder).items()}
     trial.problems += [f"changed by the second: {name}" for name in sorted(changed)]
     first.send_signal(signal.SIGCONT)
-    said.unlink()
+    output.unlink()
     ended(run, first)
     return bench.let_it_end(run, trial)
 

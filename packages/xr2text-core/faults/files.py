@@ -1,4 +1,4 @@
-"""Files taken away, replaced, or made read-only while the trainer works: it goes on, or ends in one sentence."""
+"""Files taken away, replaced, or made read-only while the trainer works: it continues, or ends in one sentence."""
 
 import shutil
 from argparse import Namespace

@@ -1,4 +1,4 @@
-"""A disk that is full for a while, or until somebody makes room: the run goes on, or waits to be started again."""
+"""A disk that is full for a while, or until somebody makes room: the run continues, or waits to be restarted."""
 
 import shutil
 from argparse import Namespace
@@ -82,6 +82,6 @@ def _full(bench: Bench, name: str, ends_by_itself: bool) -> Trial:
 
 def refusal(run: TinyRun, code: int) -> list[str]:
     """A run may end for want of room, with one sentence that names a file and never with a traceback."""
-    if code in (0, 1, 2) and "Traceback" not in run.said():
+    if code in (0, 1, 2) and "Traceback" not in run.printed():
         return []
     return [f"exit code {code}: {(tracebacks(run) or [run.last_words()])[-1]}"]

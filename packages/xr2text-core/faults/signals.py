@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP, alone and in storms: the exit code says which, and the next start goes on."""
+"""Ctrl-C, SIGTERM and SIGHUP, alone and in storms: the exit code says which, and the next start continues."""
 
 import signal
 from argparse import Namespace
