@@ -46,7 +46,7 @@ def second_trainer(bench: Bench, number: int) -> Trial:
     way = WAYS[number % len(WAYS)] if run.files.latest.exists() else ()
     flags = [str(run.folder / word) if word.endswith(".pt") else word for word in way]
     output = run.folder.with_name(f"{run.folder.name}-second.txt")
-    code = wait(Forked([*run.flags, "--out", str(run.folder), *flags], text), PATIENCE_S)
+    code = wait(Forked([*run.flags, "--out", str(run.folder), *flags], output), PATIENCE_S)
     trial.how = [f"at {instant:.3f} s", f"with {way}", f"exit code {code}"]
     if code != REFUSED or "Traceback" in output.read_text() or f"process {first.pid}" not in output.read_text():
         trial.problems.append(f"the second: exit code {code}: {output.read_text()[-500:]}")

@@ -29,7 +29,7 @@ def _row(bench: Bench, mode: str, place: str, count: int) -> Outcome:
 
 
 def failing(bench: Bench, number: int, place: str, mode: str, total: int) -> Trial:
-    """One call goes wrong, an early or any one; the run continues or ends in one sentence, and is complete in the end."""
+    """One call goes wrong, an early or any one; the run continues or ends in one sentence, and ends complete."""
     chance, trial, run = bench.begin(f"{MODES[mode]}-{place}".replace(" ", "-").replace("/", "-"), number)
     call, shim = number // 2 + 1 if number % 2 else chance.randint(1, total), Shim()
     code = ended(run, run.start(partial(shim.fail_calls, PLACES[place], mode, call)))
