@@ -73,10 +73,10 @@ class Bench:
                 note(f"{len(results)}/{len(numbers)}")
         return results
 
-    def let_it_end(self, run: TinyRun, trial: Trial, compare: Comparison = everything) -> Trial:
+    def finish(self, run: TinyRun, trial: Trial, compare: Comparison = everything) -> Trial:
         """Start the run until it is finished, and judge it: the last part of most trials."""
         is_over = bool(run.starts) and run.starts[-1].code == 0
-        if not is_over and (code := run.go_on_to_the_end()):
+        if not is_over and (code := run.run_to_the_end()):
             trial.problems.append(f"the last start ends with exit code {code}: {run.last_words()}")
             return trial
         trial.repeated = run.updates_repeated()
@@ -124,7 +124,7 @@ def measured(bench: Bench) -> Bench:
 
 def _unbroken(bench: Bench, number: int) -> tuple[float, Fingerprint]:
     run, started = bench.run(f"unbroken-{number}"), time.monotonic()
-    if run.go_on_to_the_end():
+    if run.run_to_the_end():
         raise SystemExit(f"the tiny run fails by itself: {run.last_words()}")
     return time.monotonic() - started, in_child(fingerprint, run)
 

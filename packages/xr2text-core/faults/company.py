@@ -39,7 +39,7 @@ def second_trainer(bench: Bench, number: int) -> Trial:
     if first.poll() is not None:
         trial.injected = 0  # it ended before
         ended(run, first)
-        return bench.let_it_end(run, trial)
+        return bench.finish(run, trial)
     first.send_signal(signal.SIGSTOP)
     os.waitid(os.P_PID, first.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)  # its threads may still be writing
     before = contents(run.folder)
@@ -55,7 +55,7 @@ def second_trainer(bench: Bench, number: int) -> Trial:
     first.send_signal(signal.SIGCONT)
     output.unlink()
     ended(run, first)
-    return bench.let_it_end(run, trial)
+    return bench.finish(run, trial)
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -78,7 +78,7 @@ def same_moment(bench: Bench, number: int) -> Trial:
     if run.kinds().count("started") != 1:
         trial.problems.append(f"{run.kinds().count('started')} trainers started")
     run.starts.clear()
-    return bench.let_it_end(run, trial)
+    return bench.finish(run, trial)
 
 
 def beside_monitors(bench: Bench, number: int) -> Trial:
@@ -95,7 +95,7 @@ def beside_monitors(bench: Bench, number: int) -> Trial:
     if code := ended(run, process):
         trial.problems.append(f"exit code {code}: {run.last_words()}")
     trial.how.append(f"{trial.injected} monitors killed")
-    return bench.let_it_end(run, trial)
+    return bench.finish(run, trial)
 
 
 def monitor_in_a_terminal(run: TinyRun) -> tuple[Popen[bytes], int]:

@@ -151,13 +151,13 @@ def _started(bench: Bench, kind: str, number: int, victims: Callable[[TinyRun], 
 def one_damaged(bench: Bench, number: int) -> Trial:
     """The newest is ignored by name, an older one is used, and the result is that of an undisturbed run."""
     run, trial = _started(bench, "newest-damaged", number, lambda run: [run.files.latest])
-    return bench.let_it_end(run, _named(run, trial, "latest.pt"))
+    return bench.finish(run, _named(run, trial, "latest.pt"))
 
 
 def best_damaged(bench: Bench, number: int) -> Trial:
     """A damaged best model is found out before it is too late to keep another."""
     run, trial = _started(bench, "best-damaged", number, lambda run: [run.files.best])
-    return bench.let_it_end(run, _named(run, trial, "best_model.pt"), rows_and_final_model)
+    return bench.finish(run, _named(run, trial, "best_model.pt"), rows_and_final_model)
 
 
 def _named(run: TinyRun, trial: Trial, name: str) -> Trial:

@@ -73,8 +73,8 @@ def _full(bench: Bench, name: str, ends_by_itself: bool) -> Trial:
     failed = [event for event in run.events() if event["kind"].endswith("_failed")]
     trial.how.append(f"exit code {code}, {len(failed)} failures on record")
     trial.problems += [f"an event does not say why: {event}" for event in failed if "No space left" not in str(event)]
-    run.go_on_to_the_end()  # also where the run ended while nothing could be written
-    bench.let_it_end(run, trial, rows_and_final_model)
+    run.run_to_the_end()  # also where the run ended while nothing could be written
+    bench.finish(run, trial, rows_and_final_model)
     if trial.problems:
         shutil.copytree(run.folder, bench.folder / f"{name}-left")
     return trial

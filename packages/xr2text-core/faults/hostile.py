@@ -124,7 +124,7 @@ def start_on_hostile(bench: Bench, number: int) -> Trial:
         trial.problems.append("IT RAN CODE")
     if not any(event["kind"] == "checkpoint_damaged" and "latest.pt" in event["reason"] for event in run.events()):
         trial.problems.append("no event names latest.pt")
-    return bench.let_it_end(run, trial)
+    return bench.finish(run, trial)
 
 
 def _choose(seed: int, number: int, mark: Path) -> tuple[str, bytes]:
@@ -142,7 +142,7 @@ def start_on_wrong(bench: Bench, number: int) -> Trial:
     if code == 2 and "Traceback" not in run.printed() and "latest.pt" in run.last_words():
         run.remove()
         return trial
-    return bench.let_it_end(run, trial)
+    return bench.finish(run, trial)
 
 
 def _spoil(path: Path, key: str, value: Any) -> None:

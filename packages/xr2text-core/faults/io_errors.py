@@ -37,5 +37,5 @@ def failing(bench: Bench, number: int, place: str, mode: str, total: int) -> Tri
     trial.injected = int(shim.calls.value >= call)
     if mode != "k":
         trial.problems += refusal(run, code)
-        run.go_on_to_the_end()  # also where the run ended while something could not be written
-    return bench.let_it_end(run, trial, everything if mode == "k" else rows_and_final_model)
+        run.run_to_the_end()  # also where the run ended while something could not be written
+    return bench.finish(run, trial, everything if mode == "k" else rows_and_final_model)

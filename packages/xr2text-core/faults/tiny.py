@@ -103,7 +103,7 @@ class TinyRun:
         self.kept.look(self)
         return start
 
-    def go_on_to_the_end(self, before: Callable[[], None] | None = None) -> int:
+    def run_to_the_end(self, before: Callable[[], None] | None = None) -> int:
         """Start again until a start ends well, or is refused; returns its exit code."""
         process = self.start(before)
         return self.ended(process, wait(process, PATIENCE_S)).code

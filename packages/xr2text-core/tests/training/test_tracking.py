@@ -82,7 +82,7 @@ def test_a_run_tracks_its_rows_where_asked_for(tmp_path: Path, clock: None) -> N
         folder = RunFolder.under(tmp_path, f"run{track}")
         run_log = open_run(folder, Settings(track=track), fresh=False, is_rank_0=True)
         progress = Progress()
-        with run_log.holding_run(progress):
+        with run_log.locked_run(progress):
             run_log.row(ROW, progress)
         assert (folder.statistics / "tensorboard").exists() == bool(track)
     assert shown(folder.statistics, "bleu_4") == [(1, 0.125)]

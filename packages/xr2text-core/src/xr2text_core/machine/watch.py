@@ -129,7 +129,7 @@ class MachineWatch:
             what = "went ahead by" if jump_s > 0 else "was set back by"
             why = ": it was probably asleep" if jump_s > 0 else ""
             message = f"The computer's clock {what} {_in_words(abs(jump_s))}{why}. The run does not depend on it"
-            self._tell("clock_jumped", message, jump_s=round(jump_s))
+            self._add_news("clock_jumped", message, jump_s=round(jump_s))
 
     def _look_at_temperature(self) -> None:
         now_c = self._read_temperature()
@@ -139,7 +139,7 @@ class MachineWatch:
             self._temperature = now_c, self._awake()
             self._hottest_c = now_c if self._hottest_c is None else max(now_c, self._hottest_c)
         if now_c > HOT_C and not self._is_hot:
-            self._tell("hot", f"The GPU is at {now_c:.0f} °C: check its fans and vents", temperature_c=now_c)
+            self._add_news("hot", f"The GPU is at {now_c:.0f} °C: check its fans and vents", temperature_c=now_c)
         self._is_hot = now_c > HOT_C or (self._is_hot and now_c >= COOLED_C)
 
     def _look_at_power(self) -> None:
@@ -152,14 +152,16 @@ class MachineWatch:
         self._is_low = self._is_unplugged and (was_low or charge <= LOW_PERCENT)
         if self._is_unplugged and not was_unplugged:
             message = f"The computer runs on its battery ({charge:.0f} %): slow, and empty by morning. Plug it in"
-            self._tell("power_unplugged", message, battery_percent=charge)
+            self._add_news("power_unplugged", message, battery_percent=charge)
         if was_unplugged and not self._is_unplugged:
-            self._tell("power_plugged", f"The computer is plugged in (battery: {charge:.0f} %)", battery_percent=charge)
+            self._add_news(
+                "power_plugged", f"The computer is plugged in (battery: {charge:.0f} %)", battery_percent=charge
+            )
         if self._is_low and not was_low:
             message = f"The battery is down to {charge:.0f} %: plug the computer in, or stop with Ctrl-C, which saves"
-            self._tell("battery_low", message, battery_percent=charge)
+            self._add_news("battery_low", message, battery_percent=charge)
 
-    def _tell(self, kind: str, message: str, **fields: float) -> None:
+    def _add_news(self, kind: str, message: str, **fields: float) -> None:
         with self._lock:
             self._news.append(News(kind, message, fields))
 

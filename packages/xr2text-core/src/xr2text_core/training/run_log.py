@@ -113,7 +113,7 @@ class RunLog:
             accumulation=accumulation,
         )
 
-    def lost(self, names: list[str], progress: Progress) -> None:
+    def images_lost(self, names: list[str], progress: Progress) -> None:
         """Log images whose cached pixels are damaged and whose files are gone; the run continues without them."""
         for name in names:
             message = f"Image lost: {name} is damaged in the cache and its file cannot be read; its study is left out"
@@ -172,7 +172,7 @@ class RunLog:
         where = {"epoch": progress.epoch, "step": progress.step}
         self.events.add("checkpoint_failed", message, checkpoint=path.name, reason=str(error), **where)
 
-    def agree(self, progress: Progress) -> None:
+    def reconcile(self, progress: Progress) -> None:
         """Before the loop: make history and results match the weights."""
         if progress.rows or self.folder.history.exists():
             self._write_history(progress)
@@ -227,14 +227,14 @@ class RunLog:
         )
 
     @contextmanager
-    def holding_run(self, progress: Progress) -> Iterator[None]:
+    def locked_run(self, progress: Progress) -> Iterator[None]:
         """Lock out other trainers until the end of the block, and log what ends it."""
         curves = Curves(self.settings.track, self.folder.statistics, progress.epoch)
-        with locked(self.folder), self.failures(progress), closing(curves) as self.curves:
+        with locked(self.folder), self.logged_failures(progress), closing(curves) as self.curves:
             yield
 
     @contextmanager
-    def failures(self, progress: Progress) -> Iterator[None]:
+    def logged_failures(self, progress: Progress) -> Iterator[None]:
         """Write an unexpected error to status and events before it propagates."""
         try:
             yield
@@ -269,6 +269,6 @@ class NullRunLog(RunLog):
     def best_results(self, progress: Progress) -> None: ...
 
     @contextmanager
-    def holding_run(self, progress: Progress) -> Iterator[None]:
+    def locked_run(self, progress: Progress) -> Iterator[None]:
         with closing(Curves("", self.folder.statistics, progress.epoch)) as self.curves:
             yield

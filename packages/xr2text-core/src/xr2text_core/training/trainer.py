@@ -52,7 +52,7 @@ class Trainer:
         self.micro_batch = settings.micro_batch
         self.resumed_from: Path | None = None
         found = find_checkpoint(self.folder, settings, resume, self.run_log.events)
-        with keep_awake(is_silent=True), self.run_log.failures(self.progress):  # decoding may take an hour
+        with keep_awake(is_silent=True), self.run_log.logged_failures(self.progress):  # decoding may take an hour
             self.parts = build_parts(settings, self.processes, found, resume is not None, self.run_log.status)
             self.model, self.data, self.plan = self.parts.model, self.parts.data, self.parts.plan
             if found:
@@ -66,7 +66,7 @@ class Trainer:
     def fit(self) -> int:
         """Train to the end, or until asked to stop; return the exit code. The whole training loop."""
         if self.is_finished() and self.folder.final.exists():
-            self.run_log.agree(self.progress)  # what the end of the run could not write
+            self.run_log.reconcile(self.progress)  # what the end of the run could not write
             if self.processes.is_rank_0 and not any(self.folder.figures.glob("*.png")):
                 self._draw()
             log.info("This run is finished: %s. --fresh moves it aside and starts a new one.", self._best())
@@ -74,7 +74,7 @@ class Trainer:
         progress, parts, checkpoints, run_log = self.progress, self.parts, self.checkpoints, self.run_log
         self._announce()
         with (
-            run_log.holding_run(progress),
+            run_log.locked_run(progress),
             StopAfterStep() as stop,
             keep_awake(),
             frozen_objects(),
@@ -94,16 +94,16 @@ class Trainer:
                         progress.count(result, len(studies), time.perf_counter() - started)
                         self._show(bar, result, len(studies))
                         checkpoints.note(progress)
-                        run_log.lost(parts.batches.take_lost(), progress)
+                        run_log.images_lost(parts.batches.take_lost(), progress)
                         self._check_machine(watch, stop)
-                        if self._is_asked_to_stop(stop):
+                        if self._should_stop(stop):
                             return self._leave(stop)
                         if checkpoints.is_autosave_due():
                             self._save(self.folder.latest)
                 evaluation = self._validate(stop)
                 if evaluation is None:
                     return self._leave(stop)
-                run_log.lost(parts.val_batches.take_lost(), progress)
+                run_log.images_lost(parts.val_batches.take_lost(), progress)
                 checkpoints.wait(progress)  # whether the last best model was saved decides what is better than it
                 row = self._row(evaluation, watch)
                 run_log.row(row, progress)  # the row first, then the weights: docs/run-files.md says why
@@ -148,7 +148,7 @@ class Trainer:
         """Log the plan of the run, and write run.json."""
         announce(self.settings, self.parts, self.micro_batch, PROTOCOL)
         self.run_log.announce(describe_run(self.settings, self.parts, PROTOCOL), self.progress, self.resumed_from)
-        self.run_log.agree(self.progress)
+        self.run_log.reconcile(self.progress)
         self.checkpoints.begin(self.progress)
 
     # -- inside the loop
@@ -291,7 +291,7 @@ class Trainer:
         validations = self.settings.epochs - progress.epoch + 1
         return left * progress.sums.train_s / progress.sums.num_studies + validations * self.progress.validation_s
 
-    def _is_asked_to_stop(self, stop: StopAfterStep) -> bool:
+    def _should_stop(self, stop: StopAfterStep) -> bool:
         """A stop request on any rank stops all of them after the same step."""
         stop.number = self.processes.most(stop.number)
         return bool(stop)
