@@ -115,7 +115,7 @@ def test_an_unreadable_image_is_a_warning_and_nothing_but_those_a_failure(tmp_pa
 def test_an_encoder_that_nobody_knows_fails_once(tmp_path: Path) -> None:
     findings = all_checks(settings(tmp_path, "--encoder", "no_such_encoder"), None, False, lambda _: None)
     assert findings.names("fail") == ["weights"]
-    assert "knows no such model" in next(check.found for check in findings.checks if check.name == "weights")
+    assert "has no such model" in next(check.found for check in findings.checks if check.name == "weights")
 
 
 # -- a run that is there
@@ -141,7 +141,7 @@ def test_a_run_that_lies_there_is_resumed_or_moved_aside(tmp_path: Path) -> None
     check = quick_run(tmp_path)
     assert check.outcome == "fail" and "seed: 7 -> 0" in check.found and "--fresh" in check.advice
     folder.run_json.write_text("half a li", encoding="utf-8")
-    assert quick_run(tmp_path).outcome == "pass", "the trainer looks into the checkpoint itself"
+    assert quick_run(tmp_path).outcome == "pass", "the trainer checks the checkpoint itself"
 
 
 def quick_run(folder: Path, fresh: bool = False) -> Check:
@@ -235,7 +235,7 @@ def on_card(monkeypatch: pytest.MonkeyPatch, total_gib: float, used_gib: float =
 def test_the_peak_is_compared_with_the_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     on_card(monkeypatch, total_gib=8.0, used_gib=0.5)
     check = look(tmp_path)["GPU memory"]
-    assert check.outcome == "pass" and check.found.endswith("of 8.0 GiB; others use 0.5 GiB")
+    assert check.outcome == "pass" and check.found.endswith("of 8.0 GiB; other programs use 0.5 GiB")
 
 
 def test_a_card_filled_by_others_is_not_measured_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
