@@ -94,7 +94,7 @@ class TakingTurns(TimedTrainer):
 
     def _check_machine(self, watch: MachineWatch, stop: StopAfterStep) -> None:
         super()._check_machine(watch, stop)
-        if not self.writer._under_way:
+        if not self.checkpoints.writer._under_way:
             self.let_bare_go()
 
     def let_bare_go(self) -> None:
