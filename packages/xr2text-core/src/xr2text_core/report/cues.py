@@ -94,6 +94,7 @@ CUE_PHRASES: dict[str, tuple[str, ...]] = {
         "cannot|not entirely? exclude",
         "suggest|suggests|suggesting|suggested",
         "suggestive of",
+        "that|which would suggest|indicate",
         "non|not? nondiagnostic|diagnostic|specific for",
         "difficult to completely|entirely? exclude",
         "in the? correct|appropriate|proper|right clinical setting|context",
@@ -115,11 +116,11 @@ CUE_PHRASES: dict[str, tuple[str, ...]] = {
         "difficult|hard|impossible to exclude",
         "may|might|could also|well|still? be present|there|developing|evolving|forming|superimposed|coexisting",
         "may|might|could exist|coexist|persist",
-        "may|might|could|can|would also? have|give|produce|cause|explain|mimic this|these|a|an|the similar|same? "
-        "appearance|appearances|picture|pattern|finding|findings|look",
+        "may|might|could|can have|give|produce|cause|mimic this|these|a|the similar? "
+        "appearance|appearances|picture|pattern|findings",
         "in|on the? differential diagnosis?",
         "part of the differential diagnosis?",
-        "if any|present|real",
+        "if any|present|real .|,|)",
         "not favored|suspected|considered|expected",
         "query .|,",
     ),
@@ -168,7 +169,7 @@ CUE_PHRASES: dict[str, tuple[str, ...]] = {
     # --- Phrases that look like a cue and are none ---
     "nothing": (
         "no|without|not significant|interval|substantial|definite|appreciable|noticeable|further|obvious|real? "
-        "interval? change|changes|decrease|reduction|improvement|regression|increase|worsening|progression|growth in|of|from?",
+        "interval? change|changes|decrease|reduction|improvement|regression|increase|worsening|progression|growth",
         "no|without evidence|sign of interval? resolution|clearing|improvement",
         "not significantly|substantially|appreciably|markedly|much? changed|xxxx|different|increased|worsened|decreased|"
         "improved|progressed|diminished|regressed|grown",
@@ -215,4 +216,5 @@ CUE_PHRASES: dict[str, tuple[str, ...]] = {
     "fresh": ("stable|unchanged|persistent|chronic|old|again|continued|redemonstrated|redemonstration|previous|prior",),
     "break": ("(|)",),
     "with": ("with",),
+    "end": (".",),
 }

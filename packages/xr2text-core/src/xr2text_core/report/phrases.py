@@ -82,8 +82,8 @@ FINDING_PHRASES: dict[str, tuple[str, ...]] = {
         "hemothorax|hemothoraces|hydrothorax|chylothorax|pyothorax|empyema|empyemas",
         "fluid in|within the? right|left? pleural space|spaces|cavity|cavities",
         # fluid in a fissure
-        "fluid tracks|tracking|extending|layering? in|within|along|into the? right|left? major|minor|oblique|horizontal|"
-        "transverse|interlobar? fissure|fissures",
+        "fluid tracks|tracking? in|within|along|into the? right|left? major|minor|oblique|horizontal|interlobar? "
+        "fissure|fissures",
         "fissural|interlobar|intrafissural fluid",
     ),
     "pleural other": (
@@ -104,7 +104,10 @@ FINDING_PHRASES: dict[str, tuple[str, ...]] = {
         "catheter|catheters|picc|piccs|pacemaker|pacemakers|aicd|icd|defibrillator|defibrillators|cardioverter",
         "port|ports|mediport|portacath|permcath|hickman|stent|stents|stimulator|generator|electrode|electrodes",
         "endotracheal|nasogastric|orogastric|enteric|feeding|tracheostomy|chest|et|ng|og|dobbhoff tube|tubes|cannula",
-        "tube|tubes|tubing|cannula|cannulas|cannulae|cannulation|sheath|lines|lead",
+        "tube|tubes|tubing|cannula|cannulas|cannulae|cannulation|sheath|lead",
+        "support|monitoring lines",
+        "lines and|or? tubes|catheters|drains|devices",
+        "tubes and|or? lines",
         "ett|ngt|ogt|cvc|ppm|dobbhoff|dobhoff",
         "intubation|intubated",
         "central|venous|picc|arterial|jugular|subclavian|dialysis|ij|swan|hickman venous? line|lines|catheter|catheters",
@@ -200,6 +203,7 @@ FINDING_PHRASES: dict[str, tuple[str, ...]] = {
         "underinflated|underinflation|underexpanded|underexpansion|underaerated|underaeration",
         "low|lower|reduced|decreased|decreasing|diminished|shallow lung|pulmonary|inspiratory? volume|volumes",
         "small lung volumes",
+        "lung volumes are|remain|appear small",
         # A shallow or poor inspiration tells how the film was taken, and is no finding.
     ),
     "vascular congestion": (

@@ -83,7 +83,7 @@ ATTRIBUTE_PHRASES: dict[str, tuple[str, ...]] = {
     "thickened": ("thickened|thickening",),
     "congested": ("congested",),
     "exaggerated": ("exaggerated|accentuated|coarsened|coarse",),
-    "low": ("low|reduced|decreased|diminished|small",),
+    "low": ("low|reduced|decreased|diminished",),
     "calcified": ("calcified|calcific",),
     "calcification": ("calcification|calcifications",),
     "degenerative": ("degenerative|degenerated|degeneration|hypertrophic|spondylotic",),

@@ -53,20 +53,14 @@ def _on_its_side(terms: list[Term], index: int, clause: list[Term]) -> str:
     forwards, backwards = EITHER_SIDE[cue.meaning]
     if not any(term.kind == "finding" for term in clause):
         return forwards
-    after = terms[index + 1] if index + 1 < len(terms) else None
-    is_predicate = clause[-1].meaning == "verb" or terms[index - 1].meaning == "verb"
-    is_last = after is None or (after.start == cue.end and after.meaning in (*LISTS, *CLAUSE_ENDS))
-    return backwards if is_predicate or is_last or not _finds_finding(terms[index + 1 :]) else forwards
-
-
-def _finds_finding(terms: list[Term]) -> bool:
-    """Whether a finding comes before the clause ends."""
-    for term in terms:
-        if term.kind == "finding":
-            return True
-        if term.meaning in CLAUSE_ENDS:
-            return False
-    return False
+    before, after = terms[index - 1], terms[index + 1]
+    next_kind = after.meaning if after.kind == "cue" else after.kind
+    if after.start > cue.end:
+        next_kind = "other words"
+    if before.meaning == "verb" or next_kind in (*LISTS, *CLAUSE_ENDS, "end"):
+        return backwards
+    is_predicate = clause[-1].meaning == "verb" or (before.kind != "cue" or before.end < cue.start)
+    return backwards if is_predicate and next_kind in ("other words", "of", "with", "verb") else forwards
 
 
 def _act_forwards(scope: str | None, finding: Term) -> None:
@@ -118,6 +112,8 @@ def _next_scope(terms: list[Term], index: int, meaning: str, forward: str | None
         if forward == "advice" or (forward == "absent" and SCOPES[meaning] == "uncertain"):
             return forward
         return SCOPES[meaning]
+    if meaning == "relative" and forward == "absent" and _is_followed_by(terms, index, "maybe"):
+        return forward  # "no opacity that could be pneumonia"
     if meaning in CLAUSE_ENDS or meaning == "label":
         return None
     if meaning == "verb":
@@ -137,6 +133,11 @@ def _is_denied_subject(terms: list[Term], index: int) -> bool:
         return False
     cues = [term for term in before if term.kind != "place" and term.meaning != "of"]
     return bool(cues) and cues[-1].meaning == "no"
+
+
+def _is_followed_by(terms: list[Term], index: int, meaning: str) -> bool:
+    after = terms[index + 1] if index + 1 < len(terms) else None
+    return after is not None and after.meaning == meaning and after.start == terms[index].end
 
 
 def _follows_list(terms: list[Term], index: int) -> bool:
