@@ -5,6 +5,7 @@ from itertools import takewhile
 
 from xr2text_core.report.places import ATTRIBUTE_OF_PLACE, FINDING_OF_LONE_ATTRIBUTE
 from xr2text_core.report.terms import Term
+from xr2text_core.report.vocabulary import DEVICES
 
 LISTS = ("comma", "and", "or")
 CLAUSE_ENDS = ("but", "break", "there", "cause", "relative")
@@ -17,7 +18,7 @@ def join_attributes(terms: list[Term]) -> list[Term]:
         if term.kind != "attribute":
             joined.append(term)
             continue
-        if term.meaning == "normal" and _is_predicate_of_finding(terms, index):
+        if term.meaning == "normal" and _is_predicate_of_finding(terms, index) and joined[-2].meaning != DEVICES:
             joined[-2].status = "absent"
         joined.extend(_findings_of_attribute(terms, index))
     return joined
@@ -26,7 +27,7 @@ def join_attributes(terms: list[Term]) -> list[Term]:
 def _is_predicate_of_finding(terms: list[Term], index: int) -> bool:
     """True in "interstitial markings are normal" and "interstitial markings: normal"."""
     before = terms[max(index - 2, 0) : index]
-    return [term.kind for term in before] == ["finding", "cue"] and before[-1].meaning in ("verb", "label")
+    return [term.kind for term in before] == ["finding", "cue"] and before[-1].meaning in ("verb", "label", "dash")
 
 
 def _findings_of_attribute(terms: list[Term], index: int) -> list[Term]:

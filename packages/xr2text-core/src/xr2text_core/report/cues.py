@@ -1,6 +1,6 @@
 """The small words that decide what a sentence says about a finding: sides, sizes, and cues.
 
-Phrases are written as phrases.py tells. Beside words there are marks: `:` (also a dash or an equals sign between
+Phrases are written as phrases.py tells. Beside words there are marks: `:` (also an equals sign), `-` (a dash between
 spaces), `query` (also a question mark), `(-)`, `(+)`, and `.` for the end of the sentence.
 """
 
@@ -32,6 +32,8 @@ CUE_PHRASES: dict[str, tuple[str, ...]] = {
         "negative|free|clear|resolution|clearing|absence|cleared|disappearance|devoid|lack|unremarkable for|of|from",
         ": negative for",
         "rather than",
+        "nor is|are|was|were|do|does there|i|we see?",
+        "nor is|are|was|were",
         "do|does|did not demonstrate|show|reveal|have|contain",
         "isn|aren|wasn|weren|doesn|didn|don|hasn|haven t",
         "cannot|not see|identify|detect|find|appreciate|visualize|demonstrate",
@@ -54,15 +56,18 @@ CUE_PHRASES: dict[str, tuple[str, ...]] = {
         "is|are|was|were no longer? seen|identified|present|visualized|visible|evident|appreciated|demonstrated",
         "is|are|was|were not seen|identified|present|visualized|visible|evident|appreciated|demonstrated|detected|found",
         "cannot|not be seen|identified|visualized|appreciated|demonstrated|detected|found",
-        "is|are|was|were absent|negative|excluded",
+        "is|are|was|were absent|excluded|lacking",
+        "has|have been excluded",
         "not seen|identified|visualized|present|evident|appreciated|demonstrated|detected|observed|found|visible|noted",
         "no longer seen|identified|visualized|present|evident|appreciated|demonstrated|visible|there",
         "not definitely|clearly? seen",
         "ruled out",
         "(-)|neg|negative|absent .|,|)",
+        "no|none|nil .",
         # the answer of a structured line: "Pneumothorax: none"
-        ":|query none|nil",
-        ":|query no|n|absent|negative|neg|0|zero .|,|(",
+        ":|-|query none|nil",
+        ":|-|query no|n|absent|negative|neg|0|zero .|,|(",
+        "( no|none|nil|absent|negative|neg )",
     ),
     # the devices before it or after it are gone
     "removed": ("removed|discontinued|explanted", "taken out", "removal of"),
@@ -89,8 +94,9 @@ CUE_PHRASES: dict[str, tuple[str, ...]] = {
         "as can|may|could be seen with|in",
         "can|may|could be seen with",
         "is|are a? concern for",
-        "more likely than",
-        "favored over",
+        "is? doubtful|unlikely|questionable|conceivable|improbable|uncertain|unclear that|if|whether",
+        "favored|likely over|than",
+        "than",  # "more likely atelectasis than pneumonia"
         "cannot|not entirely? exclude",
         "suggest|suggests|suggesting|suggested",
         "suggestive of",
@@ -105,7 +111,7 @@ CUE_PHRASES: dict[str, tuple[str, ...]] = {
     ),
     # before it, uncertain
     "doubted": (
-        "cannot|not be? entirely|completely|reliably|confidently? excluded|ruled out?",
+        "cannot|not be|been? entirely|completely|reliably|confidently|definitely? excluded|ruled out?",
         "could|can not be entirely|completely|reliably|confidently? excluded|ruled out?",
         "is|are|was|were|be questioned|queried|considered|conceivable|entertained",
         "should|must|could|may|might|can also? be considered|excluded|suspected|raised|entertained",
@@ -114,10 +120,15 @@ CUE_PHRASES: dict[str, tuple[str, ...]] = {
         "be|is|are|remains|remain a|another|an consideration|possibility|concern|candidate",
         "be|is|are|remain considerations|possibilities",
         "difficult|hard|impossible to exclude",
-        "may|might|could also|well|still? be present|there|developing|evolving|forming|superimposed|coexisting",
+        "may|might|could also|well|still? be present|there|developing|evolving|forming|superimposed|coexisting|obscured|"
+        "hidden|masked|missed|overlooked",
         "may|might|could exist|coexist|persist",
-        "may|might|could|can have|give|produce|cause|mimic this|these|a|the similar? "
+        "may|might|could|can|would have|give|produce|cause|mimic this|these|a|the similar? "
         "appearance|appearances|picture|pattern|findings",
+        "is|are|remains|remain in question",
+        "among|one of? the? considerations|possibilities",
+        "possibly|questionably|perhaps|maybe .|)",
+        "possibly|questionably present|seen|visible|there",
         "in|on the? differential diagnosis?",
         "part of the differential diagnosis?",
         "if any|present|real .|,|)",
@@ -126,9 +137,9 @@ CUE_PHRASES: dict[str, tuple[str, ...]] = {
     ),
     # on either side, uncertain
     "possible": (
-        "possible|questionable|suspected|unlikely|doubtful|improbable|equivocal|uncertain|dubious|questioned",
+        "possible|questionable|suspected|unlikely|doubtful|improbable|equivocal|uncertain|dubious|questioned|doubted",
         "less|not likely|probable",
-        "not thought|felt|believed? likely|probable",
+        "not thought|felt|believed|considered to? be? likely|probable",
         "low probability|likelihood of?",
         "less favored",
     ),
@@ -209,6 +220,7 @@ CUE_PHRASES: dict[str, tuple[str, ...]] = {
         "is|are|was|were|appears|appear|remains|remain|has|have|demonstrates|demonstrate|shows|show",
     ),
     "label": (":",),
+    "dash": ("-",),
     "comma": (",",),
     "and": ("and",),
     "or": ("or",),

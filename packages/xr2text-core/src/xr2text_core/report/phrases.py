@@ -50,7 +50,7 @@ FINDING_PHRASES: dict[str, tuple[str, ...]] = {
         "metastasis|metastases|carcinoma|carcinomas|adenocarcinoma|cancer|pseudonodule|abscess|abscesses|mycetoma",
         "nodular|round|rounded|masslike opacity|opacities|density|densities|shadow|shadows",
         "metastatic disease|deposit|deposits",
-        "reticulonodular|miliary",
+        "reticulonodular|miliary|carcinomatosis|lymphangitis",
         "nodularity",
         "cavitary|cavity|cavities|cavitation",
     ),
@@ -80,10 +80,6 @@ FINDING_PHRASES: dict[str, tuple[str, ...]] = {
         "pleural? effusion|effusions",
         "pleural|subpulmonic|loculated pleural? fluid|collection|collections",
         "hemothorax|hemothoraces|hydrothorax|chylothorax|pyothorax|empyema|empyemas",
-        "fluid in|within the? right|left? pleural space|spaces|cavity|cavities",
-        # fluid in a fissure
-        "fluid tracks|tracking? in|within|along|into the? right|left? major|minor|oblique|horizontal|interlobar? "
-        "fissure|fissures",
         "fissural|interlobar|intrafissural fluid",
     ),
     "pleural other": (
@@ -113,7 +109,8 @@ FINDING_PHRASES: dict[str, tuple[str, ...]] = {
         "central|venous|picc|arterial|jugular|subclavian|dialysis|ij|swan|hickman venous? line|lines|catheter|catheters",
         "swan ganz catheter?",
         "chest|pleural|pigtail|thoracic|surgical|mediastinal|pericardial|intercostal drain|drains|catheter|tube|tubes",
-        "drain|drains|pigtail|thoracostomy|drainage tube|tubes|catheter|catheters?",
+        "drain|drains|pigtail|thoracostomy|device|devices",
+        "pigtail|thoracostomy|drainage tube|tubes|catheter|catheters",
         "pigtail|nephrostomy|gastrostomy|jejunostomy|peg|dialysis|ventriculoperitoneal tube|tubes|catheter|drain|shunt?",
         "intra? aortic? balloon pump?",
         "balloon pump",
@@ -128,7 +125,7 @@ FINDING_PHRASES: dict[str, tuple[str, ...]] = {
         "valve|shoulder|hip|joint replacement|replacements|prosthesis",
         "tavr|tavi|mitraclip|watchman|annuloplasty|endoprosthesis|endograft|vertebroplasty|kyphoplasty",
         "arthroplasty|arthroplasties",
-        "closure device",
+        
         "spinal|cervical fusion",
         "cervical|lumbar spine? fusion",
         "spinal|harrington|fixation rod|rods|plate|plates",
@@ -202,6 +199,7 @@ FINDING_PHRASES: dict[str, tuple[str, ...]] = {
         "hypoinflation|hypoinflated|hypoventilation|hypoventilated|hypoexpanded|hypoexpansion|hypoaeration|hypoaerated",
         "underinflated|underinflation|underexpanded|underexpansion|underaerated|underaeration",
         "low|lower|reduced|decreased|decreasing|diminished|shallow lung|pulmonary|inspiratory? volume|volumes",
+        "poorly|incompletely inflated|expanded|aerated",
         "small lung volumes",
         "lung volumes are|remain|appear small",
         # A shallow or poor inspiration tells how the film was taken, and is no finding.
@@ -222,12 +220,13 @@ FINDING_PHRASES: dict[str, tuple[str, ...]] = {
         "sclerotic lesion|lesions|focus",
         "lytic|blastic|osteolytic|osteoblastic bone|bony? lesion|lesions",
         "wedging",
-        "vertebral compression",
+        "vertebral anterior? compression",
     ),
     "other abnormality": (
         "mediastinal|tracheal|midline shift|deviation",
         "shift of the? mediastinum|trachea",
         "free intraperitoneal|subdiaphragmatic|intra|peritoneal? abdominal? air|gas",
+        "air|gas under|below|beneath the? right|left? diaphragm|diaphragms|hemidiaphragm|hemidiaphragms",
         "pneumoperitoneum|pneumomediastinum|pneumopericardium|cholelithiasis",
         "subcutaneous|surgical emphysema",
         "subcutaneous air|gas",

@@ -38,6 +38,7 @@ def apply_cues(terms: list[Term]) -> None:
                 forward = _next_scope(terms, index, meaning, forward, has_acted)
                 has_acted = has_acted and meaning in LISTS
             _act_backwards(meaning, clause)
+            _answer(terms, index, meaning, clause)
             if meaning == "removed":
                 _remove_devices(terms, index, clause)
             clause = [] if meaning in CLAUSE_ENDS else [*clause, term]
@@ -64,6 +65,8 @@ def _on_its_side(terms: list[Term], index: int, clause: list[Term]) -> str:
 
 
 def _act_forwards(scope: str | None, finding: Term) -> None:
+    if scope == "past" and finding.status == "absent":
+        return  # "history of emphysema, clear lungs"
     if scope in ("past", "advice") or (scope == "operated" and finding.meaning != DEVICES):
         finding.dropped = True
     elif scope in ("absent", "uncertain"):
@@ -78,6 +81,15 @@ def _act_backwards(cue: str, clause: list[Term]) -> None:
     elif cue == "versus":
         for finding in [term for term in clause if term.kind == "finding"][-1:]:
             finding.status = _weaker(finding.status, "uncertain")
+
+
+def _answer(terms: list[Term], index: int, cue: str, clause: list[Term]) -> None:
+    """What a cue right behind a label says about the label: "Consolidation: no evidence", "Effusion: possible"."""
+    status = SCOPES.get(cue)
+    before = terms[index - 1] if index else None
+    if status in ("absent", "uncertain") and before and before.meaning == "label" and before.end == terms[index].start:
+        for finding in _subjects(clause):
+            finding.status = _weaker(finding.status, status)
 
 
 def _subjects(clause: list[Term]) -> list[Term]:
@@ -114,7 +126,7 @@ def _next_scope(terms: list[Term], index: int, meaning: str, forward: str | None
         return SCOPES[meaning]
     if meaning == "relative" and forward == "absent" and _is_followed_by(terms, index, "maybe"):
         return forward  # "no opacity that could be pneumonia"
-    if meaning in CLAUSE_ENDS or meaning == "label":
+    if meaning in CLAUSE_ENDS or meaning in ("label", "dash"):
         return None
     if meaning == "verb":
         return forward if forward == "advice" or (not has_acted and _is_denied_subject(terms, index)) else None

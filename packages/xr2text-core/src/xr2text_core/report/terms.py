@@ -15,7 +15,8 @@ END = "."  # stands behind the last word
 
 # Other spellings of a word, by which it is known here: British, dictation's abbreviations, marks.
 SPELLINGS = {
-    **dict.fromkeys(("-", "–", "—", "="), ":"),
+    **dict.fromkeys(("–", "—"), "-"),
+    "=": ":",
     "?": "query",
     "oedema": "edema",
     "oedematous": "edematous",
