@@ -16,8 +16,10 @@ from xr2text_core.report.report import Report
 
 _KINDS = {
     **dict.fromkeys(
-        ("FINDINGS", "FINDING", "REPORT", "OBSERVATIONS", "DESCRIPTION", "INTERPRETATION", "RESULT", "RESULTS")
-        + ("FINDINGS AND IMPRESSION", "FINDINGS & IMPRESSION", "IMPRESSION AND FINDINGS"),
+        (
+            *("FINDINGS", "FINDING", "REPORT", "OBSERVATIONS", "DESCRIPTION", "INTERPRETATION", "RESULT", "RESULTS"),
+            *("FINDINGS AND IMPRESSION", "FINDINGS & IMPRESSION", "IMPRESSION AND FINDINGS"),
+        ),
         "findings",
     ),
     **dict.fromkeys(("IMPRESSION", "IMPRESSIONS", "CONCLUSION", "CONCLUSIONS", "SUMMARY", "OPINION"), "impression"),
@@ -78,8 +80,8 @@ _MARKS = (
 )
 # From here on to the end of a section nothing is said about the image.
 _SIGNED = re.compile(
-    r"^[ \t]*(?:(?i:(?:electronically|digitally|dictated|approved|signed|transcribed)\b|[*=~-]* ?end(?: of report)?[ .*=~-]*$|\(over\))"
-    r"|(?:[A-Z_][\w.'-]*[, ]+){1,4}(?:M\.?D|MD|FRCR|D\.?O)\b).*",
+    r"^[ \t]*(?:(?i:(?:electronically|digitally|dictated|approved|signed|transcribed)\b|\(over\)"
+    r"|[*=~-]* ?end(?: of report)?[ .*=~-]*$)|(?:[A-Z_][\w.'-]*[, ]+){1,4}(?:M\.?D|D\.?O|FRCR)\b).*",
     re.MULTILINE | re.DOTALL,
 )
 _SIGNATURE = re.compile(r"[ \t]*(?:Dr\b.*|_+)[ \t]*", re.IGNORECASE)

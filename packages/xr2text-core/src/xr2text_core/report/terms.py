@@ -10,7 +10,7 @@ from xr2text_core.report.phrases import FINDING_PHRASES
 from xr2text_core.report.places import ATTRIBUTE_PHRASES, PLACE_PHRASES
 
 # Hyphens and slashes only separate words ("right-sided", "scar/atelectasis"); a dash between spaces is a mark.
-WORD = re.compile(r"[a-z]+|\d+(?:\.\d+)?|\([-+]\)|[,:()?=]|(?<=\s)[-–—](?=\s)")
+WORD = re.compile(r"[a-z]+|\d+(?:\.\d+)?|(?<=n)['’]t\b|\([-+]\)|[,:()?=]|(?<=\s)[-–—](?=\s)")
 END = "."  # stands behind the last word
 
 # Other spellings of a word, by which it is known here: British, dictation's abbreviations, marks.
@@ -18,6 +18,17 @@ SPELLINGS = {
     **dict.fromkeys(("–", "—"), "-"),
     "=": ":",
     "?": "query",
+    **dict.fromkeys(("'t", "’t"), "not"),
+    "isn": "is",
+    "aren": "are",
+    "wasn": "was",
+    "weren": "were",
+    "hasn": "has",
+    "haven": "have",
+    "doesn": "does",
+    "didn": "did",
+    "don": "do",
+    "couldn": "could",
     "oedema": "edema",
     "oedematous": "edematous",
     "haemothorax": "hemothorax",
