@@ -200,6 +200,8 @@ def apply_neighbours(terms: list[Term]) -> None:
 
 
 def _attach(findings: list[Term], words: list[Term]) -> None:
+    if not words:
+        return
     for finding in findings:
         finding.sides += [word.meaning for word in words if word.kind == "side"]
         finding.places += [word.meaning for word in words if word.kind == "place"]

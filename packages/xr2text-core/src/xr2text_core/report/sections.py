@@ -67,6 +67,7 @@ _HEADER = re.compile(
     rf"|(?:(?<=[.!?:)_] )|(?<=REPORT ))(?P<inline>{_WRITTEN})[ \t]*:",
     re.MULTILINE,
 )
+_HEADER_MARK = re.compile(r"[:;\n]| [-–—=]")
 _DIVIDER = re.compile(r"^[ \t]*_{10,}[ \t]*$", re.MULTILINE)
 _TITLE = re.compile(r"^[ \t]*FINAL REPORT\b[ \t]*", re.MULTILINE)
 _ASIDE = re.compile(r"^\s*(?:FINAL |PRELIMINARY )?(?:ADDENDUM|WET READ|PRELIMINARY)")
@@ -113,7 +114,7 @@ def has_sections(text: str) -> bool:
 
     It is when it has a header of findings or impression, or begins with a known one that is followed by paragraphs.
     """
-    if not any(mark in text for mark in (":", ";", "\n", " -", " –", " —")):
+    if not _HEADER_MARK.search(text):  # most texts that are asked about
         return False
     sections = list(_sections(_without_marks(text)))
     kinds = [section.kind for section in sections]
