@@ -133,14 +133,19 @@ def _next_scope(terms: list[Term], index: int, meaning: str, forward: str | None
         return SCOPES[meaning]
     if meaning == "relative" and forward == "absent" and _is_followed_by(terms, index, "maybe"):
         return forward  # "no opacity that could be pneumonia"
-    if meaning == "label" and forward == "absent" and terms[index - 1].meaning == "no":
-        return forward  # "Negative for: effusion, edema"
+    if (
+        meaning == "label"
+        and index
+        and terms[index - 1].meaning in SCOPES
+        and terms[index - 1].end == terms[index].start
+    ):
+        return forward  # "Negative for: effusion, edema", "History: emphysema"
     if meaning in CLAUSE_ENDS or meaning in ("label", "dash"):
         return None
     if meaning == "verb":
         return forward if forward == "advice" or (not has_acted and _is_denied_subject(terms, index)) else None
     if meaning == "with":
-        return None if forward in ("absent", "past") else forward
+        return None if forward in ("absent", "past", "operated") else forward
     if meaning == "fresh" and forward == "absent" and _follows_list(terms, index):
         return None
     return forward
