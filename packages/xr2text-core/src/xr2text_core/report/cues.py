@@ -69,6 +69,7 @@ CUE_PHRASES: dict[str, tuple[str, ...]] = {
         # the answer of a structured line: "Pneumothorax: none"
         ":|-|query none|nil",
         ":|-|query no|n|absent|negative|neg|0|zero .|,|(",
+        ":|- n a",
         "( no|none|nil|absent|negative|neg )",
     ),
     # the devices before it or after it are gone
@@ -101,6 +102,7 @@ CUE_PHRASES: dict[str, tuple[str, ...]] = {
         "than",  # "more likely atelectasis than pneumonia"
         "cannot|not entirely? exclude",
         "suggest|suggests|suggesting|suggested",
+        "mimics|mimicking|simulates|simulating|resembles|resembling",
         "suggestive|suggestion|suggestions of",
         "that|which would suggest|indicate",
         "non|not? nondiagnostic|diagnostic|specific for",
@@ -123,7 +125,7 @@ CUE_PHRASES: dict[str, tuple[str, ...]] = {
         "be|is|are|remain considerations|possibilities",
         "difficult|hard|impossible to exclude",
         "difficult|hard|impossible to rule out",
-        "cannot|not be? confirmed",
+        "cannot|not be? confirmed|assessed",
         "deserves|merits|warrants|needs consideration",
         "rule out .",
         "may|might|could also|well|still? be present|there|developing|evolving|forming|superimposed|coexisting|"
@@ -201,6 +203,7 @@ CUE_PHRASES: dict[str, tuple[str, ...]] = {
         "complete? interval? resolution|clearing|disappearance of?",
         "unresolved|resolving|clearing",
         "failure of|to",
+        "air fluid level|levels",
         "not only",
         "with or without",
         "to suggest|indicate",
