@@ -1,9 +1,9 @@
 """Finds the findings and the impression in a full radiology report, as MIMIC-CXR publishes it or as others write it.
 
 A header stands at the start of a line, in capitals with a colon; known ones also in other letters, with a dash or a
-semicolon, alone on their line, or behind a full stop. Capitals have typing errors: their closest known name counts.
-Unknown headers (LUNGS:, HEART:) belong to the section they stand in. Of several sections of a kind the last with text
-counts. Addenda and preliminary readings, divided from the report by a line of underscores, are not read.
+semicolon, alone on their line, or inside it where they stand out. Capitals have typing errors: their closest known
+name counts. Unknown headers (LUNGS:, HEART:) belong to the section they stand in. Of several sections of a kind the
+last with text counts. Addenda and preliminary readings, divided from the report by a line of underscores, are not read.
 """
 
 import re
@@ -56,7 +56,8 @@ def _any_of(names: Iterable[str]) -> str:
 
 
 _KNOWN = _any_of(map(re.escape, _KINDS))
-_WRITTEN = _any_of(re.escape(name) for known in _KINDS for name in {known, known.title(), known.capitalize()})
+_IN_TITLE_CASE = _any_of(re.escape(name) for known in _KINDS for name in {known.title(), known.capitalize()})
+_WRITTEN = f"{_KNOWN}|{_IN_TITLE_CASE}"
 _OF_TEXT = _any_of(name for name, kind in _KINDS.items() if kind != "other")
 # Any capitals before a colon or a semicolon; a colon inside a clock time (8:15) ends nothing.
 _CAPITALS = r"[A-Z](?:[A-Z0-9 ,/&()'._-]|(?<=\d):(?=\d)){1,70}?(?=[ \t]*(?:;|:(?!\d)|(?<!\d):))"
@@ -66,7 +67,8 @@ _HEADER = re.compile(
     rf"|^[ \t]*(?P<alone>{_WRITTEN})[ \t]*$"
     rf"|^[ \t]*(?P<bare>{_OF_TEXT})\.?(?:[ \t]+(?=[A-Z][a-z]|\d\. )|[ \t]*$)"
     rf"|^[ \t]*(?P<title>(?i:chest|cxr|portable|frontal|pa|ap)\b[^\n:.;]{{0,60}}?)[ \t]*:(?!\d)"
-    rf"|(?:(?<=[.!?:)_]\s)|(?<=\s\s)|(?<=REPORT ))(?P<inline>{_WRITTEN})[ \t]*:",
+    rf"|(?:(?<=[a-z0-9.,;!?:)_]\s)|(?<=\s\s)|(?<=REPORT ))(?P<inline>{_KNOWN})[ \t]*:"  # not behind other capitals
+    rf"|(?<=\s)(?P<titled>{_IN_TITLE_CASE})[ \t]*:",
     re.MULTILINE,
 )
 _HEADER_MARK = re.compile(r"[:;\n]| [-–—=]")
