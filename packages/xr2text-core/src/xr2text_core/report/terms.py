@@ -9,9 +9,42 @@ from xr2text_core.report.cues import CUE_PHRASES, SEVERITY_PHRASES, SIDE_PHRASES
 from xr2text_core.report.phrases import FINDING_PHRASES
 from xr2text_core.report.places import ATTRIBUTE_PHRASES, PLACE_PHRASES
 
-WORD = re.compile(
-    r"[a-z]+|\d+(?:\.\d+)?|[,:()]"
-)  # hyphens and slashes only separate: "right-sided", "scar/atelectasis"
+# Hyphens and slashes only separate words ("right-sided", "scar/atelectasis"); a dash between spaces is a mark.
+WORD = re.compile(r"[a-z]+|\d+(?:\.\d+)?|\([-+]\)|[,:()?=]|(?<=\s)[-–—](?=\s)")
+END = "."  # stands behind the last word
+
+# Other spellings of a word, by which it is known here: British, dictation's abbreviations, marks.
+SPELLINGS = {
+    **dict.fromkeys(("–", "—"), "-"),
+    "=": ":",
+    "?": "query",
+    "oedema": "edema",
+    "oedematous": "edematous",
+    "haemothorax": "hemothorax",
+    "haemopneumothorax": "hemopneumothorax",
+    "haemorrhage": "hemorrhage",
+    "haemorrhagic": "hemorrhagic",
+    "haematoma": "hematoma",
+    "tumour": "tumor",
+    "tumours": "tumors",
+    "aetiology": "etiology",
+    "oesophageal": "esophageal",
+    "oesophagus": "esophagus",
+    "hyperlucence": "hyperlucency",
+    "demineralised": "demineralized",
+    "demineralisation": "demineralization",
+    "visualised": "visualized",
+    "favoured": "favored",
+    "atx": "atelectasis",
+    "ptx": "pneumothorax",
+    "pneumo": "pneumothorax",
+    "pna": "pneumonia",
+    "eff": "effusion",
+    "effs": "effusions",
+    "pleff": "effusion",
+    "hx": "history",
+    "w": "with",  # w/ edema
+}
 
 Words = tuple[str, ...]
 
@@ -34,7 +67,7 @@ class Term:
 def read_terms(sentence: str) -> list[Term]:
     """Find the longest phrase at each word; a phrase with several meanings gives several terms."""
     meanings, lengths = lexicon()
-    words = tuple(WORD.findall(sentence.lower()))
+    words = (*(SPELLINGS.get(word, word) for word in WORD.findall(sentence.lower())), END)
     terms: list[Term] = []
     position = 0
     while position < len(words):
