@@ -9,7 +9,7 @@ from PIL import Image
 
 from xr2text_core.data.readers import manifest
 from xr2text_core.data.readers.manifest import read
-from xr2text_core.data.readers.reading import clean_text
+from xr2text_core.data.readers.texts import clean_text
 from xr2text_core.data.study import DatasetError
 
 CHEST_NOTES = Path(__file__).parents[5].parent / "shared" / "data" / "chest-notes"

@@ -12,15 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from xr2text_core.data.readers import r2gen
-from xr2text_core.data.readers.reading import (
-    Record,
-    clean_text,
-    dataset_of,
-    find_file,
-    image_files,
-    read_table,
-    view_name,
-)
+from xr2text_core.data.readers.files import find_file, image_files
+from xr2text_core.data.readers.records import Record, dataset_of
+from xr2text_core.data.readers.tables import read_table
+from xr2text_core.data.readers.texts import clean_text
+from xr2text_core.data.readers.views import view_name
 from xr2text_core.data.study import Dataset, DatasetError, LeftOut
 
 LAYOUT = (

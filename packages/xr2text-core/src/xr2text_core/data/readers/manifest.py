@@ -8,8 +8,12 @@ nothing had to be left out gets an index beside it (xr2text_index.bin); the imag
 import os
 from pathlib import Path
 
-from xr2text_core.data.readers import reading, record_index
-from xr2text_core.data.readers.reading import Folders, Record, clean_text, dataset_of, read_table, view_name
+from xr2text_core.data.readers import record_index
+from xr2text_core.data.readers.files import Folders
+from xr2text_core.data.readers.records import Record, dataset_of
+from xr2text_core.data.readers.tables import read_table
+from xr2text_core.data.readers.texts import clean_text
+from xr2text_core.data.readers.views import view_name
 from xr2text_core.data.splits import split_name
 from xr2text_core.data.study import Dataset, DatasetError, LeftOut
 
@@ -31,7 +35,7 @@ def read(root: Path) -> Dataset:
 
 def _records_or_index(path: Path, left_out: LeftOut) -> list[Record]:
     base = os.path.abspath(path.parent)  # noqa: PTH100 - strings, for speed with 200,000 rows
-    stamps = [*record_index.stamps_of([path], [__file__, reading.__file__]), [base]]
+    stamps = [*record_index.stamps_of([path]), [base]]
     records = record_index.load_records(path.parent, stamps)
     if records is None:
         records = _records(path, base, left_out)

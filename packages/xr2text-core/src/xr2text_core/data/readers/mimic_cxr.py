@@ -11,8 +11,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from xr2text_core.data.readers import mimic_parquet, r2gen, reading, record_index
-from xr2text_core.data.readers.reading import Folders, Record, clean_text, dataset_of, find_file, read_table, view_name
+from xr2text_core.data.readers import mimic_parquet, r2gen, record_index
+from xr2text_core.data.readers.files import Folders, find_file
+from xr2text_core.data.readers.records import Record, dataset_of
+from xr2text_core.data.readers.tables import read_table
+from xr2text_core.data.readers.texts import clean_text
+from xr2text_core.data.readers.views import view_name
 from xr2text_core.data.splits import split_name
 from xr2text_core.data.study import Dataset, DatasetError, LeftOut
 from xr2text_core.report import sections
@@ -70,7 +74,7 @@ def _jpg_tree_or_index(tables: Sequence[Path], left_out: LeftOut) -> list[Record
     Delete the index (xr2text_index.bin) after editing reports. Images that vanished are noticed by the image cache.
     """
     root = tables[0].parent
-    stamps = record_index.stamps_of(tables, [__file__, reading.__file__, sections.__file__])
+    stamps = record_index.stamps_of(tables)
     records = record_index.load_records(root, stamps)
     if records is None:
         records = _jpg_tree(tables, left_out)

@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from xr2text_core.data.readers.reading import Folders, Record, clean_text
+from xr2text_core.data.readers.files import Folders
+from xr2text_core.data.readers.records import Record
+from xr2text_core.data.readers.texts import clean_text
 from xr2text_core.data.splits import split_name
 from xr2text_core.data.study import DatasetError, LeftOut
 from xr2text_core.report.sections import has_sections, read_sections
