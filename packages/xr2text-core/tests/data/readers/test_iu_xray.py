@@ -38,7 +38,7 @@ def test_kaggle_layout_wherever_the_images_lie(tmp_path: Path, image_folder: str
     dataset = read(write_kaggle(tmp_path, image_folder))
     first, second = dataset.studies
     assert first.images == tuple(str(tmp_path / image_folder / name) for name in ("1_IM-1.png", "1_IM-2.png"))
-    assert first.views == ("unknown", "lateral")
+    assert first.views == ("frontal", "lateral")
     assert first.patient_id == "1"
     assert (first.report.findings, first.report.impression) == ("Clear lungs, heart.", "Normal chest.")
     assert (second.report.findings, second.report.impression) == ("", "Only an impression.")

@@ -194,7 +194,7 @@ def test_parquet_duplicates_by_report_or_image_never_straddle_splits(tmp_path: P
         splits[study.report.findings.replace("Other text", "Text")].add(study.split)
     assert all(len(names) == 1 for names in splits.values())
     assert {study.split for study in dataset.studies} == {"train", "val", "test"}
-    assert any("no patient ids" in note for note in dataset.notes)
+    assert any("no patient ids" in warning for warning in dataset.warnings)
 
 
 def test_parquet_images_are_extracted_once_as_they_are(tmp_path: Path) -> None:
