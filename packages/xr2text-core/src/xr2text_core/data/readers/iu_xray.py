@@ -9,13 +9,13 @@ import os
 import re
 import xml.etree.ElementTree as ElementTree
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from xr2text_core.data.readers import r2gen
 from xr2text_core.data.readers.files import find_file, image_files
-from xr2text_core.data.readers.projections import symmetries, views_by_symmetry
+from xr2text_core.data.readers.projections import BY_PICTURE, symmetries, views_by_symmetry
 from xr2text_core.data.readers.records import Record, dataset_of, merged
 from xr2text_core.data.readers.tables import read_table
 from xr2text_core.data.readers.texts import clean_text
@@ -32,6 +32,7 @@ PREFERRED_FOLDERS = ("images/images_normalized", "images_normalized", "images", 
 def read(root: Path) -> Dataset:
     """Read IU X-Ray from `root`, whichever of the three layouts it has. Raises DatasetError."""
     left_out = LeftOut()
+    notes = []
     reports = find_file(root, "indiana_reports.csv")
     annotation = find_file(root, r2gen.FILE_NAME)
     if reports is not None:
@@ -39,10 +40,13 @@ def read(root: Path) -> Dataset:
     elif annotation is not None:
         records = r2gen.read_annotation(annotation, left_out)
     elif folder := _xml_folder(root):
-        records = _with_views(root, merged(_open_i(root, folder, left_out), left_out))
+        records = merged(_open_i(root, folder, left_out), left_out)
+        if films := _films_without_view(records):
+            records = _with_views(records, symmetries(root, films))
+            notes = [f"the XML does not tell the views of {len(films)} films: {BY_PICTURE}"]
     else:
         raise DatasetError(f"{root}: no IU X-Ray data set was found there. {LAYOUT}")
-    return dataset_of("iu-xray", root, records, left_out, layout=LAYOUT)
+    return dataset_of("iu-xray", root, records, left_out, LAYOUT, notes)
 
 
 def _kaggle(root: Path, reports: Path, left_out: LeftOut) -> list[Record]:
@@ -143,20 +147,14 @@ def _film_id(name: str) -> str:
     return re.sub(r"^CXR\d+_(?=\d+_)|\..*$", "", name.strip())
 
 
-def _with_views(root: Path, records: list[Record]) -> list[Record]:
-    """Look at the pictures of the studies in which no film is known to be a frontal one."""
-    unknown = {
-        film
+def _films_without_view(records: Iterable[Record]) -> list[str]:
+    """Return the films to look at: those of unknown view in studies where no film is known to be a frontal one."""
+    unsure = [record for record in records if all(VIEW_ORDER[view] > 0 for _, view in record.images)]
+    return sorted({film for record in unsure for film, view in record.images if view == "unknown"})
+
+
+def _with_views(records: Iterable[Record], symmetry: Mapping[str, float]) -> list[Record]:
+    return [
+        replace(record, images=tuple(views_by_symmetry(record.images, symmetry))) if record.images else record
         for record in records
-        if all(VIEW_ORDER[view] > 0 for _, view in record.images)
-        for film, view in record.images
-        if view == "unknown"
-    }
-    found = symmetries(root, sorted(unknown))
-    return [_with_view(record, unknown, found) for record in records]
-
-
-def _with_view(record: Record, unknown: set[str], found: dict[str, float]) -> Record:
-    films = [film for film, _ in record.images if film in unknown]
-    views = dict(record.images) | dict(zip(films, views_by_symmetry(films, found), strict=True))
-    return replace(record, images=tuple(views.items()))
+    ]

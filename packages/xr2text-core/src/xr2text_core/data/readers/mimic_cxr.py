@@ -66,7 +66,7 @@ def read(root: Path) -> Dataset:
         warnings = [mimic_parquet.WARNING]
     else:
         raise DatasetError(f"{root}: no MIMIC-CXR data set was found there. {LAYOUT}")
-    return dataset_of("mimic-cxr", root, records, left_out, warnings, LAYOUT)
+    return dataset_of("mimic-cxr", root, records, left_out, LAYOUT, warnings=warnings)
 
 
 def _jpg_tree_or_index(tables: Sequence[Path], left_out: LeftOut) -> list[Record]:

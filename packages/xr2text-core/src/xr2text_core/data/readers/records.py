@@ -61,8 +61,9 @@ def dataset_of(
     root: Path,
     records: Iterable[Record],
     left_out: LeftOut,
-    warnings: Sequence[str] = (),
     layout: str = "",
+    notes: Sequence[str] = (),
+    warnings: Sequence[str] = (),
 ) -> Dataset:
     """Leave out records without text or images, order images, assign splits. DatasetError if nothing is left."""
     usable = [record for record in records if _is_usable(record, left_out)]
@@ -70,12 +71,13 @@ def dataset_of(
         why = "; ".join(left_out.lines()) or "no rows were found"
         raise DatasetError(f"no usable study in {root}: {why}. {layout}".strip())
     given = [(record.patient_id or record.study_id, record.split) for record in usable]
-    split_of, notes = assign_splits(given)
+    split_of, split_notes = assign_splits(given)
     studies = tuple(_study(record, split_of[pair], pair[0]) for record, pair in zip(usable, given, strict=True))
     if not any(record.patient_id for record in usable):
-        notes = [note for note in notes if note != SPLIT_BY_HASH]
-    found = (*warnings, *_without_patients(usable), *leaks_between(given), *_not_english(studies))
-    return Dataset(name, str(root), studies, left_out, (*notes, *_about_views(studies)), found)
+        split_notes = [note for note in split_notes if note != SPLIT_BY_HASH]  # the warning tells it as it is
+    all_notes = (*notes, *split_notes, *_about_views(studies))
+    all_warnings = (*warnings, *_without_patients(usable), *leaks_between(given), *_not_english(studies))
+    return Dataset(name, str(root), studies, left_out, all_notes, all_warnings)
 
 
 def _is_usable(record: Record, left_out: LeftOut) -> bool:
