@@ -45,14 +45,14 @@ def bootstrap_intervals(
     num_resamples: int = NUM_RESAMPLES,
     seed: int = 0,
 ) -> dict[str, Interval]:
-    """The 95 % interval of every score in MEASURES; ValueError for lists that are empty or differ in length."""
+    """The 95 % interval of every score in MEASURES; ValueError for lists that are empty or differ in length.
+
+    Draws in which a score is undefined (rule-label F1 without a finding) do not count; NaN where all are.
+    """
     statistics = report_statistics(candidates, references, protocol, vocabulary=vocabulary)
     values = measures_from_sums(statistics.sum(axis=0), len(statistics))
-    low, high = np.percentile(_resampled(statistics, num_resamples, seed), PERCENTILES, axis=0)
-    return {
-        name: Interval(float(value), float(lower), float(upper))
-        for name, value, lower, upper in zip(MEASURES, values, low, high, strict=True)
-    }
+    drawn = _resampled(statistics, num_resamples, seed)
+    return {name: Interval(float(values[i]), *_limits(drawn[:, i])) for i, name in enumerate(MEASURES)}
 
 
 def paired_bootstrap(
@@ -71,9 +71,8 @@ def paired_bootstrap(
     drawn = np.subtract(
         *(_resampled(rows, num_resamples, seed) for rows in statistics)
     )  # the same seed: the same draws
-    low, high = np.percentile(drawn, PERCENTILES, axis=0)
     return {
-        name: PairedDifference(float(values[i]), float(low[i]), float(high[i]), _p_value(drawn[:, i]))
+        name: PairedDifference(float(values[i]), *_limits(drawn[:, i]), _p_value(drawn[:, i]))
         for i, name in enumerate(MEASURES)
     }
 
@@ -89,8 +88,18 @@ def _resampled(statistics: Floats, num_resamples: int, seed: int) -> Floats:
     return measures_from_sums(sums, num_studies)
 
 
+def _limits(drawn: Floats) -> tuple[float, float]:
+    """The 95 % limits of the draws that are defined; NaN where none is."""
+    defined = drawn[~np.isnan(drawn)]
+    low, high = np.percentile(defined, PERCENTILES) if defined.size else (np.nan, np.nan)
+    return float(low), float(high)
+
+
 def _p_value(differences: Floats) -> float:
     """Twice the smaller share of draws at or beyond zero; one is added to both counts, so it is never exactly 0."""
+    differences = differences[~np.isnan(differences)]
+    if not differences.size:
+        return float("nan")
     at_most = 1 + int((differences <= 0).sum())
     at_least = 1 + int((differences >= 0).sum())
     return min(1.0, 2 * min(at_most, at_least) / (len(differences) + 1))

@@ -125,7 +125,6 @@ FINDING_PHRASES: dict[str, tuple[str, ...]] = {
         "valve|shoulder|hip|joint replacement|replacements|prosthesis",
         "tavr|tavi|mitraclip|watchman|annuloplasty|endoprosthesis|endograft|vertebroplasty|kyphoplasty",
         "arthroplasty|arthroplasties",
-        
         "spinal|cervical fusion",
         "cervical|lumbar spine? fusion",
         "spinal|harrington|fixation rod|rods|plate|plates",

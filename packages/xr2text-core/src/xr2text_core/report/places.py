@@ -75,7 +75,9 @@ PLACE_REGIONS = {
 
 # Attributes make a finding only together with a place.
 ATTRIBUTE_PHRASES: dict[str, tuple[str, ...]] = {
-    "enlarged": ("enlarged|enlargement|dilated|dilatation|dilation|widened|widening|wide|increased|increase|fullness|full",),
+    "enlarged": (
+        "enlarged|enlargement|dilated|dilatation|dilation|widened|widening|wide|increased|increase|fullness|full",
+    ),
     "prominent": ("prominent|prominence|engorged|indistinct|indistinctness",),
     "elevated": ("elevated|elevation|raised|tenting",),
     "tortuous": ("tortuous|tortuosity|unfolded|unfolding|ectatic|ectasia|uncoiled|uncoiling",),
