@@ -79,14 +79,14 @@ def test_without_an_abnormal_reference_there_is_no_abnormal_interval() -> None:
 
 
 def test_an_undefined_score_is_a_dash_on_screen_and_an_empty_cell_in_a_file(tmp_path: Path) -> None:
-    row = Yardstick([NORMAL, NORMAL], "clean-full").row_with_intervals("m.pt", [NORMAL, NORMAL])
+    row = References([NORMAL, NORMAL], "clean-full").row_with_intervals("m.pt", [NORMAL, NORMAL])
     line = table.table([row]).splitlines()[1].split()
     assert (line[5], line[6]) == ("-", "-")  # label F1, abnormal
     table.write_table(tmp_path / "scores.csv", [row], {})
     table.write_findings(tmp_path / "findings.csv", [row], {})
     written = (tmp_path / "scores.csv").read_text() + (tmp_path / "findings.csv").read_text()
     assert "nan" not in written.lower()
-    differences = Yardstick([NORMAL], "clean-full").paired_differences([NORMAL], [NORMAL])
+    differences = References([NORMAL], "clean-full").paired_differences([NORMAL], [NORMAL])
     assert table.paired_table(differences).splitlines()[-1].split()[-3:] == ["-", "-", "-"]
 
 
