@@ -129,7 +129,7 @@ def _open_i_record(
         if image_id not in by_stem:
             left_out.add("image is missing", image_id or path.name)
             continue
-        view = views.get(_film_id(image_id), "unknown" if is_of_study else view_name(caption))
+        view = views.get(film_id(image_id), "unknown" if is_of_study else view_name(caption))
         images.append((by_stem[image_id], view))
     findings, impression = clean_text(texts.get("FINDINGS", "")), clean_text(texts.get("IMPRESSION", ""))
     return Record(uid, tuple(images), findings, impression, uid)
@@ -139,10 +139,10 @@ def _views_of_projections(root: Path) -> dict[str, str]:
     """Return the views of Kaggle's table by film id, where the table lies beside the XML files."""
     projections = find_file(root, "indiana_projections.csv")
     rows = read_table(projections, needed=("filename", "projection")) if projections else ()
-    return {_film_id(row["filename"]): view_name(row["projection"]) for _, row in rows if not isinstance(row, str)}
+    return {film_id(row["filename"]): view_name(row["projection"]) for _, row in rows if not isinstance(row, str)}
 
 
-def _film_id(name: str) -> str:
+def film_id(name: str) -> str:
     """Return what Open-i and Kaggle share: 1_IM-0001-4001 of CXR1_1_IM-0001-4001 and of 1_IM-0001-4001.dcm.png."""
     return re.sub(r"^CXR\d+_(?=\d+_)|\..*$", "", name.strip())
 

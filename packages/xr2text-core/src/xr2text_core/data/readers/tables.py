@@ -86,7 +86,7 @@ def _check_header(path: Path, header: list[str], needed: Sequence[str], any_of: 
     used = next((f", here by {word}" for mark, word in OTHER_SEPARATORS.items() if mark in found), "")
     one_of = " (one of them is enough)" if missing == list(any_of) else ""
     raise DatasetError(
-        f"{path}: the header has no column {', '.join(missing)}; found: {found or 'nothing'}{one_of}. "
+        f"{path}: the header has no column {', '.join(missing)}; found: {found}{one_of}. "
         f"Columns are separated by commas{used}: rename the column, or save the table again as CSV with commas"
     )
 
