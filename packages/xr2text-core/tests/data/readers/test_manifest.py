@@ -10,6 +10,7 @@ from PIL import Image
 
 from xr2text_core.data.readers import manifest
 from xr2text_core.data.readers.manifest import read
+from xr2text_core.data.readers.records import NOT_CHECKED
 from xr2text_core.data.readers.tables import OPEN_QUOTE
 from xr2text_core.data.readers.texts import clean_text
 from xr2text_core.data.study import DatasetError
@@ -249,7 +250,12 @@ def test_without_patient_ids_the_truth_about_the_split_is_one_warning(tmp_path: 
     dataset = read(write(tmp_path, "image,report", *(f"{number}.png,Clear lungs {number}." for number in range(9))))
     (warning,) = dataset.warnings
     assert warning.startswith("no patient ids") and "hash of its own id" in warning
-    assert not any("patients were split" in note for note in dataset.notes)
+    assert dataset.notes == ()
+
+
+def test_without_patient_ids_given_splits_are_taken_and_not_checked(tmp_path: Path) -> None:
+    dataset = read(write(tmp_path, "image,report,split", "a.png,One.,train", "b.png,Two.,val", "c.png,Two.,test"))
+    assert dataset.warnings == () and dataset.notes == (NOT_CHECKED,)
 
 
 def test_the_same_picture_and_report_in_two_splits_is_a_leak(tmp_path: Path) -> None:

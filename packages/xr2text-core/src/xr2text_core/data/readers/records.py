@@ -14,6 +14,7 @@ from xr2text_core.report.report import Report
 SECOND_REPORT = "a second, different report of the same study (its image is kept)"
 NOT_ENGLISH = f"{LABELS_DO_NOT_APPLY}; train with --no-curriculum"
 
+NOT_CHECKED = "no patient ids: whether studies of one person stand in different splits cannot be checked"
 CHOICES = {
     "lateral": "studies have no frontal film: a lateral one is used",
     "unknown": "studies have several films whose view is not known: the first of each is used",
@@ -74,7 +75,8 @@ def dataset_of(
     split_of, split_notes = assign_splits(given)
     studies = tuple(_study(record, split_of[pair], pair[0]) for record, pair in zip(usable, given, strict=True))
     if not any(record.patient_id for record in usable):
-        split_notes = [note for note in split_notes if note != SPLIT_BY_HASH]  # the warning tells it as it is
+        is_given = [NOT_CHECKED] if any(record.split for record in usable) else []
+        split_notes = [*is_given, *(note for note in split_notes if note != SPLIT_BY_HASH)]
     all_notes = (*notes, *split_notes, *_about_views(studies))
     all_warnings = (*warnings, *_without_patients(usable), *leaks_between(given), *_not_english(studies))
     return Dataset(name, str(root), studies, left_out, all_notes, all_warnings)
@@ -99,14 +101,15 @@ def _study(record: Record, split: str, patient_id: str) -> Study:
 
 
 def _without_patients(records: Sequence[Record]) -> list[str]:
-    num_without = sum(not record.patient_id for record in records)
+    """Tell the truth about a split that we made of studies whose patients nobody knows."""
+    ours = [record for record in records if not record.split]
+    num_without = sum(not record.patient_id for record in ours)
     if not num_without:
         return []
-    were_split = "" if any(record.split for record in records) else " and was split (80/10/10) by a hash of its own id"
-    which = "no patient ids" if num_without == len(records) else f"{num_without} of {len(records)} without a patient id"
+    which = "no patient ids" if num_without == len(ours) else f"{num_without} of {len(ours)} studies without patient id"
     return [
-        f"{which}: each such study counts as a patient{were_split}, so studies of one person may stand in different "
-        "splits and scores may be too good; give a column patient_id"
+        f"{which}: each such study was split (80/10/10) by a hash of its own id, so studies of one person may stand in "
+        "different splits and scores may be too good; give a column patient_id"
     ]
 
 
