@@ -14,7 +14,7 @@ from xr2text_core.data.study import DatasetError
 from xr2text_core.drawing.names import draw_image
 from xr2text_core.inference import evaluation
 from xr2text_core.inference.comparison import same_studies_for, studies_to_score
-from xr2text_core.inference.trained import TrainedModel
+from xr2text_core.inference.trained import load_model
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.report.vocabulary import FINDINGS
@@ -80,7 +80,7 @@ def test_two_checkpoints_are_compared_on_the_same_studies(run: Path, capsys: pyt
 
 
 def test_a_checkpoint_that_learned_the_scored_studies_is_not_compared(run: Path) -> None:
-    trained = TrainedModel.load(run / CHECKPOINT)
+    trained = load_model(run / CHECKPOINT)
     scored = studies_to_score(trained, "train", 4, "", "clean-full")
     elsewhere = replace(scored, dataset=replace(scored.dataset, studies=()))  # a split in which nobody learned them
     with pytest.raises(DatasetError, match=r"other\.pt was trained on 4 of the 4 studies"):
@@ -181,13 +181,13 @@ def test_what_spoils_scores_is_a_warning_in_training_beside_the_scores_and_in_th
     train = Trainer(settings_of(parse_arguments([*flags, "--max-tokens", "20", "--out", str(tmp_path)])))
     set_up_console()
     assert train.fit() == 0
-    assert "[WARNING] manifest: LEAK: 1 patient stands in more than one" in capsys.readouterr().out
+    assert "[WARNING] manifest: LEAK: 1 patient is in more than one" in capsys.readouterr().out
     code, rows = score(tmp_path, "--beams", "1")
     assert code == 0
     assert {row["warnings"].partition(";")[0] for row in rows} == {
-        "LEAK: 1 patient stands in more than one of the given splits"
+        "LEAK: 1 patient is in more than one of the given splits"
     }
-    assert "warning: LEAK: 1 patient stands" in capsys.readouterr().err
+    assert "warning: LEAK: 1 patient is" in capsys.readouterr().err
 
 
 def leaking_manifest(root: Path) -> Path:

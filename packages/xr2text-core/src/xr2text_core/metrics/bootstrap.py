@@ -1,7 +1,7 @@
-"""How far scores would move with other studies of the same kind: percentile bootstrap, and a paired test of two models.
+"""How much scores vary with other studies of the same kind: percentile bootstrap, and a paired test of two models.
 
-Method: Koehn 2004, "Statistical significance tests for machine translation evaluation". Studies are drawn with
-replacement; corpus BLEU and macro F1 of a draw come from sums over its studies. CIDEr keeps the document frequencies of
+Method: Koehn 2004, "Statistical significance tests for machine translation evaluation". Studies are sampled with
+replacement; corpus BLEU and macro F1 come from sums over a sample's studies. CIDEr keeps the document frequencies of
 the full list of references. Check: for a plain mean such as ROUGE-L the interval is mean -/+ 1.96 standard errors.
 """
 
@@ -65,12 +65,10 @@ def paired_bootstrap(
     num_resamples: int = NUM_RESAMPLES,
     seed: int = 0,
 ) -> dict[str, PairedDifference]:
-    """Compare two lists of candidates for the same references: both are scored on the same drawn studies each time."""
+    """Compare two lists of candidates for the same references: both are scored on the same resamples."""
     statistics = [report_statistics(each, references, protocol, vocabulary=vocabulary) for each in (first, second)]
     values = np.subtract(*(measures_from_sums(rows.sum(axis=0), len(rows)) for rows in statistics))
-    drawn = np.subtract(
-        *(_resampled(rows, num_resamples, seed) for rows in statistics)
-    )  # the same seed: the same draws
+    drawn = np.subtract(*(_resampled(rows, num_resamples, seed) for rows in statistics))  # the same seed, so the same
     return {
         name: PairedDifference(float(values[i]), *_limits(drawn[:, i]), _p_value(drawn[:, i]))
         for i, name in enumerate(MEASURES)
@@ -78,7 +76,7 @@ def paired_bootstrap(
 
 
 def _resampled(statistics: Floats, num_resamples: int, seed: int) -> Floats:
-    """Scores of `num_resamples` draws of as many studies as there are, with replacement, (num_resamples, 7)."""
+    """Scores of `num_resamples` resamples of all studies, with replacement, (num_resamples, 7)."""
     generator = np.random.default_rng(seed)
     num_studies = len(statistics)
     sums = np.empty((num_resamples, statistics.shape[1]))
@@ -96,7 +94,7 @@ def _limits(drawn: Floats) -> tuple[float, float]:
 
 
 def _p_value(differences: Floats) -> float:
-    """Twice the smaller share of draws at or beyond zero; one is added to both counts, so it is never exactly 0."""
+    """Twice the smaller share of resamples at or beyond zero; one is added to both counts, so it is never exactly 0."""
     differences = differences[~np.isnan(differences)]
     if not differences.size:
         return float("nan")

@@ -1,4 +1,4 @@
-"""Rows of scores as aligned text and as CSV files; protocol, section, split and decoding stand in every CSV row."""
+"""Rows of scores as aligned text and as CSV files; protocol, section, split and decoding are in every CSV row."""
 
 import csv
 import math
@@ -37,8 +37,8 @@ TITLES = {
 }
 
 
-def say(about: Mapping[str, str], num_studies: int) -> str:
-    """What the numbers below were computed on and how, in two lines."""
+def heading(about: Mapping[str, str], num_studies: int) -> str:
+    """Data, protocol and reference lengths behind the table, in two lines."""
     return (
         f"{about['data']}, {about['split']} split, {num_studies} studies, {about['section']} section, beam "
         f"{about['beams']}; {describe(about['protocol'])}\n"

@@ -16,8 +16,10 @@ from xr2text_core.report.report import Report
 
 _KINDS = {
     **dict.fromkeys(
-        ("FINDINGS", "FINDING", "REPORT", "OBSERVATIONS", "DESCRIPTION", "INTERPRETATION", "RESULT", "RESULTS")
-        + ("FINDINGS AND IMPRESSION", "FINDINGS & IMPRESSION", "IMPRESSION AND FINDINGS"),
+        (
+            *("FINDINGS", "FINDING", "REPORT", "OBSERVATIONS", "DESCRIPTION", "INTERPRETATION", "RESULT", "RESULTS"),
+            *("FINDINGS AND IMPRESSION", "FINDINGS & IMPRESSION", "IMPRESSION AND FINDINGS"),
+        ),
         "findings",
     ),
     **dict.fromkeys(("IMPRESSION", "IMPRESSIONS", "CONCLUSION", "CONCLUSIONS", "SUMMARY", "OPINION"), "impression"),
@@ -65,6 +67,7 @@ _HEADER = re.compile(
     rf"|(?:(?<=[.!?:)_] )|(?<=REPORT ))(?P<inline>{_WRITTEN})[ \t]*:",
     re.MULTILINE,
 )
+_HEADER_MARK = re.compile(r"[:;\n]| [-–—=]")
 _DIVIDER = re.compile(r"^[ \t]*_{10,}[ \t]*$", re.MULTILINE)
 _TITLE = re.compile(r"^[ \t]*FINAL REPORT\b[ \t]*", re.MULTILINE)
 _ASIDE = re.compile(r"^\s*(?:FINAL |PRELIMINARY )?(?:ADDENDUM|WET READ|PRELIMINARY)")
@@ -78,8 +81,8 @@ _MARKS = (
 )
 # From here on to the end of a section nothing is said about the image.
 _SIGNED = re.compile(
-    r"^[ \t]*(?:(?i:(?:electronically|digitally|dictated|approved|signed|transcribed)\b|[*=~-]* ?end(?: of report)?[ .*=~-]*$|\(over\))"
-    r"|(?:[A-Z_][\w.'-]*[, ]+){1,4}(?:M\.?D|MD|FRCR|D\.?O)\b).*",
+    r"^[ \t]*(?:(?i:(?:electronically|digitally|dictated|approved|signed|transcribed)\b|\(over\)"
+    r"|[*=~-]* ?end(?: of report)?[ .*=~-]*$)|(?:[A-Z_][\w.'-]*[, ]+){1,4}(?:M\.?D|D\.?O|FRCR)\b).*",
     re.MULTILINE | re.DOTALL,
 )
 _SIGNATURE = re.compile(r"[ \t]*(?:Dr\b.*|_+)[ \t]*", re.IGNORECASE)
@@ -111,7 +114,7 @@ def has_sections(text: str) -> bool:
 
     It is when it has a header of findings or impression, or begins with a known one that is followed by paragraphs.
     """
-    if not any(mark in text for mark in (":", ";", "\n", " -", " –", " —")):
+    if not _HEADER_MARK.search(text):  # most texts that are asked about
         return False
     sections = list(_sections(_without_marks(text)))
     kinds = [section.kind for section in sections]

@@ -172,7 +172,7 @@ def test_an_id_in_two_splits_stays_in_both_and_is_called_a_leak(tmp_path: Path) 
     dataset = read(write_annotation(tmp_path, train=[entry, ("CXR2_IM-2", ["CXR2_IM-2/0.png"])], test=[entry]))
     assert [(study.study_id, study.split) for study in dataset.studies if study.split == "test"] == [(entry[0], "test")]
     assert all(len(study.images) == 1 for study in dataset.studies)
-    assert any(warning.startswith("LEAK: 1 patient stands") for warning in dataset.warnings)
+    assert any(warning.startswith("LEAK: 1 patient is") for warning in dataset.warnings)
 
 
 # -- which film is frontal

@@ -1,4 +1,4 @@
-"""Reads the Indiana University chest X-rays in the three forms in which they are passed on.
+"""Reads the Indiana University chest X-rays in the three forms in which they are distributed.
 
 Kaggle: indiana_reports.csv, indiana_projections.csv and a folder of PNG files. Open-i: ecgen-radiology/*.xml and the
 PNG files (NLMCXR_png). R2Gen: annotation.json and images/. In the first two the uid is the patient. The XML tells no
@@ -83,7 +83,7 @@ def _images_of(projections: Path, files: Mapping[str, str], left_out: LeftOut) -
 
 
 def _images(root: Path) -> dict[str, str]:
-    """Return all images by file name; where copies exist, those in the usual folders win."""
+    """Return all images by file name; of duplicates, those in the usual folders win."""
     files = image_files(root.absolute())
     for folder in reversed(PREFERRED_FOLDERS):
         if (root / folder).is_dir():

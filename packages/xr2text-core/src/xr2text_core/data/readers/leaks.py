@@ -12,7 +12,7 @@ PIECE = 65_536  # bytes from the middle of a file, read before the whole: uncomp
 
 
 def copies_across_splits(studies: Sequence[Study]) -> list[str]:
-    """Return a warning when films stand with the same report in more than one split, byte for byte.
+    """Return a warning when a film is in more than one split with the same report, byte for byte.
 
     Only films of equal reports are compared, by length, then by a piece, then by all bytes: few files are opened.
     """
@@ -26,8 +26,8 @@ def copies_across_splits(studies: Sequence[Study]) -> list[str]:
         copies += sum(1 for part in alike for _ in _across(part, _digest))
     if not copies:
         return []
-    who = "1 picture stands" if copies == 1 else f"{copies} pictures stand"
-    return [f"LEAK: {who} with the same report in more than one split; scores on them are too good. Remove the copies"]
+    who = "1 picture is" if copies == 1 else f"{copies} pictures are"
+    return [f"LEAK: {who} in more than one split with the same report; scores on them are too high. Remove the copies"]
 
 
 def _across(studies: Iterable[Study], key: Callable[[Study], Hashable]) -> Iterator[list[Study]]:

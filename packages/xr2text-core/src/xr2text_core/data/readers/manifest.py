@@ -2,8 +2,8 @@
 
 Columns: image (path, relative to the CSV), report (or findings and impression), and optionally study_id, patient_id,
 view and split; others are ignored. Rows that share a study_id are one study of several images. A report with headers is
-cut into its sections. A large table of which nothing had to be left out gets an index beside it (xr2text_index.bin);
-the image cache notices images that vanish.
+cut into its sections. A large table without excluded rows gets an index beside it (xr2text_index.bin); the image cache
+notices images that vanish.
 """
 
 import os
@@ -57,7 +57,7 @@ def _records(path: Path, base: str, left_out: LeftOut) -> list[Record]:
 
 
 def _record(base: str, line: int, row: dict[str, str] | str, folders: Folders, left_out: LeftOut) -> Record | None:
-    """Turn a row into a study of one image, or say why not."""
+    """Turn a row into a study of one image, or count why not."""
     where = f"row {line}"
     if isinstance(row, str):
         left_out.add(row, where)
