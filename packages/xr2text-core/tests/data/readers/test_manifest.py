@@ -295,9 +295,9 @@ def test_studies_with_lateral_films_alone_and_unknown_views_are_told(tmp_path: P
     dataset = read(write(tmp_path, header, *rows))
     assert [Path(study.frontal).name for study in dataset.studies] == ["a.png", "b.png", "d.png", "e.png", "h.png"]
     assert dataset.notes[1:] == (
-        "1 studies have no frontal film: a lateral one is used",
-        "1 studies have several films whose view is not known: the first of each is used",
-        "1 studies have several frontal films: the first of each is used",
+        "studies with only lateral films, of which the first is used: 1",
+        "studies with several films of unknown view, of which the first is used: 1",
+        "studies with several frontal films, of which the first is used: 1",
     )
 
 

@@ -16,9 +16,9 @@ NOT_ENGLISH = f"{LABELS_DO_NOT_APPLY}; train with --no-curriculum"
 
 NOT_CHECKED = "no patient ids: whether studies of one person are in different splits cannot be checked"
 CHOICES = {
-    "lateral": "studies have no frontal film: a lateral one is used",
-    "unknown": "studies have several films whose view is not known: the first of each is used",
-    "frontal": "studies have several frontal films: the first of each is used",
+    "lateral": "studies with only lateral films, of which the first is used",
+    "unknown": "studies with several films of unknown view, of which the first is used",
+    "frontal": "studies with several frontal films, of which the first is used",
 }
 
 
@@ -120,7 +120,7 @@ def _not_english(studies: Sequence[Study]) -> list[str]:
 def _about_views(studies: Sequence[Study]) -> list[str]:
     """Say which film is used where it may not be the one that a reader expects."""
     counts = Counter(_kind_of_choice(study.views) for study in studies)
-    return [f"{counts[kind]} {text}" for kind, text in CHOICES.items() if counts[kind]]
+    return [f"{text}: {counts[kind]}" for kind, text in CHOICES.items() if counts[kind]]
 
 
 def _kind_of_choice(views: Sequence[str]) -> str:
