@@ -15,6 +15,7 @@ from xr2text_core.metrics.protocols import PROTOCOLS
 from xr2text_core.metrics.published import published_table
 from xr2text_core.metrics.rows import warnings
 from xr2text_core.run.errors import UserError
+from xr2text_core.run.outputs import keep_inputs
 from xr2text_core.settings.settings import BEAMS
 
 if TYPE_CHECKING:
@@ -52,11 +53,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse_arguments(arguments)
     from xr2text_core.inference.scoring import score_checkpoint
 
+    inputs = [path for path in (options.checkpoint, options.against, options.root) if path]
     try:
+        keep_inputs("--out", paths_of(options).values(), inputs)
         scores = score_checkpoint(
             options.checkpoint, options.split, options.protocol, options.beams, options.num_studies,
             options.neighbours, options.root, options.against,
         )  # fmt: skip
+        keep_inputs("--out", paths_of(options).values(), [scores.settings.root])
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -65,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     write(options, scores, about)
     if options.published or scores.settings.data == "mimic-cxr":
         print("\n" + published_table())
-    for line in warnings(scores.models[0], scores.others):
+    for line in [*scores.scored.dataset.warnings, *warnings(scores.models[0], scores.others)]:
         print(f"warning: {line}", file=sys.stderr)
     return 0
 
@@ -83,22 +87,27 @@ def show(scores: "CheckpointScores", about: dict[str, str]) -> None:
         print(table.paired_table(scores.differences))
 
 
+def paths_of(options: argparse.Namespace) -> dict[str, Path]:
+    """The files that may be written, by what they hold."""
+    end = f"{options.checkpoint.stem}_{options.split}"
+    names = {"scores": f"scores_{end}", "findings": f"scores_{end}_findings"}
+    names |= {kind: f"{kind}_{end}" for kind in ("paired", "reports")}
+    return {kind: options.out / f"{name}.csv" for kind, name in names.items()}
+
+
 def write(options: argparse.Namespace, scores: "CheckpointScores", about: dict[str, str]) -> None:
     """Write the scores as CSV files, and the reports if asked for."""
-
-    def path_for(kind: str, suffix: str = "") -> Path:
-        folder: Path = options.out
-        return folder / f"{kind}_{options.checkpoint.stem}_{options.split}{suffix}.csv"
-
-    table.write_table(path_for("scores"), [*scores.models, *scores.others], about)
-    table.write_findings(path_for("scores", "_findings"), scores.models, about)
-    print(f"written to {path_for('scores')} and ..._findings.csv")
+    paths = paths_of(options)
+    about = {**about, "warnings": "; ".join(scores.scored.dataset.warnings)}
+    table.write_table(paths["scores"], [*scores.models, *scores.others], about)
+    table.write_findings(paths["findings"], scores.models, about)
+    print(f"written to {paths['scores']} and ..._findings.csv")
     if scores.differences:
         names = {"first": scores.models[0].name, "second": scores.models[1].name}
-        table.write_paired(path_for("paired"), scores.differences, {**names, **about})
-        print(f"written to {path_for('paired')}")
+        table.write_paired(paths["paired"], scores.differences, {**names, **about})
+        print(f"written to {paths['paired']}")
     if options.save_reports:
-        write_reports(path_for("reports"), scores)
+        write_reports(paths["reports"], scores)
 
 
 def write_reports(path: Path, scores: "CheckpointScores") -> None:
