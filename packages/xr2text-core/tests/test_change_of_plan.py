@@ -16,7 +16,7 @@ from xr2text_core.run.checkpoint import CheckpointError, load_checkpoint
 from xr2text_core.run.folder import RunError
 from xr2text_core.run.history import TIME_COLUMNS
 from xr2text_core.settings.arguments import parse_arguments, settings_of
-from xr2text_core.training.optimizer import rate_factor
+from xr2text_core.training.optimizer import learning_rate_factor
 from xr2text_core.training.step import Stepper
 from xr2text_core.training.trainer import Trainer
 
@@ -84,7 +84,9 @@ def test_another_effective_batch_keeps_the_rate_on_the_same_curve_over_studies(
     total = sum(again.plan.num_studies(epoch) for epoch in range(1, 5))
     for share, factor in rates:
         step = 4 * int(accumulation) / total
-        low, high = sorted(rate_factor(at, at + step) for at in (max(0.0, share - step), min(1.0, share + step)))
+        low, high = sorted(
+            learning_rate_factor(at, at + step) for at in (max(0.0, share - step), min(1.0, share + step))
+        )
         assert low - 1e-9 <= factor <= high + 1e-9 or share < 0.1
     assert [factor for share, factor in rates if share > 0.1] == sorted(
         (factor for share, factor in rates if share > 0.1), reverse=True

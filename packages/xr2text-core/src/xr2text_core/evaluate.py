@@ -15,6 +15,7 @@ from xr2text_core.metrics.protocols import PROTOCOLS
 from xr2text_core.metrics.published import published_table
 from xr2text_core.metrics.rows import warnings
 from xr2text_core.run.errors import UserError
+from xr2text_core.run.outputs import keep_inputs
 from xr2text_core.settings.numbers import not_negative, positive
 from xr2text_core.settings.settings import BEAMS
 
@@ -27,11 +28,11 @@ NEIGHBOURS = 20_000  # training images for the nearest-neighbour row: bounds its
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m xr2text_core.evaluate", description=__doc__.splitlines()[0])
     parser.add_argument("--checkpoint", type=Path, default=Path("checkpoints/best_model.pt"), help="file to score")
-    parser.add_argument("--against", type=Path, help="second checkpoint: both on the same studies, with a paired test")
+    parser.add_argument("--against", type=Path, help="second checkpoint: both on the same studies, paired test")
     parser.add_argument("--split", choices=("train", "val", "test"), default="test")
-    parser.add_argument("--root", default="", help="folder of the data set, where it has moved since the training")
+    parser.add_argument("--root", default="", help="folder of the data set, if it has moved since training")
     parser.add_argument(
-        "--protocol", choices=[each.name for each in PROTOCOLS], default="clean-full", help="how text is compared"
+        "--protocol", choices=[each.name for each in PROTOCOLS], default="clean-full", help="protocol of the scores"
     )
     parser.add_argument("--beams", type=positive, default=BEAMS, help="beam width; 1 is greedy (default: %(default)s)")
     parser.add_argument("--num-studies", type=not_negative, default=0, help="score only the first N studies")
@@ -39,10 +40,10 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         "--neighbours",
         type=not_negative,
         default=NEIGHBOURS,
-        help="training images that the nearest-neighbour row may choose from; 0 leaves it out (default: %(default)s)",
+        help="training images for the nearest-neighbour baseline; 0 skips it (default: %(default)s)",
     )
     parser.add_argument("--out", type=Path, default=Path("data/statistics"), help="folder of the CSV files")
-    parser.add_argument("--published", action="store_true", help="show the guide's rows also for other data sets")
+    parser.add_argument("--published", action="store_true", help="show published scores for other data sets too")
     parser.add_argument(
         "--save-reports", action="store_true", help="also write candidates and references (report text!)"
     )
@@ -53,11 +54,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse_arguments(arguments)
     from xr2text_core.inference.scoring import score_checkpoint
 
+    inputs = [path for path in (options.checkpoint, options.against, options.root) if path]
     try:
+        keep_inputs("--out", paths_of(options).values(), inputs)
         scores = score_checkpoint(
             options.checkpoint, options.split, options.protocol, options.beams, options.num_studies,
             options.neighbours, options.root, options.against,
         )  # fmt: skip
+        keep_inputs("--out", paths_of(options).values(), [scores.settings.root])
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -66,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     write(options, scores, about)
     if options.published or scores.settings.data == "mimic-cxr":
         print("\n" + published_table())
-    for line in warnings(scores.models[0], scores.others):
+    for line in [*scores.scored.dataset.warnings, *warnings(scores.models[0], scores.others)]:
         print(f"warning: {line}", file=sys.stderr)
     return 0
 
@@ -74,8 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def show(scores: "CheckpointScores", about: dict[str, str]) -> None:
     """The table of all rows, the findings of the first model, and the paired test of two."""
     first, *second = scores.models
-    print(f"loss {scores.result.loss:.4f}")
-    print(table.say(about, first.scores.num_reports))
+    print(f"loss {scores.result.loss:.4f} (token cross-entropy, nats)")
+    print(table.heading(about, first.scores.num_reports))
     print(table.table([first, *second, *scores.others]))
     print(f"\nFindings that the rule labeler reads in references and in the reports of {first.name}:")
     print(table.finding_table(first.clinical))
@@ -84,22 +88,27 @@ def show(scores: "CheckpointScores", about: dict[str, str]) -> None:
         print(table.paired_table(scores.differences))
 
 
+def paths_of(options: argparse.Namespace) -> dict[str, Path]:
+    """The files that may be written, by what they hold."""
+    end = f"{options.checkpoint.stem}_{options.split}"
+    names = {"scores": f"scores_{end}", "findings": f"scores_{end}_findings"}
+    names |= {kind: f"{kind}_{end}" for kind in ("paired", "reports")}
+    return {kind: options.out / f"{name}.csv" for kind, name in names.items()}
+
+
 def write(options: argparse.Namespace, scores: "CheckpointScores", about: dict[str, str]) -> None:
-    """The same as CSV files, and the reports where they were asked for."""
-
-    def path_for(kind: str, suffix: str = "") -> Path:
-        folder: Path = options.out
-        return folder / f"{kind}_{options.checkpoint.stem}_{options.split}{suffix}.csv"
-
-    table.write_table(path_for("scores"), [*scores.models, *scores.others], about)
-    table.write_findings(path_for("scores", "_findings"), scores.models, about)
-    print(f"written to {path_for('scores')} and ..._findings.csv")
+    """Write the scores as CSV files, and the reports if asked for."""
+    paths = paths_of(options)
+    about = {**about, "warnings": "; ".join(scores.scored.dataset.warnings)}
+    table.write_table(paths["scores"], [*scores.models, *scores.others], about)
+    table.write_findings(paths["findings"], scores.models, about)
+    print(f"written to {paths['scores']} and ..._findings.csv")
     if scores.differences:
         names = {"first": scores.models[0].name, "second": scores.models[1].name}
-        table.write_paired(path_for("paired"), scores.differences, {**names, **about})
-        print(f"written to {path_for('paired')}")
+        table.write_paired(paths["paired"], scores.differences, {**names, **about})
+        print(f"written to {paths['paired']}")
     if options.save_reports:
-        write_reports(path_for("reports"), scores)
+        write_reports(paths["reports"], scores)
 
 
 def write_reports(path: Path, scores: "CheckpointScores") -> None:

@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         log.error("%s", error)
         return EXIT_UNUSABLE
     except KeyboardInterrupt:
-        log.info("Stopped before the training began; the same command starts it again.")
+        log.info("Stopped before training began; the same command starts it again.")
         return 130
 
 
@@ -71,13 +71,13 @@ def train(options: argparse.Namespace) -> int:
     with suppress(OSError, ValueError):  # where stderr is no file
         faulthandler.enable()  # a crash in native code shows where
     settings = settings_of(options)
-    with paused_garbage_collection():  # imports and data make many objects and no garbage
+    with paused_garbage_collection():  # imports and data create many objects and no garbage
         from xr2text_core.checks.run import continues
         from xr2text_core.checks.survey import is_ready
         from xr2text_core.machine.memory import ADVICE, is_out_of_memory
         from xr2text_core.training.trainer import Trainer
 
-        gc.freeze()  # what was imported is here to stay; searching it for garbage takes half a second
+        gc.freeze()  # imported modules stay; scanning them for garbage takes half a second
         resumes = continues(settings, options.resume, options.fresh)
         is_rank_0 = os.environ.get("RANK", "0") == "0"  # of several processes
         if is_rank_0 and not is_ready(settings, resumes, options.fresh):

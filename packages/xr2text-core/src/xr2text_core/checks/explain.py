@@ -12,7 +12,7 @@ from xr2text_core.settings.changes import changes
 from xr2text_core.settings.settings import Settings
 from xr2text_core.training.checkpoints import Found, find_checkpoint
 from xr2text_core.training.curriculum import stage_of
-from xr2text_core.training.optimizer import rate_factor
+from xr2text_core.training.optimizer import learning_rate_factor
 from xr2text_core.training.plan import Plan
 from xr2text_core.training.position import Position, position_of
 from xr2text_core.training.progress import Progress
@@ -78,7 +78,7 @@ def _epochs(position: Position, settings: Settings) -> Iterator[str]:
         rates = []
         for step in steps:
             done, after = plan.share(epoch, seen), plan.share(epoch, seen + len(step))
-            rates.append(settings.decoder_rate * rate_factor(done, after))
+            rates.append(settings.decoder_rate * learning_rate_factor(done, after))
             seen += len(step)
         curve = f"{rates[0]:.2e} {rates[-1]:.2e}" if rates else ""
         yield f"{epoch:>7}  {plan.stage(epoch):<14} {sum(map(len, steps)):>8} {len(steps):>8}  {curve}"

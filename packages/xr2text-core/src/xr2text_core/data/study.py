@@ -1,4 +1,4 @@
-"""What every reader returns: studies, and an account of the rows that could not become one."""
+"""What every reader returns: studies, and the reasons why rows were excluded."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -14,15 +14,15 @@ class Study:
     """One visit of one patient: its images, frontal ones first, and its report."""
 
     study_id: str
-    images: tuple[str, ...]  # absolute paths, or names of drawn phantoms (`phantom:SEED/NUMBER`); at least one
-    views: tuple[str, ...]  # one per image: "PA", "AP", "lateral" or "unknown"
+    images: tuple[str, ...]  # absolute paths, or names of phantoms (`phantom:SEED/NUMBER`); at least one
+    views: tuple[str, ...]  # one per image: "PA", "AP", "frontal", "lateral" or "unknown"
     report: Report
     patient_id: str
     split: str  # one of SPLITS
 
     @property
     def frontal(self) -> str:
-        """The image that is trained on; of a study without a frontal one, the first there is."""
+        """The image to train on: the first, which is frontal if the study has a frontal one."""
         return self.images[0]
 
 
@@ -55,10 +55,23 @@ class Dataset:
     root: str
     studies: tuple[Study, ...]
     left_out: LeftOut
-    notes: tuple[str, ...] = ()  # what a user must know of the splits, for example that no patient ids exist
+    notes: tuple[str, ...] = ()  # what a user should know: who split the patients, which films are used
+    warnings: tuple[str, ...] = ()  # what spoils scores: leaks between splits, no patient ids, reports not in English
 
     def split(self, name: str) -> list[Study]:
         return [study for study in self.studies if study.split == name]
+
+    @property
+    def why_not_trainable(self) -> str:
+        """Why a run that needs training and validation studies cannot have both; "" when it can."""
+        missing = [name for name in SPLITS[:2] if not self.split(name)]
+        if not missing:
+            return ""
+        num_patients = len({study.patient_id for study in self.studies})
+        if num_patients == 1:
+            count = "" if len(self.studies) == 1 else f" with {len(self.studies)} studies"
+            return f"1 patient{count} cannot be split; give a split column with train, val and test"
+        return f"no study belongs to {' or '.join(missing)}; give both in the split column, or leave the column out"
 
 
 class DatasetError(UserError):

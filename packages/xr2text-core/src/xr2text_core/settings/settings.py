@@ -1,4 +1,4 @@
-"""Everything a run can be told, with the defaults of the training guide."""
+"""All settings of a run, with the defaults of the training guide."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ BEAMS = 4  # width of the search wherever a trained model writes reports; valida
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings of one run; written to run.json and kept in every checkpoint. Units stand in names and --help."""
+    """The settings of one run; written to run.json and kept in every checkpoint. Units are in names and --help."""
 
     # data
     data: str = "phantom"
@@ -54,7 +54,7 @@ class Settings:
 
     @classmethod
     def of(cls, **given: Any) -> "Settings":
-        """The defaults, then the preset (phantom for phantoms, else laptop), then what is given."""
+        """The defaults, overridden by the preset (phantom for phantoms, else laptop), then by `given`."""
         preset = given.get("preset", "phantom" if given.get("data", "phantom") == "phantom" else "laptop")
         if given.get("root"):
             given["root"] = str(Path(given["root"]).expanduser().resolve())  # a resume may start in another folder
@@ -68,5 +68,5 @@ class Settings:
 
     @property
     def cache_folder(self) -> Path:
-        """Decoded images lie below the output folder, shared by all its runs."""
+        """Decoded images are below the output folder, shared by all its runs."""
         return Path(self.out) / "data" / "cache"

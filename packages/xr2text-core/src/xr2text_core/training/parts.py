@@ -20,7 +20,7 @@ from xr2text_core.run.status import Status, now
 from xr2text_core.settings.settings import Settings
 from xr2text_core.training.checkpoints import Found
 from xr2text_core.training.device import open_device
-from xr2text_core.training.optimizer import build_optimizer, make_state
+from xr2text_core.training.optimizer import allocate_state, build_optimizer
 from xr2text_core.training.plan import Plan
 from xr2text_core.training.prepared import PreparedData, prepare_data
 from xr2text_core.training.progress import Progress
@@ -48,7 +48,7 @@ class Parts:
         return sum(parameter.numel() for parameter in self.model.parameters())
 
     def load(self, checkpoint: Checkpoint) -> None:
-        """Take weights, moments and the scale of FP16 from a checkpoint; learning rates are those asked for now."""
+        """Load weights, moments and the FP16 loss scale from a checkpoint; learning rates stay those of this start."""
         self.model.load_state_dict(checkpoint.model)
         asked = [{key: group[key] for key in ("peak", "weight_decay")} for group in self.optimizer.param_groups]
         self.optimizer.load_state_dict(checkpoint.optimizer)
@@ -58,7 +58,7 @@ class Parts:
             self.accelerator.scaler.load_state_dict(checkpoint.scaler)
 
     def checkpoint(self, progress: Progress) -> Checkpoint:
-        """All that a resume needs, as it is at this moment; tensors are those of the run, not copies."""
+        """All that a resume needs at this moment; tensors are references, not copies."""
         scaler = self.accelerator.scaler
         return Checkpoint(
             version=__version__,
@@ -97,9 +97,9 @@ def build_parts(settings: Settings, processes: Processes, found: Found | None, s
     model = _model(settings, found, data.tokenizer)
     optimizer = build_optimizer(model, settings, device)
     batches, val_batches = (BatchMaker(each, data.cache, device, settings.seed) for each in (data.train, data.val))
-    model = accelerator.prepare_model(model, evaluation_mode=True)  # the gradients we sum ourselves
+    model = accelerator.prepare_model(model, evaluation_mode=True)  # we sum the gradients ourselves
     optimizer = accelerator.prepare(optimizer)
-    make_state(optimizer)
+    allocate_state(optimizer)
     if not found and settings.pretrained != "yes":
         model.encoder.images.measure_statistics(_spread(batches))
     stepper = Stepper(accelerator, model, optimizer, settings.finding_weight, settings.seed, processes)
@@ -116,7 +116,7 @@ def _spread(batches: BatchMaker) -> Iterator[Tensor]:
 
 
 def _model(settings: Settings, found: Found | None, tokenizer: ReportTokenizer) -> XR2TextModel:
-    """A new model; where a checkpoint was found, one of its sizes, which gets its weights later."""
+    """A new model; where a checkpoint was found, one of its sizes, to be loaded later."""
     if found:
         with reading(found.path):
             return model_of_sizes(found.checkpoint)

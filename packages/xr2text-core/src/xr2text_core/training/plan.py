@@ -1,4 +1,4 @@
-"""Which studies each epoch trains on, cut into steps: a function of the settings, so nothing of it needs saving."""
+"""Which studies each epoch trains on, cut into steps: a function of the settings, so it needs no saving."""
 
 import logging
 from collections import Counter

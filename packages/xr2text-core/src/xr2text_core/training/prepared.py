@@ -37,7 +37,7 @@ def prepare_data(
 ) -> PreparedData:
     """Raises DatasetError when nothing usable is found. `tokenizer` is that of a resumed run, if it is one.
 
-    `is_alive` is called now and then: decoding a large data set takes an hour.
+    `is_alive` is called regularly: decoding a large data set takes an hour.
     """
     with paused_garbage_collection():
         return _prepared(settings, tokenizer, is_alive)
@@ -45,6 +45,8 @@ def prepare_data(
 
 def _prepared(settings: Settings, tokenizer: ReportTokenizer | None, is_alive: Callable[[], None]) -> PreparedData:
     dataset = read_dataset(settings.data, settings.root, settings.num_studies, settings.seed)
+    if why := dataset.why_not_trainable:
+        raise DatasetError(f"--root {settings.root}: {why}")
     train, val = dataset.split("train"), dataset.split("val")[: settings.val_studies]
     of_all = fingerprint_of(dataset, settings.val_studies)
     folder, section = settings.cache_folder, settings.section
@@ -55,20 +57,22 @@ def _prepared(settings: Settings, tokenizer: ReportTokenizer | None, is_alive: C
             dataset.left_out.add(f"the report has no {section} section", study.study_id)
     for name, reason in cache.unreadable.items():
         dataset.left_out.add(f"image cannot be read ({reason})", Path(name).name)
+    for line in dataset.warnings:
+        log.warning("%s: %s", settings.data, line)
     for line in [*dataset.notes, *dataset.left_out.lines()]:
         log.info("%s: %s", settings.data, line)
     train, val = usable(train, cache, section), usable(val, cache, section)
     if not train or not val:
         raise DatasetError(
             f"--root {settings.root}: {len(train)} training and {len(val)} validation studies are usable, but a run "
-            "needs at least one of each; see the lines above for what was left out and why"
+            "needs at least one of each; the lines above tell what was left out and why"
         )
     if tokenizer is None:
         tokenizer = _tokenizer(settings, [study.report.section(section) for study in train])
     ready = make_ready(train, section, tokenizer, settings.max_tokens, folder)
     if num_cut := int((ready.tokens.last != tokenizer.eos_id).sum()):
         log.info(
-            "%d of %d training reports are longer than --max-tokens %d and learned only so far; scores use them whole.",
+            "%d of %d training reports exceed --max-tokens %d and are truncated; scores use whole reports.",
             num_cut, len(ready), settings.max_tokens,
         )  # fmt: skip
     val_ready = make_ready(val, section, tokenizer, settings.max_tokens)
@@ -81,7 +85,7 @@ def fingerprint_of(dataset: Dataset, val_studies: int) -> str:
 
 
 def _tokenizer(settings: Settings, reports: list[str]) -> ReportTokenizer:
-    """That of the pretrained decoder; else one learned from the reports, now or at an earlier start."""
+    """The pretrained decoder's; else one trained on the reports, now or at an earlier start."""
     if settings.pretrained == "yes":
         return load_tokenizer(settings.decoder, True, reports)
     path = settings.cache_folder / f"tokenizer-{reports_key(reports)}.bin"
