@@ -10,12 +10,11 @@ from xr2text_core.run.folder import RunError, RunFolder
 from xr2text_core.run.status import NullEvents, running_trainer
 from xr2text_core.settings.changes import changes
 from xr2text_core.settings.settings import Settings
-from xr2text_core.training.checkpoints import Found, find_checkpoint
 from xr2text_core.training.curriculum import stage_of
 from xr2text_core.training.optimizer import learning_rate_factor
 from xr2text_core.training.plan import Plan
-from xr2text_core.training.position import Position, position_of
 from xr2text_core.training.progress import Progress
+from xr2text_core.training.start import Found, Position, find_checkpoint, position_of
 
 
 def explain(settings: Settings, resume: Path | None, fresh: bool, rewarm: bool) -> Iterator[str]:

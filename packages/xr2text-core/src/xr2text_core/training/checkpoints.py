@@ -13,30 +13,19 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from xr2text_core.data.study import Dataset
-from xr2text_core.inference.initial import load_initial
-from xr2text_core.inference.trained import settings_from
 from xr2text_core.run.checkpoint import (
     Checkpoint,
     CheckpointError,
-    check,
     copy_checkpoint,
-    load_checkpoint,
     load_progress,
-    newest_good,
     save_checkpoint,
 )
-from xr2text_core.run.folder import RunError, RunFolder
-from xr2text_core.run.status import Events
-from xr2text_core.settings.changes import changes, refusal
-from xr2text_core.settings.fingerprint import SAME_RUN, share_in_common
-from xr2text_core.settings.settings import Settings
-from xr2text_core.training.prepared import fingerprint_of
+from xr2text_core.run.folder import RunFolder
 from xr2text_core.training.progress import NO_SCORE, Progress
 from xr2text_core.training.run_log import RunLog
 
@@ -204,62 +193,3 @@ class CheckpointWriter:
             buffer = torch.empty_like(tensor, device="cpu", pin_memory=tensor.is_cuda)
             self._buffers[place] = buffer
         return buffer
-
-
-class Found(NamedTuple):
-    """A checkpoint that a start begins with; `origin`: "run" for one of its own, or the flag that names it."""
-
-    path: Path
-    checkpoint: Checkpoint
-    origin: Literal["run", "resume", "init"]
-
-    def check_studies(self, dataset: Dataset) -> None:
-        """RunError where a run would go on with other studies, unless its file was asked for by name."""
-        now = fingerprint_of(dataset, settings_from(self.checkpoint).val_studies)
-        if self.origin == "run" and share_in_common(self.checkpoint.fingerprint, now) < SAME_RUN:
-            raise RunError(
-                f"{self.path} was trained on other studies than {dataset.name} {dataset.root} holds now; "
-                "--run NAME begins another run beside it, --fresh moves it aside, --resume FILE goes on all the same"
-            )
-
-
-def find_checkpoint(
-    folder: RunFolder, settings: Settings, resume: Path | None, events: Events, fresh: bool = False
-) -> Found | None:
-    """The checkpoint to continue from: `resume` where it is given, else the newest good one, else that of --init.
-
-    `fresh` passes over those that lie in the folder.
-
-    RunError for one that belongs to another model or another run; CheckpointError where all are damaged.
-    """
-    if resume:
-        found = Found(resume, load_checkpoint(resume), "resume")
-    else:
-        others = [path for path in folder.checkpoints.glob("*.pt") if path != folder.latest]
-        newest = None if fresh else newest_good(folder.latest, others)
-        if newest is None:
-            initial = Path(settings.init)
-            return Found(initial, load_initial(initial, settings), "init") if settings.init else None
-        path, checkpoint, damaged = newest
-        for reason in damaged:
-            events.add("checkpoint_damaged", f"Ignoring damaged checkpoint: {reason}", reason=reason)
-        found = Found(path, checkpoint, "run")
-    differ = changes(found.checkpoint.settings, settings)
-    if why := refusal(differ, is_asked_for=resume is not None):
-        raise RunError(f"{found.path} {why}")
-    for each in differ:
-        log.info("Resuming with another setting than before: %s", each)
-    return found
-
-
-def holds_best(best: Path, progress: Progress, events: Events) -> bool:
-    """Whether the best model that `progress` knows is there and undamaged; if not, the next epoch's takes its place."""
-    if not best.exists():
-        return False
-    try:
-        check(best)
-        found = load_progress(best)
-    except (CheckpointError, OSError) as error:
-        events.add("checkpoint_damaged", f"The next epoch replaces it: {error}", reason=str(error))
-        return False
-    return bool(progress.best_epoch and found.get("best_epoch") == progress.best_epoch)

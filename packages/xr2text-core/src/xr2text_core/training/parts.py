@@ -18,12 +18,12 @@ from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.run.checkpoint import Checkpoint
 from xr2text_core.run.status import Status, now
 from xr2text_core.settings.settings import Settings
-from xr2text_core.training.checkpoints import Found
 from xr2text_core.training.device import open_device
 from xr2text_core.training.optimizer import allocate_state, build_optimizer
 from xr2text_core.training.plan import Plan
 from xr2text_core.training.prepared import PreparedData, prepare_data
 from xr2text_core.training.progress import Progress
+from xr2text_core.training.start import Found
 from xr2text_core.training.step import Stepper
 
 MEASURED, MEASURED_AT_ONCE = 128, 16  # images that the statistics of batch normalisation are those of

@@ -19,17 +19,16 @@ from xr2text_core.machine.watch import MachineWatch
 from xr2text_core.run.checkpoint import Checkpoint, load_checkpoint
 from xr2text_core.run.folder import RunError, RunFolder
 from xr2text_core.run.history import EpochRow, rows_up_to
-from xr2text_core.settings.changes import keep_beginning
 from xr2text_core.settings.settings import Settings
 from xr2text_core.supervisor.signals import StopAfterStep
-from xr2text_core.training.checkpoints import Checkpoints, Found, find_checkpoint, holds_best
+from xr2text_core.training.checkpoints import Checkpoints
 from xr2text_core.training.description import announce, describe_run, epoch_row
 from xr2text_core.training.device import device_name, watch_machine
 from xr2text_core.training.optimizer import decoder_learning_rate, learning_rate_factor, set_learning_rate
 from xr2text_core.training.parts import build_parts
-from xr2text_core.training.position import position_of
 from xr2text_core.training.progress import Progress
 from xr2text_core.training.run_log import open_run
+from xr2text_core.training.start import Found, find_checkpoint, holds_best, position_of
 from xr2text_core.training.step import StepResult
 
 EXIT_FINISHED = 0
@@ -62,7 +61,7 @@ class Trainer:
         self.resumed_from: Path | None = None
         with keep_awake(is_silent=True), self.run_log.starting(self.progress):  # decoding may take an hour
             found = find_checkpoint(self.folder, settings, resume, self.run_log.events)
-            self.settings = settings = keep_beginning(found.checkpoint.settings if found else {}, settings)
+            self.settings = settings = found.keep_beginning(settings) if found else settings
             self.parts = build_parts(settings, self.processes, found, self.run_log.status)
             self.model, self.data, self.plan = self.parts.model, self.parts.data, self.parts.plan
             if found:
