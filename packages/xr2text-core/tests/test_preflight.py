@@ -195,10 +195,8 @@ def test_a_laptop_run_is_asked_for_the_disk_of_the_guide(tmp_path: Path) -> None
     from xr2text_core.checks.run import check_disk_of
 
     laptop = settings_of(arguments.parse_arguments([*LAPTOP, "--out", str(tmp_path)]))
-    assert (
-        "50.0 GB needed (the guide's number; 13 checkpoints of 2.3 GB"
-        in check_disk_of(laptop, 2_270_000_000, 0, False).found
-    )
+    assert "31.8 GB needed (13 checkpoints of 2.3 GB" in check_disk_of(laptop, 2_270_000_000, 0, False).found
+    assert "free disk: 32 GB for the laptop preset" in (Path(__file__).parents[3] / "docs/guide.md").read_text()
 
 
 # -- the quick part

@@ -15,6 +15,7 @@ from xr2text_core.metrics.protocols import PROTOCOLS
 from xr2text_core.metrics.published import published_table
 from xr2text_core.metrics.rows import warnings
 from xr2text_core.run.errors import UserError
+from xr2text_core.run.folder import statistics_of
 from xr2text_core.run.outputs import keep_inputs
 from xr2text_core.settings.numbers import not_negative, positive
 from xr2text_core.settings.settings import BEAMS
@@ -42,7 +43,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         default=NEIGHBOURS,
         help="training images for the nearest-neighbour baseline; 0 skips it (default: %(default)s)",
     )
-    parser.add_argument("--out", type=Path, default=Path("data/statistics"), help="folder of the CSV files")
+    parser.add_argument("--out", type=Path, help="folder of the CSV files (the statistics of the run)")
     parser.add_argument("--published", action="store_true", help="show published scores for other data sets too")
     parser.add_argument(
         "--save-reports", action="store_true", help="also write candidates and references (report text!)"
@@ -93,7 +94,8 @@ def paths_of(options: argparse.Namespace) -> dict[str, Path]:
     end = f"{options.checkpoint.stem}_{options.split}"
     names = {"scores": f"scores_{end}", "findings": f"scores_{end}_findings"}
     names |= {kind: f"{kind}_{end}" for kind in ("paired", "reports")}
-    return {kind: options.out / f"{name}.csv" for kind, name in names.items()}
+    folder: Path = options.out or statistics_of(options.checkpoint) or Path("data/statistics")
+    return {kind: folder / f"{name}.csv" for kind, name in names.items()}
 
 
 def write(options: argparse.Namespace, scores: "CheckpointScores", about: dict[str, str]) -> None:

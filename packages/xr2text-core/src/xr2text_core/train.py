@@ -28,6 +28,9 @@ log = logging.getLogger("xr2text_core.train")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    if sys.flags.optimize > 1:
+        print("error: python -OO removes docstrings that transformers needs; start without it", file=sys.stderr)
+        return EXIT_UNUSABLE
     options = parse_arguments(arguments)  # before the heavy imports: --help and a mistyped flag are answered at once
     open_missing_streams()
     set_up_console()

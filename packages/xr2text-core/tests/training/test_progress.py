@@ -4,6 +4,7 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 from xr2text_core.run.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from xr2text_core.training.plan import Since
 from xr2text_core.training.progress import EpochSums, Progress
 
 EMPTY = Checkpoint(settings={}, fingerprint="", config="", tokenizer="", progress={}, model={}, optimizer={})
@@ -11,8 +12,9 @@ EMPTY = Checkpoint(settings={}, fingerprint="", config="", tokenizer="", progres
 
 def somewhere() -> Progress:
     """Every field differs from its default."""
+    rows, since = [{"epoch": "1", "val_loss": "2.5"}], Since(2, 40, 0.25, "single_region")
     sums = EpochSums(123.5, 40, 6.5, 5, 160, 1, 2, 33.25, 4.5)
-    return Progress(3, 6, 86, "single_region", 0.25, 2, 1, 4, 8, 2.5, sums, [{"epoch": "1", "val_loss": "2.5"}])
+    return Progress(3, 6, 86, "single_region", 0.25, 2, 1, 4, 8, 2.5, sums, rows, False, since)
 
 
 def test_every_field_survives_a_checkpoint(tmp_path: Path) -> None:

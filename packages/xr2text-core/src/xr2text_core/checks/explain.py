@@ -14,7 +14,7 @@ from xr2text_core.training.curriculum import stage_of
 from xr2text_core.training.optimizer import learning_rate_factor
 from xr2text_core.training.plan import Plan
 from xr2text_core.training.progress import Progress
-from xr2text_core.training.start import Found, Position, find_checkpoint, position_of
+from xr2text_core.training.start import Found, Position, find_checkpoint
 
 
 def explain(settings: Settings, resume: Path | None, fresh: bool, rewarm: bool) -> Iterator[str]:
@@ -43,7 +43,7 @@ def _plan(dataset: Dataset, settings: Settings) -> Plan:
 def _position(found: Found | None, settings: Settings, plan: Plan, rewarm: bool) -> Position:
     if found is None or found.origin == "init":
         return Position(Progress(), plan, settings.micro_batch)
-    return position_of(found.checkpoint, settings, plan, rewarm)
+    return found.position(settings, plan, rewarm)
 
 
 def _beginning(

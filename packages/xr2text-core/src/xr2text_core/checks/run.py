@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from xr2text_core.checks.estimates import ALLOWANCE, GIB, MemoryEstimate, TimeEstimate, planned_config
-from xr2text_core.checks.hardware import GB, Card, Check, check_disk, size
+from xr2text_core.checks.hardware import Card, Check, check_disk, size
 from xr2text_core.checks.speed import Speed
 from xr2text_core.checks.weights import locate_decoder, locate_encoder
 from xr2text_core.data.images.cache_files import cache_key
@@ -21,7 +21,6 @@ from xr2text_core.training.curriculum import STAGES
 
 NUM_DECODED = 8  # images to decode
 TUNED_FOR = 32  # studies per update: what the learning rates of the presets are tuned for
-DISK_OF_GUIDE = 50 * GB
 HOST_ALLOWANCE = 3 * GIB  # assumed: Python, PyTorch and the libraries of CUDA, in host memory
 NIGHT_S = 14 * 3600.0
 SPILL = (
@@ -92,8 +91,6 @@ def check_disk_of(settings: Settings, checkpoint: int, num_new_images: int, fres
     num_kept = settings.epochs // settings.checkpoint_every + len((folder.best, folder.latest, folder.final))
     needed: float = (num_kept + 1) * checkpoint + images
     what_for = f"{num_kept} checkpoints of {size(checkpoint)}" + (f", images {size(images)}" if images else "")
-    if settings.preset == "laptop" and needed < DISK_OF_GUIDE:
-        needed, what_for = DISK_OF_GUIDE, f"the guide's number; {what_for}"
     if not fresh:
         needed -= sum(path.stat().st_size for path in folder.checkpoints.glob("*.pt"))
     least = 2 * checkpoint + images

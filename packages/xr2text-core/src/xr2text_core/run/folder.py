@@ -117,6 +117,15 @@ class RunFolder:
             aside.rmdir()
 
 
+def statistics_of(checkpoint: Path) -> Path | None:
+    """OUT/checkpoints/RUN/file.pt belongs to OUT/data/statistics/RUN; None for a file elsewhere."""
+    path = checkpoint.resolve()
+    for parent in path.parents:
+        if parent.name == "checkpoints":
+            return parent.parent / "data" / "statistics" / path.parent.relative_to(parent)
+    return None
+
+
 def _remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path)

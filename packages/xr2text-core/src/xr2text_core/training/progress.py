@@ -36,12 +36,12 @@ class Progress:
     best_epoch: int = 0
     epochs_without_improvement: int = 0
     skipped_in_a_row: int = 0
-    is_sound: bool = True  # whether the newest step that had studies had a finite loss
     micro_batch: int = 0  # in force; 0 before the first step
     validation_s: float = 0.0  # duration of the last validation
-    since: Since = field(default_factory=Since)  # from where the plan in force counts
     sums: EpochSums = field(default_factory=EpochSums)
     rows: list[dict[str, str]] = field(default_factory=list)  # of the history so far: the file is a copy of these
+    is_sound: bool = True  # whether the newest step that had studies had a finite loss
+    since: Since = field(default_factory=Since)  # from where the plan in force counts
 
     def count(self, result: StepResult, num_studies: int, seconds: float) -> None:
         """Add a step to the sums of the epoch."""

@@ -27,6 +27,14 @@ from xr2text_core.training.progress import Progress
 log = logging.getLogger("xr2text_core.train")
 
 
+class Position(NamedTuple):
+    """The position itself, the plan of what is left, and how many studies pass the model at once."""
+
+    progress: Progress
+    plan: Plan
+    micro_batch: int
+
+
 class Found(NamedTuple):
     """A checkpoint that a start begins with; `origin`: "run" for one of its own, or the flag that names it."""
 
@@ -44,8 +52,38 @@ class Found(NamedTuple):
         if self.origin == "run" and share_in_common(self.checkpoint.fingerprint, now) < SAME_RUN:
             raise RunError(
                 f"{self.path} was trained on other studies than {dataset.name} {dataset.root} holds now; "
-                "--run NAME begins another run beside it, --fresh moves it aside, --resume FILE goes on all the same"
+                "--run NAME starts another run beside it, --fresh moves it aside, --resume FILE continues it anyway"
             )
+
+    def position(self, settings: Settings, plan: Plan, rewarm: bool) -> Position:
+        """Where the run goes on; `plan` is that of a new run with these settings. The same whenever it is asked."""
+        progress, old = Progress.from_dict(self.checkpoint.progress), settings_from(self.checkpoint)
+        seen = progress.sums.num_studies
+        plan = plan.taking_over(old, progress.since, progress.epoch, seen, rewarm)
+        progress.since = plan.since
+        if old.effective_batch != settings.effective_batch:  # count the epoch in new steps
+            progress.step_in_epoch = seen // settings.effective_batch
+        if old.val_studies != settings.val_studies:
+            progress.forget_best()  # scores of other studies do not compare
+        if old.micro_batch != settings.micro_batch or not progress.micro_batch:
+            progress.micro_batch = settings.micro_batch  # else what memory has allowed so far
+        return Position(progress, plan, progress.micro_batch)
+
+    def knows_best(self, best: Path, settings: Settings, progress: Progress, events: Events) -> bool:
+        """Whether the best model on disk is undamaged, and that of this run; if not, the next epoch's replaces it.
+
+        One of a later epoch counts where the settings are the same: the run comes to it again.
+        """
+        if not best.exists():
+            return False
+        try:
+            check(best)
+            then = Progress.from_dict(load_progress(best))
+        except (CheckpointError, OSError) as error:
+            events.add("checkpoint_damaged", f"The next epoch replaces it: {error}", reason=str(error))
+            return False
+        is_repeated = then.step > progress.step and not changes(self.checkpoint.settings, settings)
+        return then.best_epoch == progress.best_epoch or is_repeated
 
 
 def find_checkpoint(
@@ -54,60 +92,31 @@ def find_checkpoint(
     """The checkpoint to continue from: `resume` where it is given, else the newest good one, else that of --init.
 
     `fresh` passes over those that lie in the folder.
-
     RunError for one that belongs to another model or another run; CheckpointError where all are damaged.
     """
-    if resume:
-        found = Found(resume, load_checkpoint(resume), "resume")
-    else:
-        others = [path for path in folder.checkpoints.glob("*.pt") if path != folder.latest]
-        newest = None if fresh else newest_good(folder.latest, others)
-        if newest is None:
-            initial = Path(settings.init)
-            return Found(initial, load_initial(initial, settings), "init") if settings.init else None
-        path, checkpoint, damaged = newest
-        for reason in damaged:
-            events.add("checkpoint_damaged", f"Ignoring damaged checkpoint: {reason}", reason=reason)
-        found = Found(path, checkpoint, "run")
+    found = named_checkpoint(resume) if resume else None if fresh else _newest(folder, events)
+    if found is None:
+        initial = Path(settings.init)
+        return Found(initial, load_initial(initial, settings), "init") if settings.init else None
     differ = changes(found.checkpoint.settings, settings)
-    if why := refusal(differ, is_asked_for=resume is not None):
+    if why := refusal(differ, is_asked_for=found.origin == "resume"):
         raise RunError(f"{found.path} {why}")
     for each in differ:
         log.info("Resuming with another setting than before: %s", each)
     return found
 
 
-def holds_best(best: Path, progress: Progress, events: Events) -> bool:
-    """Whether the best model that `progress` knows is there and undamaged; if not, the next epoch's takes its place."""
-    if not best.exists():
-        return False
-    try:
-        check(best)
-        found = load_progress(best)
-    except (CheckpointError, OSError) as error:
-        events.add("checkpoint_damaged", f"The next epoch replaces it: {error}", reason=str(error))
-        return False
-    return bool(progress.best_epoch and found.get("best_epoch") == progress.best_epoch)
+def named_checkpoint(path: Path) -> Found:
+    """The one that somebody asks for by name; CheckpointError where it is missing or damaged."""
+    return Found(path, load_checkpoint(path), "resume")
 
 
-class Position(NamedTuple):
-    """The position itself, the plan of what is left, and how many studies pass the model at once."""
-
-    progress: Progress
-    plan: Plan
-    micro_batch: int
-
-
-def position_of(checkpoint: Checkpoint, settings: Settings, plan: Plan, rewarm: bool) -> Position:
-    """`plan` is that of a new run with these settings. A function of its arguments: a start that died is repeated."""
-    progress, old = Progress.from_dict(checkpoint.progress), settings_from(checkpoint)
-    seen = progress.sums.num_studies
-    plan = plan.taking_over(old, progress.since, progress.epoch, seen, rewarm)
-    progress.since = plan.since
-    if old.effective_batch != settings.effective_batch:  # count the epoch in new steps
-        progress.step_in_epoch = seen // settings.effective_batch
-    if old.val_studies != settings.val_studies:
-        progress.forget_best()  # scores of other studies do not compare
-    is_new = old.micro_batch != settings.micro_batch or not progress.micro_batch
-    progress.micro_batch = settings.micro_batch if is_new else progress.micro_batch  # halved where memory did not do
-    return Position(progress, plan, progress.micro_batch)
+def _newest(folder: RunFolder, events: Events) -> Found | None:
+    others = [path for path in folder.checkpoints.glob("*.pt") if path != folder.latest]
+    newest = newest_good(folder.latest, others)
+    if newest is None:
+        return None
+    path, checkpoint, damaged = newest
+    for reason in damaged:
+        events.add("checkpoint_damaged", f"Ignoring damaged checkpoint: {reason}", reason=reason)
+    return Found(path, checkpoint, "run")

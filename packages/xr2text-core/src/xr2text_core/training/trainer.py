@@ -16,7 +16,6 @@ from xr2text_core.machine.garbage import frozen_objects
 from xr2text_core.machine.keep_awake import keep_awake
 from xr2text_core.machine.processes import Processes
 from xr2text_core.machine.watch import MachineWatch
-from xr2text_core.run.checkpoint import Checkpoint, load_checkpoint
 from xr2text_core.run.folder import RunError, RunFolder
 from xr2text_core.run.history import EpochRow, rows_up_to
 from xr2text_core.settings.settings import Settings
@@ -28,7 +27,7 @@ from xr2text_core.training.optimizer import decoder_learning_rate, learning_rate
 from xr2text_core.training.parts import build_parts
 from xr2text_core.training.progress import Progress
 from xr2text_core.training.run_log import open_run
-from xr2text_core.training.start import Found, find_checkpoint, holds_best, position_of
+from xr2text_core.training.start import Found, find_checkpoint, named_checkpoint
 from xr2text_core.training.step import StepResult
 
 EXIT_FINISHED = 0
@@ -125,7 +124,7 @@ class Trainer:
 
     def load_checkpoint(self, path: str | Path) -> None:
         """Load weights, optimizer, position and best score from a checkpoint. `fit` then cuts newer rows."""
-        self._restore(Path(path), load_checkpoint(Path(path)))
+        self._restore(named_checkpoint(Path(path)))
 
     def evaluate(self, split: str = "val", num_beams: int = 1) -> Evaluation:
         """Scores of the current weights on the validation studies, or on another split."""
@@ -145,24 +144,22 @@ class Trainer:
             if found.origin == "init":
                 self.model.load_state_dict(found.checkpoint.model)
             else:
-                self._restore(found.path, found.checkpoint)
+                self._restore(found)
         if self.is_finished() and found.origin == "resume" and found.path.resolve().parent != self.folder.checkpoints:
             raise RunError(
                 f"--resume {found.path} is the end of a run: nothing is left of its {self.settings.epochs} epochs. "
                 "More --epochs go on with it; --init FILE begins a new run with its weights"
             )
 
-    def _restore(self, path: Path, checkpoint: Checkpoint) -> None:
-        self.parts.load(checkpoint)
-        self.progress, self.plan, self.micro_batch = position_of(
-            checkpoint, self.settings, self.parts.plan, self.rewarm
-        )
+    def _restore(self, found: Found) -> None:
+        self.parts.load(found.checkpoint)
+        self.progress, self.plan, self.micro_batch = found.position(self.settings, self.parts.plan, self.rewarm)
         if not self.progress.rows:  # checkpoints of version 0.1 keep none
             self.progress.rows = rows_up_to(self.folder.history, self.progress.epoch - 1)
-        if not holds_best(self.folder.best, self.progress, self.run_log.events):
+        if not found.knows_best(self.folder.best, self.settings, self.progress, self.run_log.events):
             self.progress.forget_best()
         self.checkpoints.begin(self.progress)
-        self.resumed_from = path
+        self.resumed_from = found.path
 
     def _announce(self) -> None:
         """Log the plan of the run, and write run.json."""
