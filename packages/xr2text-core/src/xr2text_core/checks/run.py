@@ -8,7 +8,7 @@ from xr2text_core.checks.estimates import ALLOWANCE, GIB, MemoryEstimate, TimeEs
 from xr2text_core.checks.hardware import Card, Check, check_disk, size
 from xr2text_core.checks.speed import Speed
 from xr2text_core.checks.weights import locate_decoder, locate_encoder
-from xr2text_core.data.images.cache_files import cache_key
+from xr2text_core.data.images.cache_files import cached_names, find_cache
 from xr2text_core.data.images.decode import read_image
 from xr2text_core.data.images.formats import ImageError
 from xr2text_core.data.study import SPLITS, Dataset
@@ -99,11 +99,10 @@ def check_disk_of(settings: Settings, checkpoint: int, num_new_images: int, fres
 
 
 def num_new_images(dataset: Dataset, settings: Settings) -> int:
-    """How many images must be decoded before the first epoch; none where a cache of them has been started."""
+    """How many images must be decoded before the first epoch; those that no cache has a row for."""
     studies = dataset.split("train") + dataset.split("val")[: settings.val_studies]
-    names = sorted({study.frontal for study in studies})
-    is_begun = (settings.cache_folder / cache_key(names, settings.image_size) / "index.json").exists()
-    return 0 if is_begun else len(names)
+    names, size = sorted({study.frontal for study in studies}), settings.image_size
+    return len(set(names).difference(cached_names(find_cache(settings.cache_folder, names, size), size)))
 
 
 def check_data(dataset: Dataset, settings: Settings) -> Check:
