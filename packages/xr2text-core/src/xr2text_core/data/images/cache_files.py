@@ -83,7 +83,7 @@ def cached_names(path: Path, size: int) -> list[str]:
 
 
 def extend(path: Path, names: Sequence[str], size: int) -> None:
-    """Append rows: `names` are those of the cache, then new ones. Until the index, which comes last, it is as it was."""
+    """Append rows: `names` are those of the cache, then new ones. The index comes last; before it, nothing counts."""
     lengths = {"rows.bin": len(names) * RECORD.itemsize, "images.u8": len(names) * size * size}
     _check_room(path, lengths["images.u8"] - (path / "images.u8").stat().st_size)
     for file_name, length in lengths.items():
