@@ -10,11 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xr2text_core.metrics import table
-from xr2text_core.metrics.protocols import PROTOCOLS
+from xr2text_core.metrics.outcome import Extras, add_score_flags, output_paths
 from xr2text_core.metrics.published import published_table
-from xr2text_core.metrics.rows import warnings
-from xr2text_core.run.errors import UserError
+from xr2text_core.run.errors import UserError, keep_inputs
 from xr2text_core.settings.settings import BEAMS
 
 if TYPE_CHECKING:
@@ -29,9 +27,6 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument("--against", type=Path, help="second checkpoint: both on the same studies, with a paired test")
     parser.add_argument("--split", choices=("train", "val", "test"), default="test")
     parser.add_argument("--root", default="", help="folder of the data set, where it has moved since the training")
-    parser.add_argument(
-        "--protocol", choices=[each.name for each in PROTOCOLS], default="clean-full", help="how text is compared"
-    )
     parser.add_argument("--beams", type=int, default=BEAMS, help="beam width; 1 is greedy (default: %(default)s)")
     parser.add_argument("--num-studies", type=int, default=0, help="score only the first N studies")
     parser.add_argument(
@@ -40,65 +35,39 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         default=NEIGHBOURS,
         help="training images that the nearest-neighbour row may choose from; 0 leaves it out (default: %(default)s)",
     )
-    parser.add_argument("--out", type=Path, default=Path("data/statistics"), help="folder of the CSV files")
     parser.add_argument("--published", action="store_true", help="show the guide's rows also for other data sets")
     parser.add_argument(
         "--save-reports", action="store_true", help="also write candidates and references (report text!)"
     )
+    add_score_flags(parser)
     return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse_arguments(arguments)
+    name = f"{options.checkpoint.stem}_{options.split}"
+    paths = output_paths(options.out, name)
     from xr2text_core.inference.scoring import score_checkpoint
 
     try:
+        keep_inputs(
+            paths.values(), [path for path in (options.checkpoint, options.against, Path(options.root)) if path]
+        )
         scores = score_checkpoint(
             options.checkpoint, options.split, options.protocol, options.beams, options.num_studies,
-            options.neighbours, options.root, options.against,
+            options.neighbours, options.root, options.against, Extras.asked_for(options),
         )  # fmt: skip
+        print(f"loss {scores.result.loss:.4f}")
+        scores.outcome.show()
+        scores.outcome.write(options.out, name)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    about = {"checkpoint": options.checkpoint.name, "split": options.split, "beams": str(options.beams), **scores.about}
-    show(scores, about)
-    write(options, scores, about)
+    if options.save_reports:
+        write_reports(paths["reports"], scores)
     if options.published or scores.settings.data == "mimic-cxr":
         print("\n" + published_table())
-    for line in warnings(scores.models[0], scores.others):
-        print(f"warning: {line}", file=sys.stderr)
     return 0
-
-
-def show(scores: "CheckpointScores", about: dict[str, str]) -> None:
-    """The table of all rows, the findings of the first model, and the paired test of two."""
-    first, *second = scores.models
-    print(f"loss {scores.result.loss:.4f}")
-    print(table.say(about, first.scores.num_reports))
-    print(table.table([first, *second, *scores.others]))
-    print(f"\nFindings that the rule labeler reads in references and in the reports of {first.name}:")
-    print(table.finding_table(first.clinical))
-    for other in second:
-        print(f"\n{first.name} minus {other.name}, paired bootstrap over the same studies:")
-        print(table.paired_table(scores.differences))
-
-
-def write(options: argparse.Namespace, scores: "CheckpointScores", about: dict[str, str]) -> None:
-    """The same as CSV files, and the reports where they were asked for."""
-
-    def path_for(kind: str, suffix: str = "") -> Path:
-        folder: Path = options.out
-        return folder / f"{kind}_{options.checkpoint.stem}_{options.split}{suffix}.csv"
-
-    table.write_table(path_for("scores"), [*scores.models, *scores.others], about)
-    table.write_findings(path_for("scores", "_findings"), scores.models, about)
-    print(f"written to {path_for('scores')} and ..._findings.csv")
-    if scores.differences:
-        names = {"first": scores.models[0].name, "second": scores.models[1].name}
-        table.write_paired(path_for("paired"), scores.differences, {**names, **about})
-        print(f"written to {path_for('paired')}")
-    if options.save_reports:
-        write_reports(path_for("reports"), scores)
 
 
 def write_reports(path: Path, scores: "CheckpointScores") -> None:

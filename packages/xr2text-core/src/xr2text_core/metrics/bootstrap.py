@@ -48,7 +48,7 @@ def bootstrap_intervals(
     """The 95 % interval of every score in MEASURES; ValueError for lists that are empty or differ in length."""
     statistics = report_statistics(candidates, references, protocol, vocabulary=vocabulary)
     values = measures_from_sums(statistics.sum(axis=0), len(statistics))
-    low, high = np.percentile(_resampled(statistics, num_resamples, seed), PERCENTILES, axis=0)
+    low, high = _limits(_resampled(statistics, num_resamples, seed))
     return {
         name: Interval(float(value), float(lower), float(upper))
         for name, value, lower, upper in zip(MEASURES, values, low, high, strict=True)
@@ -71,7 +71,7 @@ def paired_bootstrap(
     drawn = np.subtract(
         *(_resampled(rows, num_resamples, seed) for rows in statistics)
     )  # the same seed: the same draws
-    low, high = np.percentile(drawn, PERCENTILES, axis=0)
+    low, high = _limits(drawn)
     return {
         name: PairedDifference(float(values[i]), float(low[i]), float(high[i]), _p_value(drawn[:, i]))
         for i, name in enumerate(MEASURES)
@@ -89,8 +89,20 @@ def _resampled(statistics: Floats, num_resamples: int, seed: int) -> Floats:
     return measures_from_sums(sums, num_studies)
 
 
+def _limits(drawn: Floats) -> Floats:
+    """The interval of each column, (2, 7), over the draws in which it is defined; NaN where there are none."""
+    columns = [column[~np.isnan(column)] for column in drawn.T]
+    return np.array([np.percentile(column, PERCENTILES) if column.size else [np.nan] * 2 for column in columns]).T
+
+
 def _p_value(differences: Floats) -> float:
-    """Twice the smaller share of draws at or beyond zero; one is added to both counts, so it is never exactly 0."""
+    """Twice the smaller share of draws at or beyond zero; one is added to both counts, so it is never exactly 0.
+
+    Draws in which the score is undefined do not count; NaN where it is defined in none.
+    """
+    differences = differences[~np.isnan(differences)]
+    if not differences.size:
+        return float("nan")
     at_most = 1 + int((differences <= 0).sum())
     at_least = 1 + int((differences >= 0).sum())
     return min(1.0, 2 * min(at_most, at_least) / (len(differences) + 1))
