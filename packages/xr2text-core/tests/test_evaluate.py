@@ -14,7 +14,7 @@ from xr2text_core.data.study import DatasetError
 from xr2text_core.drawing.names import draw_image
 from xr2text_core.inference import evaluation
 from xr2text_core.inference.comparison import same_studies_for, studies_to_score
-from xr2text_core.inference.trained import TrainedModel
+from xr2text_core.inference.trained import load_model
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.report.vocabulary import FINDINGS
@@ -79,7 +79,7 @@ def test_two_checkpoints_are_compared_on_the_same_studies(run: Path, capsys: pyt
 
 
 def test_a_checkpoint_that_learned_the_scored_studies_is_not_compared(run: Path) -> None:
-    trained = TrainedModel.load(run / CHECKPOINT)
+    trained = load_model(run / CHECKPOINT)
     scored = studies_to_score(trained, "train", 4, "", "clean-full")
     elsewhere = replace(scored, dataset=replace(scored.dataset, studies=()))  # a split in which nobody learned them
     with pytest.raises(DatasetError, match=r"other\.pt was trained on 4 of the 4 studies"):

@@ -21,7 +21,7 @@ from xr2text_core import export, generate
 from xr2text_core.data.augment import to_float
 from xr2text_core.data.images.decode import read_image
 from xr2text_core.drawing.names import draw_image
-from xr2text_core.inference.trained import TrainedModel
+from xr2text_core.inference.trained import load_model
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.run.checkpoint import load_checkpoint, save_checkpoint
@@ -71,7 +71,7 @@ def image(run: Path) -> Path:
 
 @torch.inference_mode()
 def logits_of(checkpoint: Path, image: Path) -> np.ndarray:
-    model = TrainedModel.load(checkpoint).model.cpu()
+    model = load_model(checkpoint).model.cpu()
     pixels = to_float(torch.from_numpy(read_image(str(image), 64)).unsqueeze(0))
     return model(pixel_values=pixels, decoder_input_ids=torch.tensor([TOLD])).logits.numpy()
 

@@ -24,18 +24,18 @@ NEIGHBOURS = 20_000  # training images for the nearest-neighbour row: bounds its
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m xr2text_core.evaluate", description=__doc__.splitlines()[0])
     parser.add_argument("--checkpoint", type=Path, default=Path("checkpoints/best_model.pt"), help="file to score")
-    parser.add_argument("--against", type=Path, help="second checkpoint: both on the same studies, with a paired test")
+    parser.add_argument("--against", type=Path, help="second checkpoint: both on the same studies, paired test")
     parser.add_argument("--split", choices=("train", "val", "test"), default="test")
-    parser.add_argument("--root", default="", help="folder of the data set, where it has moved since the training")
+    parser.add_argument("--root", default="", help="folder of the data set, if it has moved since training")
     parser.add_argument("--beams", type=int, default=BEAMS, help="beam width; 1 is greedy (default: %(default)s)")
     parser.add_argument("--num-studies", type=int, default=0, help="score only the first N studies")
     parser.add_argument(
         "--neighbours",
         type=int,
         default=NEIGHBOURS,
-        help="training images that the nearest-neighbour row may choose from; 0 leaves it out (default: %(default)s)",
+        help="training images for the nearest-neighbour baseline; 0 skips it (default: %(default)s)",
     )
-    parser.add_argument("--published", action="store_true", help="show the guide's rows also for other data sets")
+    parser.add_argument("--published", action="store_true", help="show published scores for other data sets too")
     parser.add_argument(
         "--save-reports", action="store_true", help="also write candidates and references (report text!)"
     )
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.checkpoint, options.split, options.protocol, options.beams, options.num_studies,
             options.neighbours, options.root, options.against, Extras.asked_for(options),
         )  # fmt: skip
-        print(f"loss {scores.result.loss:.4f}")
+        print(f"loss {scores.result.loss:.4f} (token cross-entropy, nats)")
         scores.outcome.show()
         scores.outcome.write(options.out, name)
     except UserError as error:

@@ -52,10 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: no images in {places}; looked for {endings}", file=sys.stderr)
         return 2
     from xr2text_core.inference.reports import reports_for
-    from xr2text_core.inference.trained import TrainedModel
+    from xr2text_core.inference.trained import load_model
 
     try:
-        trained = TrainedModel.load(options.checkpoint)
+        trained = load_model(options.checkpoint)
     except UserError as error:
         print(f"error: --checkpoint {error}", file=sys.stderr)
         return 2
@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _read(paths: Sequence[Path], size: int) -> dict[Path, Pixels]:
-    """The images that can be read; the others are named."""
+    """The readable images; errors name the others."""
     from xr2text_core.data.images.decode import read_image
 
     images = {}

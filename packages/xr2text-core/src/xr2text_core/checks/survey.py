@@ -1,4 +1,4 @@
-"""Everything that preflight looks at, in the order of its table; the quick part of it runs before every training."""
+"""All checks of preflight, in the order of its table; the quick ones run before every training run."""
 
 import logging
 import os
@@ -11,39 +11,8 @@ from pathlib import Path
 
 import psutil
 
-from xr2text_core.checks.estimates import (
-    MemoryEstimate,
-    TimeEstimate,
-    checkpoint_bytes,
-    estimate_memory,
-    estimate_time,
-    planned_config,
-)
-from xr2text_core.checks.hardware import (
-    Card,
-    Check,
-    TorchGpu,
-    ask_torch,
-    check_power,
-    gpu_checks,
-    reading_of,
-    without_gpu,
-)
-from xr2text_core.checks.run import (
-    HOST_ALLOWANCE,
-    check_data,
-    check_disk_of,
-    check_gpu_memory,
-    check_memory,
-    check_run,
-    check_settings,
-    check_time,
-    check_weights,
-    continues,
-    num_new_images,
-    trainer_of,
-    without_card,
-)
+from xr2text_core.checks import estimates, hardware
+from xr2text_core.checks import run as run_checks
 from xr2text_core.checks.speed import Sample, Speed, draw_sample, measure_speed
 from xr2text_core.data.readers.sources import read_dataset
 from xr2text_core.data.study import DatasetError
@@ -61,20 +30,20 @@ log = logging.getLogger("xr2text_core.train")
 
 @dataclass(frozen=True)
 class Device:
-    """Where the run would compute. `reading` was taken before this process itself used the GPU."""
+    """Where the run would compute. `reading` was taken before this process used the GPU."""
 
-    gpu: TorchGpu
+    gpu: hardware.TorchGpu
     reading: GpuReading | None
-    checks: list[Check]
+    checks: list[hardware.Check]
 
     @property
     def is_gpu(self) -> bool:
         return not self.gpu.problem
 
     @property
-    def card(self) -> Card:
+    def card(self) -> hardware.Card:
         used_mib = self.reading.memory_used_mib if self.reading else None
-        return Card(
+        return hardware.Card(
             self.gpu.memory_bytes, int((used_mib or 0.0) * 2**20), driver_spills(sys.platform, platform.release())
         )
 
@@ -83,23 +52,23 @@ class Device:
 class Findings:
     """The checks in the order of the table, and the estimates behind them, in bytes and seconds."""
 
-    checks: list[Check]
-    memory: MemoryEstimate | None = None
+    checks: list[hardware.Check]
+    memory: estimates.MemoryEstimate | None = None
     speed: Speed | None = None
-    time: TimeEstimate | None = None
+    time: estimates.TimeEstimate | None = None
 
     def names(self, outcome: str) -> list[str]:
         return [check.name for check in self.checks if check.outcome == outcome]
 
 
-def look_at_device(settings: Settings) -> Device:
+def probe_device(settings: Settings) -> Device:
     is_needed = settings.preset != "phantom"
     if settings.device == "cpu":
         why = "not used (--device cpu)"
-        return Device(TorchGpu("", problem=why), None, [without_gpu(why, is_needed)])
+        return Device(hardware.TorchGpu("", problem=why), None, [hardware.without_gpu(why, is_needed)])
     readings = read_gpus()
-    gpu = ask_torch()
-    checks = gpu_checks(
+    gpu = hardware.ask_torch()
+    checks = hardware.gpu_checks(
         gpu,
         readings,
         driver_versions(),
@@ -107,29 +76,33 @@ def look_at_device(settings: Settings) -> Device:
         wants_bf16=settings.precision == "bf16",
         own_pid=os.getpid(),
     )
-    return Device(gpu, reading_of(readings, gpu), checks)
+    return Device(gpu, hardware.reading_of(readings, gpu), checks)
 
 
-def quick_checks(settings: Settings, resumes: bool = False, fresh: bool = False) -> list[Check]:
-    """What takes no second: `train` runs it first. Neither the data set nor other runs are looked at."""
-    checks = [check_settings(settings), *look_at_device(settings).checks, check_power(read_power())]
-    with suppress(WeightsError):  # an encoder that nobody knows; the check of the weights says so
-        checks.append(check_disk_of(settings, checkpoint_bytes(planned_config(settings)), 0, fresh))
-    return [*checks, check_weights(settings, resumes)]
+def quick_checks(settings: Settings, resumes: bool = False, fresh: bool = False) -> list[hardware.Check]:
+    """Under a second: `train` runs them first. They read neither the data set nor other runs."""
+    checks = [run_checks.check_settings(settings), *probe_device(settings).checks, hardware.check_power(read_power())]
+    with suppress(WeightsError):  # an unknown encoder; the check of the weights reports it
+        checks.append(
+            run_checks.check_disk_of(settings, estimates.checkpoint_bytes(estimates.planned_config(settings)), 0, fresh)
+        )
+    return [*checks, run_checks.check_weights(settings, resumes)]
 
 
 def all_checks(settings: Settings, resume: Path | None, fresh: bool, show: Show) -> Findings:
-    """Everything; `show` is told what comes next, because it takes a minute."""
-    show("looking at the computer")
-    run = check_run(settings, resume, fresh)
-    device = look_at_device(settings)
-    weights = check_weights(settings, continues(settings, resume, fresh))
-    findings = Findings([run, check_settings(settings), *device.checks, check_power(read_power()), weights])
+    """All checks; `show` gets the name of each stage, because they take a minute."""
+    show("checking the computer")
+    run = run_checks.check_run(settings, resume, fresh)
+    device = probe_device(settings)
+    weights = run_checks.check_weights(settings, run_checks.continues(settings, resume, fresh))
+    findings = Findings(
+        [run, run_checks.check_settings(settings), *device.checks, hardware.check_power(read_power()), weights]
+    )
     try:
-        with suppress(WeightsError):  # an encoder that nobody knows; the check of the weights says so
+        with suppress(WeightsError):  # an unknown encoder; the check of the weights reports it
             _look_ahead(findings, settings, device, fresh, show)
     except DatasetError as error:
-        findings.checks.append(Check("data", "fail", str(error)))
+        findings.checks.append(hardware.Check("data", "fail", str(error)))
     return findings
 
 
@@ -138,34 +111,40 @@ def _look_ahead(findings: Findings, settings: Settings, device: Device, fresh: b
     show("reading the data set")
     dataset = read_dataset(settings.data, settings.root, settings.num_studies, settings.seed)
     sample = draw_sample(dataset, settings)
-    num_images = num_new_images(dataset, settings)
-    config = planned_config(settings, len(sample.tokenizer))
-    findings.checks.append(check_data(dataset, settings))
-    findings.checks.append(check_disk_of(settings, checkpoint_bytes(config), num_images, fresh))
+    num_images = run_checks.num_new_images(dataset, settings)
+    config = estimates.planned_config(settings, len(sample.tokenizer))
+    findings.checks.append(run_checks.check_data(dataset, settings))
+    findings.checks.append(run_checks.check_disk_of(settings, estimates.checkpoint_bytes(config), num_images, fresh))
     show("counting memory")
-    findings.memory = memory = estimate_memory(config, settings)
-    if not device.is_gpu:  # there the trainer computes in fp32
-        memory = estimate_memory(config, replace(settings, precision="fp32"))
-    available = int(psutil.virtual_memory().available)  # before the steps take some of it
+    findings.memory = memory = estimates.estimate_memory(config, settings)
+    if not device.is_gpu:  # on the CPU the trainer computes in fp32
+        memory = estimates.estimate_memory(config, replace(settings, precision="fp32"))
+    available = int(psutil.virtual_memory().available)  # before the measured steps use some of it
     reason = _reason_not_to_measure(settings, device, memory, available)
-    timing = Check("time", "warning", f"not measured: {reason}") if reason else _measure(settings, config, sample, show)
-    if not isinstance(timing, Check):
-        findings.speed, findings.time = timing, estimate_time(settings, sample, timing, num_images)
-        timing = check_time(findings.time, timing, settings)
-    on_host = checkpoint_bytes(config) + (HOST_ALLOWANCE if device.is_gpu else memory.total)
-    findings.checks.append(check_memory(on_host, available))
+    timing = (
+        hardware.Check("time", "warning", f"not measured: {reason}")
+        if reason
+        else _measure(settings, config, sample, show)
+    )
+    if not isinstance(timing, hardware.Check):
+        findings.speed, findings.time = timing, estimates.estimate_time(settings, sample, timing, num_images)
+        timing = run_checks.check_time(findings.time, timing, settings)
+    on_host = estimates.checkpoint_bytes(config) + (run_checks.HOST_ALLOWANCE if device.is_gpu else memory.total)
+    findings.checks.append(run_checks.check_memory(on_host, available))
     if device.is_gpu:
         peak = findings.speed.peak_bytes if findings.speed else None
-        findings.checks.append(check_gpu_memory(memory, device.card, peak))
+        findings.checks.append(run_checks.check_gpu_memory(memory, device.card, peak))
     elif settings.preset != "phantom":
-        findings.checks.append(without_card(findings.memory, settings.precision))
+        findings.checks.append(run_checks.without_card(findings.memory, settings.precision))
     findings.checks.append(timing)
 
 
-def _reason_not_to_measure(settings: Settings, device: Device, memory: MemoryEstimate, available_bytes: int) -> str:
-    """Why no step is taken: it would fail, or disturb what is at work. Empty when there is no reason."""
-    if trainer_of(settings):
-        return "a training is at work in this folder"
+def _reason_not_to_measure(
+    settings: Settings, device: Device, memory: estimates.MemoryEstimate, available_bytes: int
+) -> str:
+    """Why no step is measured: it would fail, or disturb a run. Empty when there is no reason."""
+    if run_checks.trainer_of(settings):
+        return "a run is training in this folder"
     if any(check.outcome == "fail" for check in device.checks):
         return "the GPU does not work"
     free = device.card.free_bytes if device.is_gpu else available_bytes
@@ -174,22 +153,22 @@ def _reason_not_to_measure(settings: Settings, device: Device, memory: MemoryEst
     return ""
 
 
-def _measure(settings: Settings, config: XR2TextConfig, sample: Sample, show: Show) -> Speed | Check:
-    """Take a few steps; the check says why there is no speed."""
+def _measure(settings: Settings, config: XR2TextConfig, sample: Sample, show: Show) -> Speed | hardware.Check:
+    """Measure a few steps; a Check says why that failed."""
 
     try:
         return measure_speed(settings, config, sample, show)
     except DatasetError as error:
-        return Check("time", "warning", f"not measured: {error}")
+        return hardware.Check("time", "warning", f"not measured: {error}")
     except OutOfMemory as error:
-        return Check("time", "fail", str(error))
+        return hardware.Check("time", "fail", str(error))
     except RuntimeError as error:  # what CUDA and its libraries raise
         first_line = str(error).partition("\n")[0]
-        return Check("time", "fail", f"a training step failed: {first_line}")
+        return hardware.Check("time", "fail", f"a training step failed: {first_line}")
 
 
 def is_ready(settings: Settings, resumes: bool, fresh: bool) -> bool:
-    """Log what the quick checks find. What fails keeps a run from starting, but none from going on."""
+    """Log what the quick checks find. A failure keeps a new run from starting, but not a resume."""
     is_ready = True
     for each in quick_checks(settings, resumes, fresh):
         if each.outcome == "fail" and not resumes:

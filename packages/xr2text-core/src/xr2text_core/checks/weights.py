@@ -1,13 +1,12 @@
-"""Where pretrained weights would come from, found out without fetching them."""
+"""Where pretrained weights would come from, without downloading them."""
 
 from contextlib import suppress
 from pathlib import Path
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
 
 import timm
 import torch
-from huggingface_hub import constants, hf_hub_url, try_to_load_from_cache
+from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
+from huggingface_hub.errors import HfHubHTTPError
 
 from xr2text_core.model.build import WeightsError
 
@@ -17,7 +16,7 @@ FOLDER, CACHE, NETWORK = "a local folder", "the local cache", "the network, at t
 
 
 def locate_encoder(encoder: str) -> str:
-    """FOLDER, CACHE or NETWORK. WeightsError where the weights of this timm model or folder cannot be had."""
+    """FOLDER, CACHE or NETWORK. WeightsError where the weights of this timm model or folder are not available."""
     if Path(encoder).is_dir():
         return _in_folder("--encoder", encoder)
     config = timm.get_pretrained_cfg(encoder) if timm.is_model(encoder) else None
@@ -32,14 +31,14 @@ def locate_encoder(encoder: str) -> str:
 
 
 def locate_decoder(decoder: str) -> str:
-    """FOLDER, CACHE or NETWORK. WeightsError where the weights of this hub name or folder cannot be had."""
+    """FOLDER, CACHE or NETWORK. WeightsError where the weights of this hub name or folder are not available."""
     if Path(decoder).is_dir():
         return _in_folder("--decoder", decoder)
     return _on_hub("--decoder", decoder, decoder)
 
 
 def cached_folder(name: str) -> str:
-    """The folder in which the hub's cache keeps the files of a model; the name itself where it has none."""
+    """The folder of a model in the hub's cache; the name itself if it is not cached."""
     with suppress(ValueError):  # a local folder, or no name at all
         path = try_to_load_from_cache(name, "config.json")
         return str(Path(path).parent) if isinstance(path, str) else name
@@ -59,22 +58,23 @@ def _on_hub(flag: str, name: str, repository: str) -> str:
         if any(isinstance(try_to_load_from_cache(repository, file), str) for file in FILES):
             return CACHE
     except ValueError as error:
-        raise WeightsError(_advice(flag, name, "no such folder, and no name on the hub")) from error
+        raise WeightsError(_advice(flag, name, "no such folder, and not a valid hub name")) from error
     if constants.HF_HUB_OFFLINE:
         raise WeightsError(_advice(flag, name, "not in the local cache, and HF_HUB_OFFLINE is set"))
     return _on_network(flag, name, hf_hub_url(repository, "config.json"))
 
 
 def _on_network(flag: str, name: str, url: str) -> str:
-    """Ask for the head of a file, which costs some hundred bytes."""
+    """Request the headers of a file, with the hub's token and proxy: a few hundred bytes."""
     try:
-        with urlopen(Request(url, method="HEAD"), timeout=PATIENCE_S):
-            return NETWORK
-    except HTTPError as error:
-        reason = "the hub has no such model" if error.code in (401, 404) else f"the hub answers {error.code}"
+        get_hf_file_metadata(url, timeout=PATIENCE_S)
+    except HfHubHTTPError as error:
+        code = error.response.status_code
+        reason = "the hub has no such model" if code in (401, 404) else f"the hub answers {code}"
         raise WeightsError(_advice(flag, name, f"not in the local cache, and {reason}")) from error
-    except (OSError, ValueError) as error:  # no network, no name server, no time; an address that is none
+    except Exception as error:  # of the HTTP library: no network, no DNS, a timeout; an invalid address
         raise WeightsError(_advice(flag, name, "not in the local cache, and the hub cannot be reached")) from error
+    return NETWORK
 
 
 def _advice(flag: str, name: str, reason: str) -> str:

@@ -17,7 +17,7 @@ from xr2text_core.model.generation import write_reports
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
 
-EVALUATION_BATCH = {"cpu": 64, "cuda": 16}  # reports at once: the logits of a long batch are what fills a small card
+EVALUATION_BATCH = {"cpu": 64, "cuda": 16}  # reports per batch: the logits of a long batch fill a small GPU
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,12 @@ def evaluate(
     stop: Callable[[], bool] = lambda: False,
     processes: Processes = ALONE,
 ) -> Evaluation | None:
-    """Loss, generated reports and scores over all studies of `batches`; None when `stop` said so.
+    """Loss, generated reports and scores over all studies of `batches`; None when `stop` returned True.
 
-    Several processes share the work and get the same result. The model keeps its mode, training or not.
+    Ranks share the work and get the same result. The model keeps its mode, train or eval.
     """
     studies = batches.studies
-    # References of about the same length share a batch, so that the loss meets little padding.
+    # References of about the same length share a batch, so that the loss wastes little padding.
     by_length = sorted(range(len(studies)), key=lambda index: len(studies.tokens[index]))
     size = EVALUATION_BATCH[batches.device.type]
     mine = processes.share([by_length[start : start + size] for start in range(0, len(by_length), size)])
@@ -63,7 +63,7 @@ def evaluate(
 
 @dataclass
 class WrittenReports:
-    """What one process wrote: reports by the index of their study, and the summed loss (nats) of the references."""
+    """What one rank wrote: reports by the index of their study, and the summed loss (nats) of the references."""
 
     reports: dict[int, str]
     loss_sum: float = 0.0
@@ -80,7 +80,7 @@ def write_all(
     progress: bool,
     stop: Callable[[], bool],
 ) -> WrittenReports | None:
-    """Loss and reports of groups of studies; a group that does not fit into the memory is written in halves."""
+    """Loss and reports of groups of studies; a group that does not fit into memory is halved."""
     written, waiting = WrittenReports({}), deque(groups)
     total, is_silent = sum(map(len, groups)), None if progress else True
     with tqdm(total=total, desc="Generating reports", unit="report", disable=is_silent, leave=False) as bar:
@@ -94,7 +94,7 @@ def write_all(
             result = if_it_fits(partial(evaluate_batch, model, tokenizer, batch, max_tokens, num_beams))
             if result is None:
                 if len(indices) == 1:
-                    raise OutOfMemory(f"out of memory while one report is written: {ADVICE}")
+                    raise OutOfMemory(f"out of memory with a batch of one report: {ADVICE}")
                 torch.cuda.empty_cache()
                 waiting.extendleft([indices[len(indices) // 2 :], indices[: len(indices) // 2]])
                 continue
@@ -109,7 +109,7 @@ def write_all(
 def evaluate_batch(
     model: XR2TextModel, tokenizer: ReportTokenizer, batch: Batch, max_tokens: int, num_beams: int
 ) -> tuple[float, list[str]]:
-    """Loss (summed over tokens) and generated reports of a batch that is seen once for both."""
+    """Loss (summed over tokens) and generated reports of a batch, encoded once for both."""
     with torch.inference_mode():
         seen = model.get_encoder()(batch.images)
         loss = float(model(encoder_outputs=seen, labels=batch.tokens).token_loss_sum)
@@ -118,7 +118,7 @@ def evaluate_batch(
 
 @contextmanager
 def eval_mode(model: XR2TextModel) -> Iterator[None]:
-    """Eval mode for a while, whatever happens meanwhile."""
+    """Eval mode inside the block, restored even after an error."""
     was_training = model.training
     model.train(False)
     try:

@@ -1,4 +1,4 @@
-"""What the image encoder of a trained model makes of whole images: for the nearest-neighbour row of the tables."""
+"""Image features from the encoder of a trained model, for the nearest-neighbour baseline."""
 
 import numpy as np
 import torch
@@ -6,9 +6,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from xr2text_core.data.batches import BatchMaker
-from xr2text_core.data.images.cache import build_cache
-from xr2text_core.data.ready import make_ready, usable
-from xr2text_core.data.study import Dataset, DatasetError
+from xr2text_core.data.study import DatasetError
 from xr2text_core.inference.trained import TrainedModel
 
 BATCH = 64
@@ -23,24 +21,7 @@ def mean_features(trained: TrainedModel, batches: BatchMaker) -> NDArray[np.floa
         indices = everything[start : start + BATCH]
         batch = batches.plain(indices)
         if lost := batches.take_lost():
-            raise DatasetError(f"{', '.join(lost)}: can no longer be read; the same command again leaves it out")
+            raise DatasetError(f"{', '.join(lost)}: can no longer be read; the same command again skips it")
         tokens = trained.model.encoder.images(batch.images)  # (B, N, C)
         rows.append(tokens.mean(1).float().cpu().numpy())
     return np.concatenate(rows)
-
-
-def training_batches(trained: TrainedModel, dataset: Dataset, most: int) -> BatchMaker:
-    """At most `most` training studies, evenly spread, from the very image cache that the training filled.
-
-    Raises DatasetError when none of their images can be read.
-    """
-    settings = trained.settings
-    train, val = dataset.split("train"), dataset.split("val")[: settings.val_studies]
-    names = [study.frontal for study in train + val]
-    cache = build_cache(settings.cache_folder, names, settings.image_size, settings.workers)
-    good = usable(train, cache, settings.section)
-    if not good:
-        raise DatasetError("no training image can be read; --neighbours 0 leaves out the row that needs them")
-    kept = good[:: -(-len(good) // most)]
-    ready = make_ready(kept, settings.section, trained.tokenizer, settings.max_tokens)
-    return BatchMaker(ready, cache, trained.device, settings.seed)

@@ -1,4 +1,4 @@
-"""Scores the reports of a checkpoint beside the baselines, and beside those of a second checkpoint."""
+"""Scores the reports of a checkpoint, of the baselines, and of a second checkpoint."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from xr2text_core.data.batches import BatchMaker
 from xr2text_core.inference.comparison import Scored, comparison_rows, same_studies_for, studies_to_score
 from xr2text_core.inference.evaluation import Evaluation, evaluate
-from xr2text_core.inference.trained import TrainedModel
+from xr2text_core.inference.trained import TrainedModel, load_model
 from xr2text_core.metrics.bootstrap import PairedDifference
 from xr2text_core.metrics.outcome import NO_EXTRAS, Extras, Outcome
 from xr2text_core.settings.settings import Settings
@@ -35,10 +35,10 @@ def score_checkpoint(
 ) -> CheckpointScores:
     """Write the reports of one or two checkpoints for a split, and score them and the baselines.
 
-    `num_studies`: the first so many, 0 for all; `neighbours`: training images for the nearest-neighbour baseline;
+    `num_studies`: at most, 0 for all; `neighbours`: training images for the nearest-neighbour baseline;
     `root`: where the data set has moved. Raises CheckpointError and DatasetError.
     """
-    trained = TrainedModel.load(checkpoint)
+    trained = load_model(checkpoint)
     scored = studies_to_score(trained, split, num_studies, root, protocol, extras.meteor)
     references = scored.references
     result = _written(trained, scored.batches, protocol, beams)
@@ -46,7 +46,7 @@ def score_checkpoint(
     reports = {name: result.candidates}
     differences: dict[str, PairedDifference] = {}
     if against:
-        other = TrainedModel.load(against)
+        other = load_model(against)
         batches = same_studies_for(other, against, trained, scored, root)
         reports[other_name] = _written(other, batches, protocol, beams).candidates
         differences = references.paired_differences(result.candidates, reports[other_name])
@@ -65,7 +65,7 @@ def score_checkpoint(
 def _written(trained: TrainedModel, batches: BatchMaker, protocol: str, beams: int) -> Evaluation:
     tokens = trained.settings.max_tokens
     result = evaluate(trained.model, trained.tokenizer, batches, tokens, protocol, beams, progress=True)
-    assert result is not None  # nobody asked it to stop
+    assert result is not None  # it was given no `stop`
     return result
 
 

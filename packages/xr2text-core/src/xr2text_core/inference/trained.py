@@ -1,7 +1,7 @@
-"""A checkpoint ready to be used: model, tokenizer and the settings it was trained with."""
+"""A trained model: model, tokenizer, and the settings it was trained with."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -22,44 +22,48 @@ from xr2text_core.settings.settings import Settings
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """What evaluate and generate need of a checkpoint. The model is in eval mode, on `device`."""
+    """The model is in eval mode, on `device`."""
 
     model: XR2TextModel
     tokenizer: ReportTokenizer
     settings: Settings
     device: torch.device
 
-    @classmethod
-    def load(cls, path: Path) -> "TrainedModel":
-        """Read a checkpoint; raises CheckpointError where it is missing or damaged."""
-        checkpoint = load_checkpoint(path)
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        with reading(path):
-            model = model_from(checkpoint).to(device).eval()  # type: ignore[arg-type]
-            return cls(model, tokenizer_from(checkpoint), settings_from(checkpoint), device)
-
     def dataset(self, root: str = "") -> Dataset:
-        """The data set it was trained on; `root` where it has moved since."""
+        """The data set it was trained on; `root` if it has moved since."""
         settings = self.settings
         return read_dataset(settings.data, root or settings.root, settings.num_studies, settings.seed)
 
-    def batches(self, studies: list[Study]) -> BatchMaker:
-        """Batches of those of these studies whose images can be read; raises DatasetError where there are none."""
+    def batches(self, studies: list[Study], beside: Sequence[Study] = (), most: int = 0) -> BatchMaker:
+        """Batches of those of these studies whose images can be read; raises DatasetError where there are none.
+
+        `beside`: studies that share their image cache; `most`: so many of them, evenly spread, 0 for all.
+        """
         settings = self.settings
-        names = [study.frontal for study in studies]
+        names = [study.frontal for study in (*studies, *beside)]
         cache = build_cache(settings.cache_folder, names, settings.image_size, settings.workers)
         good = usable(studies, cache, settings.section)
         if not good:
             raise DatasetError(
                 f"none of the {len(studies)} studies of this split has a readable image and a {settings.section} text"
             )
-        ready = make_ready(good, settings.section, self.tokenizer, settings.max_tokens)
+        kept = good[:: -(-len(good) // most)] if most else good
+        ready = make_ready(kept, settings.section, self.tokenizer, settings.max_tokens)
         return BatchMaker(ready, cache, self.device, settings.seed)
+
+
+def load_model(path: str | Path) -> TrainedModel:
+    """The model of a checkpoint, on the GPU where there is one; CheckpointError where it is missing or damaged."""
+    checkpoint = load_checkpoint(Path(path))
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    with reading(Path(path)):
+        model = model_from(checkpoint).to(device).eval()  # type: ignore[arg-type]
+        return TrainedModel(model, tokenizer_from(checkpoint), settings_from(checkpoint), device)
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Name the checkpoint whose contents, whole as they are, are not those of this version or this model."""
+    """Turn errors from intact but incompatible contents into a CheckpointError that names the file."""
     try:
         yield
     except Exception as error:  # tokenizers raise nothing narrower
@@ -75,7 +79,7 @@ def model_from(checkpoint: Checkpoint) -> XR2TextModel:
 
 
 def model_of_sizes(checkpoint: Checkpoint) -> XR2TextModel:
-    """A model of the same sizes with random weights."""
+    """A model of the same size with random weights."""
     return XR2TextModel(XR2TextConfig.from_dict(json.loads(checkpoint.config)))
 
 
@@ -84,6 +88,6 @@ def tokenizer_from(checkpoint: Checkpoint) -> ReportTokenizer:
 
 
 def settings_from(checkpoint: Checkpoint) -> Settings:
-    """The settings of a checkpoint; those of another version that are unknown here are left out."""
+    """The settings of a checkpoint; unknown ones of another version are ignored."""
     known = {field.name for field in fields(Settings)}
     return replace(Settings(), **{name: value for name, value in checkpoint.settings.items() if name in known})

@@ -15,9 +15,9 @@ NUM_COLUMNS = 2 * MAX_ORDER + 2
 
 
 def corpus_bleu(candidates: Sequence[Tokens], references: Sequence[Tokens]) -> tuple[float, ...]:
-    """BLEU-1, 2, 3 and 4 of a corpus, each 0..1; clipped counts and lengths are summed before anything is divided."""
+    """BLEU-1, 2, 3 and 4 of a corpus, each 0..1."""
     statistics = bleu_statistics(candidates, references, count_ngrams(candidates, references))
-    return tuple(float(score) for score in bleu_from_sums(statistics.sum(axis=0)))
+    return tuple(bleu_from_sums(statistics.sum(axis=0)).tolist())
 
 
 def bleu_statistics(

@@ -58,7 +58,7 @@ class Outcome:
     def show(self) -> None:
         """The table of all rows, the findings of the first model, the paired test of two; warnings go to stderr."""
         first, *second = self.models
-        print(table.say(self.about, first.scores.num_reports))
+        print(table.heading(self.about, first.scores.num_reports))
         print(table.table([first, *second, *self.others], self.unmeasured))
         print(f"\nFindings that the rule labeler reads in references and in the reports of {first.name}:")
         print(table.finding_table(first.clinical))

@@ -1,4 +1,4 @@
-"""Rows of scores as aligned text and as CSV files; protocol, section, split and decoding stand in every CSV row.
+"""Rows of scores as aligned text and as CSV files; protocol, section, split and decoding are in every CSV row.
 
 A score that is undefined or was not measured is NaN or missing: a dash in a table, an empty cell in a file.
 """
@@ -42,8 +42,8 @@ TITLES = {
 }
 
 
-def say(about: Mapping[str, str], num_studies: int) -> str:
-    """What the numbers below were computed on and how, in two lines."""
+def heading(about: Mapping[str, str], num_studies: int) -> str:
+    """Data, protocol and reference lengths behind the table, in two lines."""
     parts = [
         about["data"],
         f"{about['split']} split" if about["split"] else "",
@@ -142,7 +142,8 @@ def _values(row: Row) -> dict[str, float | int]:
     return {**asdict(row.scores), "clinical_f1_abnormal": row.clinical.macro_abnormal, **row.extra}
 
 
-def _cell(value: float | int, form: str) -> str:
+def _cell(value: float, form: str) -> str:
+    """A number as text; a dash where it is undefined."""
     return DASH if math.isnan(value) else f"{value:{form}}"
 
 
@@ -166,13 +167,14 @@ def _short(value: float) -> str:
     return f"{value:.3f}"[1:] if value < 0.9995 else f"{value:.2f}"
 
 
+def _known(value: object) -> object:
+    """The value of a cell; an empty one where a score is undefined."""
+    return "" if isinstance(value, float) and math.isnan(value) else value
+
+
 def _write(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
-        writer.writerows({name: "" if _is_nan(value) else value for name, value in row.items()} for row in rows)
-
-
-def _is_nan(value: object) -> bool:
-    return isinstance(value, float) and math.isnan(value)
+        writer.writerows({name: _known(value) for name, value in row.items()} for row in rows)

@@ -24,7 +24,9 @@ CUE_PHRASES: dict[str, tuple[str, ...]] = {
     # --- What is not there ---
     # after it, absent
     "no": (
-        "no|none|without|absent|denies|nor|neither|not|negative|never|nothing|lack|lacks|lacking|excludes|excluding",
+        "no|none|without|absent|denies|nor|neither|not|negative|never|nothing|lack|lacks|lacking|excludes|excluding|zero",
+        "nonvisualization|nonvisualisation of",
+        "non visualization of",
         "no|without definite|convincing|radiographic|obvious? evidence|signs|sign|findings|features|suggestion of|for",
         "no|neg|without e o",  # e/o: evidence of
         "with o",  # w/o
@@ -35,7 +37,6 @@ CUE_PHRASES: dict[str, tuple[str, ...]] = {
         "nor is|are|was|were|do|does there|i|we see?",
         "nor is|are|was|were",
         "do|does|did not demonstrate|show|reveal|have|contain",
-        "isn|aren|wasn|weren|doesn|didn|don|hasn|haven t",
         "cannot|not see|identify|detect|find|appreciate|visualize|demonstrate",
         "can|could not see|identify|detect|find|appreciate|visualize|demonstrate",
         "fail|fails|failed|failing to show|reveal|demonstrate|identify|detect|disclose|depict|find|visualize",
@@ -54,7 +55,7 @@ CUE_PHRASES: dict[str, tuple[str, ...]] = {
         "has|have resolved|cleared|disappeared|resorbed",
         "has|have been drained|evacuated",
         "is|are|was|were no longer? seen|identified|present|visualized|visible|evident|appreciated|demonstrated",
-        "is|are|was|were not seen|identified|present|visualized|visible|evident|appreciated|demonstrated|detected|found",
+        "is|are|was|were not seen|identified|present|visualized|visible|evident|appreciated|demonstrated|found",
         "cannot|not be seen|identified|visualized|appreciated|demonstrated|detected|found",
         "is|are|was|were absent|excluded|lacking",
         "has|have been excluded",
@@ -99,7 +100,7 @@ CUE_PHRASES: dict[str, tuple[str, ...]] = {
         "than",  # "more likely atelectasis than pneumonia"
         "cannot|not entirely? exclude",
         "suggest|suggests|suggesting|suggested",
-        "suggestive of",
+        "suggestive|suggestion|suggestions of",
         "that|which would suggest|indicate",
         "non|not? nondiagnostic|diagnostic|specific for",
         "difficult to completely|entirely? exclude",
@@ -111,7 +112,7 @@ CUE_PHRASES: dict[str, tuple[str, ...]] = {
     ),
     # before it, uncertain
     "doubted": (
-        "cannot|not be|been? entirely|completely|reliably|confidently|definitely? excluded|ruled out?",
+        "cannot|not be|been? entirely|completely|reliably|confidently|definitely|definitively? excluded|ruled out?",
         "could|can not be entirely|completely|reliably|confidently? excluded|ruled out?",
         "is|are|was|were|be questioned|queried|considered|conceivable|entertained",
         "should|must|could|may|might|can also? be considered|excluded|suspected|raised|entertained",
@@ -120,8 +121,8 @@ CUE_PHRASES: dict[str, tuple[str, ...]] = {
         "be|is|are|remains|remain a|another|an consideration|possibility|concern|candidate",
         "be|is|are|remain considerations|possibilities",
         "difficult|hard|impossible to exclude",
-        "may|might|could also|well|still? be present|there|developing|evolving|forming|superimposed|coexisting|obscured|"
-        "hidden|masked|missed|overlooked",
+        "may|might|could also|well|still? be present|there|developing|evolving|forming|superimposed|coexisting|"
+        "obscured|hidden|masked|missed|overlooked",
         "may|might|could exist|coexist|persist",
         "may|might|could|can|would have|give|produce|cause|mimic this|these|a|the similar? "
         "appearance|appearances|picture|pattern|findings",
@@ -138,7 +139,8 @@ CUE_PHRASES: dict[str, tuple[str, ...]] = {
     # on either side, uncertain
     "possible": (
         "possible|questionable|suspected|unlikely|doubtful|improbable|equivocal|uncertain|dubious|questioned|doubted",
-        "less|not likely|probable",
+        "less|least|not likely|probable",
+        "not a likely|probable explanation|cause|diagnosis?",
         "not thought|felt|believed|considered to? be? likely|probable",
         "low probability|likelihood of?",
         "less favored",
@@ -182,14 +184,14 @@ CUE_PHRASES: dict[str, tuple[str, ...]] = {
         "no|without|not significant|interval|substantial|definite|appreciable|noticeable|further|obvious|real? "
         "interval? change|changes|decrease|reduction|improvement|regression|increase|worsening|progression|growth",
         "no|without evidence|sign of interval? resolution|clearing|improvement",
-        "not significantly|substantially|appreciably|markedly|much? changed|xxxx|different|increased|worsened|decreased|"
-        "improved|progressed|diminished|regressed|grown",
-        "not|never|partially|partly|incompletely|nearly|mostly|largely|almost|virtually yet|fully|completely|entirely|"
+        "not significantly|substantially|appreciably|markedly|much? changed|xxxx|different|increased|worsened|"
+        "decreased|improved|progressed|diminished|regressed|grown",
+        "not|never|partially|partly|incompletely|nearly|mostly|largely|almost|virtually yet? fully|completely|entirely|"
         "totally|quite? resolved|cleared|disappeared|gone|resorbed|drained|removed",
         "yet to resolve|clear|disappear",
         "fail|fails|failed|failing to resolve|clear|improve",
-        "near|nearly|almost|incomplete|partial|subtotal|some|slight|slow|gradual|ongoing|minimal|mild|moderate complete? "
-        "interval? resolution|clearing|disappearance of?",
+        "near|nearly|almost|incomplete|partial|subtotal|some|slight|slow|gradual|ongoing|minimal|mild|moderate "
+        "complete? interval? resolution|clearing|disappearance of?",
         "unresolved|resolving|clearing",
         "not only",
         "with or without",

@@ -20,7 +20,7 @@ from xr2text_core.report.vocabulary import DEVICES, REGIONS, SEVERITIES
 LABELER_VERSION = 2  # counts up when the same text gets other labels
 BOTH_LUNGS = ("right lung", "left lung")
 # A full stop inside a number ends nothing; a question mark does not when its answer follows.
-SENTENCE_END = re.compile(r"(?<!\d)\.|\.(?!\d)|[!;]|\n\n")
+SENTENCE_END = re.compile(r"\.(?!\d)|\.(?<!\d.)|[!;]|\n\n")
 QUESTION = re.compile(r"(?<=\w\?)(?!\s*(?:no|none|yes|negative)\b)", re.IGNORECASE)
 # A label with its colon begins a sentence ("None Pneumothorax:"), unless it is the answer behind another colon.
 LABEL = re.compile(r"(?:^|(?<![:\s])\s+)([A-Z][\w/&-]*(?: [\w/&-]+){0,4}? ?:(?!\d))")

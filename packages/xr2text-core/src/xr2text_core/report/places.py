@@ -25,7 +25,7 @@ PLACE_PHRASES: dict[str, tuple[str, ...]] = {
         "vasculature|vascularity|vessels|vascular",
         "pulmonary vasculature|vascularity|vessels|xxxx",
     ),
-    "volumes": ("lung|pulmonary|inspiratory volume|volumes",),
+    "volumes": ("lung|pulmonary|inspiratory? volumes", "lung|pulmonary|inspiratory volume"),
     "retrocardiac": ("retrocardiac",),
     "lung": (
         "lung|lungs|pulmonary|lobe|lobes|lobar|basilar|bibasilar|base|bases|apex|apical|apices|biapical|perihilar",
@@ -75,7 +75,10 @@ PLACE_REGIONS = {
 
 # Attributes make a finding only together with a place.
 ATTRIBUTE_PHRASES: dict[str, tuple[str, ...]] = {
-    "enlarged": ("enlarged|enlargement|dilated|dilatation|dilation|widened|widening|wide|increased|increase|fullness|full",),
+    "enlarged": (
+        "enlarged|enlargement|dilated|dilatation|dilation|widened|widening|wide|increased|increase|fullness|full",
+        "larger|greater than normal",
+    ),
     "prominent": ("prominent|prominence|engorged|indistinct|indistinctness",),
     "elevated": ("elevated|elevation|raised|tenting",),
     "tortuous": ("tortuous|tortuosity|unfolded|unfolding|ectatic|ectasia|uncoiled|uncoiling",),
@@ -101,7 +104,7 @@ ATTRIBUTE_PHRASES: dict[str, tuple[str, ...]] = {
         "within limits of normal",
         "otherwise clear|normal|unremarkable",
         "normal in size",
-        "at? upper|lower|high|low limits|limit of? normal",
+        "at? upper|lower|high|low limits|limit|end|side of? normal",
         "top|low|high|upper|lower to? normal",
         "not enlarged|widened|dilated",
         "nonenlarged",
@@ -123,6 +126,7 @@ ATTRIBUTE_OF_PLACE: dict[tuple[str, str], tuple[str, ...]] = {
     ("congested", "vessels"): ("vascular congestion",),
     ("congested", "hilum"): ("vascular congestion",),
     ("congested", "lung"): ("vascular congestion",),
+    ("elevated", "heart"): ("cardiomegaly",),  # a raised cardiothoracic ratio
     ("elevated", "diaphragm"): ("elevated diaphragm",),
     ("flattened", "diaphragm"): ("hyperinflation",),
     ("blunted", "angle"): ("pleural other",),

@@ -13,8 +13,12 @@ from xr2text_core.report.vocabulary import DEVICES
 
 # cue -> what holds for the findings after it
 SCOPES = {
-    **{"no": "absent", "maybe": "uncertain", "versus": "uncertain"},
-    **{"past": "past", "operated": "operated", "advice": "advice"},
+    "no": "absent",
+    "maybe": "uncertain",
+    "versus": "uncertain",
+    "past": "past",
+    "operated": "operated",
+    "advice": "advice",
 }
 # cue -> what holds for the findings before it
 BACKWARD = {"gone": "absent", "doubted": "uncertain"}
@@ -58,6 +62,9 @@ def _on_its_side(terms: list[Term], index: int, clause: list[Term]) -> str:
     next_kind = after.meaning if after.kind == "cue" else after.kind
     if after.start > cue.end:
         next_kind = "other words"
+    is_listed = before.meaning in LISTS and before.end == cue.start
+    if is_listed and any(term.kind == "finding" for term in terms[index + 1 :]):
+        return forwards
     if before.meaning == "verb" or next_kind in (*LISTS, *CLAUSE_ENDS, "end"):
         return backwards
     is_predicate = clause[-1].meaning == "verb" or (before.kind != "cue" or before.end < cue.start)
@@ -126,6 +133,8 @@ def _next_scope(terms: list[Term], index: int, meaning: str, forward: str | None
         return SCOPES[meaning]
     if meaning == "relative" and forward == "absent" and _is_followed_by(terms, index, "maybe"):
         return forward  # "no opacity that could be pneumonia"
+    if meaning == "label" and forward == "absent" and terms[index - 1].meaning == "no":
+        return forward  # "Negative for: effusion, edema"
     if meaning in CLAUSE_ENDS or meaning in ("label", "dash"):
         return None
     if meaning == "verb":
@@ -191,6 +200,8 @@ def apply_neighbours(terms: list[Term]) -> None:
 
 
 def _attach(findings: list[Term], words: list[Term]) -> None:
+    if not words:
+        return
     for finding in findings:
         finding.sides += [word.meaning for word in words if word.kind == "side"]
         finding.places += [word.meaning for word in words if word.kind == "place"]

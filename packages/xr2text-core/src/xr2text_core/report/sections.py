@@ -16,7 +16,10 @@ from xr2text_core.report.report import Report
 
 _KINDS = {
     **dict.fromkeys(
-        ("FINDINGS", "FINDING", "REPORT", "OBSERVATIONS", "DESCRIPTION", "INTERPRETATION", "RESULT", "RESULTS"),
+        (
+            *("FINDINGS", "FINDING", "REPORT", "OBSERVATIONS", "DESCRIPTION", "INTERPRETATION", "RESULT", "RESULTS"),
+            *("FINDINGS AND IMPRESSION", "FINDINGS & IMPRESSION", "IMPRESSION AND FINDINGS"),
+        ),
         "findings",
     ),
     **dict.fromkeys(("IMPRESSION", "IMPRESSIONS", "CONCLUSION", "CONCLUSIONS", "SUMMARY", "OPINION"), "impression"),
@@ -47,31 +50,43 @@ _TITLE_WORDS = _TITLE_NOUNS | {
 _CLOCK = re.compile(r"\d{1,2}:\d\d|\b\d{3,4}\b|_+|\b[AP]\.?M\b\.?")
 
 
-
 def _any_of(names: Iterable[str]) -> str:
     return "|".join(sorted(names, key=len, reverse=True))
 
 
-_WRITTEN = _any_of({name for known in _KINDS for name in (known, known.title(), known.capitalize())})
+_KNOWN = _any_of(map(re.escape, _KINDS))
+_WRITTEN = _any_of(re.escape(name) for known in _KINDS for name in {known, known.title(), known.capitalize()})
 _OF_TEXT = _any_of(name for name, kind in _KINDS.items() if kind != "other")
 # Any capitals before a colon or a semicolon; a colon inside a clock time (8:15) ends nothing.
 _CAPITALS = r"[A-Z](?:[A-Z0-9 ,/&()'._-]|(?<=\d):(?=\d)){1,70}?(?=[ \t]*(?:;|:(?!\d)|(?<!\d):))"
 _HEADER = re.compile(
     rf"^[ \t]*(?P<capitals>{_CAPITALS})[ \t]*[:;]"
-    rf"|^[ \t]*(?P<known>(?i:{_any_of(_KINDS)}))(?:[ \t]*[:;]|[ \t]+[-–—]+[ \t])"
+    rf"|^[ \t]*(?:\d\.[ \t]*)?(?P<known>(?i:{_KNOWN}))(?:[ \t]*[:;]|[ \t]+[-–—=]+[ \t])"
     rf"|^[ \t]*(?P<alone>{_WRITTEN})[ \t]*$"
     rf"|^[ \t]*(?P<bare>{_OF_TEXT})\.?[ \t]+(?=[A-Z][a-z]|\d\. )"
     rf"|(?:(?<=[.!?:)_] )|(?<=REPORT ))(?P<inline>{_WRITTEN})[ \t]*:",
     re.MULTILINE,
 )
+_HEADER_MARK = re.compile(r"[:;\n]| [-–—=]")
 _DIVIDER = re.compile(r"^[ \t]*_{10,}[ \t]*$", re.MULTILINE)
 _TITLE = re.compile(r"^[ \t]*FINAL REPORT\b[ \t]*", re.MULTILINE)
 _ASIDE = re.compile(r"^\s*(?:FINAL |PRELIMINARY )?(?:ADDENDUM|WET READ|PRELIMINARY)")
 _PARAGRAPH = re.compile(r"\n[ \t]*\n")
-# What stands in no sentence: marks of Markdown, a byte order mark, the zero bytes of UTF-16 that was read as UTF-8.
-_MARKUP = re.compile(r"\*\*|^[ \t]*#+[ \t]+|^[\ufeff\ufffe\ufffd]+|\x00", re.MULTILINE)
-_SIGNED = re.compile(r"^[ \t]*(?:electronically|digitally|dictated|approved|signed|transcribed)\b.*", re.I | re.M | re.S)
-_SIGNATURE = re.compile(r"[ \t]*(?:Dr\b.*|.*\bM\.?D\b\.?|_+)[ \t]*", re.IGNORECASE)
+# Replaced before headers are looked for.
+_MARKS = (
+    (re.compile(r"\r\n?|<br ?/?>|</p>"), "\n"),
+    (re.compile(r"^[\ufeff\ufffe\ufffd]+|\x00"), ""),  # a byte order mark; UTF-16 that was read as UTF-8
+    (re.compile(r"\*\*|^[ \t]*#+[ \t]+|</?(?:b|i|u|p|em|strong|h\d)>", re.MULTILINE), ""),  # Markdown, HTML
+    (re.compile(r"^[ \t]*\[([A-Za-z ]{4,40})\]:?[ \t]*", re.MULTILINE), r"\1: "),
+)
+# From here on to the end of a section nothing is said about the image.
+_SIGNED = re.compile(
+    r"^[ \t]*(?:(?i:(?:electronically|digitally|dictated|approved|signed|transcribed)\b|\(over\)"
+    r"|[*=~-]* ?end(?: of report)?[ .*=~-]*$)|(?:[A-Z_][\w.'-]*[, ]+){1,4}(?:M\.?D|D\.?O|FRCR)\b).*",
+    re.MULTILINE | re.DOTALL,
+)
+_SIGNATURE = re.compile(r"[ \t]*(?:Dr\b.*|_+)[ \t]*", re.IGNORECASE)
+_LONGEST_TITLE = 8  # words
 _FEWEST_WORDS = 3  # a paragraph of fewer, such as "Dr. N", is no text of a report
 
 
@@ -88,8 +103,7 @@ def cut_report(text: str) -> Report:
 
 def read_sections(text: str) -> Report:
     """Return the raw text of both sections. Without either header, the paragraphs below the last one are findings."""
-    body = _main_part(_MARKUP.sub("", text.replace("\r\n", "\n")))
-    sections = list(_sections(body))
+    sections = list(_sections(_main_part(_without_marks(text))))
     texts = {section.kind: section.text for section in sections if section.text}  # the last of a kind
     findings, impression = texts.get("findings", "") or texts.get("title", ""), texts.get("impression", "")
     return Report(findings or _text_without_header(sections), impression)
@@ -100,13 +114,13 @@ def has_sections(text: str) -> bool:
 
     It is when it has a header of findings or impression, or begins with a known one that is followed by paragraphs.
     """
-    if not any(mark in text for mark in (":", ";", "\n", " -", " –", " —")):
+    if not _HEADER_MARK.search(text):  # most texts that are asked about
         return False
-    sections = list(_sections(_MARKUP.sub("", text)))
+    sections = list(_sections(_without_marks(text)))
     kinds = [section.kind for section in sections]
     if "findings" in kinds or "impression" in kinds:
         return True
-    return kinds[1:2] == ["other"] and not sections[0].text
+    return kinds[1:2] == ["other"] and not sections[0].text and bool(_text_without_header(sections))
 
 
 @lru_cache(maxsize=4096)
@@ -121,6 +135,12 @@ def header_kind(header: str) -> str | None:
         return "title"
     closest = get_close_matches(" ".join(words), _KINDS, n=1, cutoff=0.84)
     return _KINDS[closest[0]] if closest else None
+
+
+def _without_marks(text: str) -> str:
+    for pattern, replacement in _MARKS:
+        text = pattern.sub(replacement, text)
+    return text
 
 
 def _main_part(text: str) -> str:
@@ -173,5 +193,5 @@ def _paragraphs(text: str, num_skipped: int) -> str:
 
 def _is_text(paragraph: str) -> bool:
     words = paragraph.split()
-    is_title = paragraph.upper() == paragraph and not paragraph.endswith((".", "!"))
-    return len(words) >= _FEWEST_WORDS and not is_title and header_kind(paragraph) is None
+    is_title = paragraph.upper() == paragraph and "." not in paragraph and len(words) <= _LONGEST_TITLE
+    return len(words) >= _FEWEST_WORDS and not is_title and header_kind(paragraph) != "title"

@@ -1,15 +1,17 @@
-"""Everything a run can be told, with the defaults of the training guide."""
+"""All settings of a run, with the defaults of the training guide."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from xr2text_core.settings.presets import PRESETS
 
 BEAMS = 4  # width of the search wherever a trained model writes reports; validation while training is greedy
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings of one run; written to run.json and kept in every checkpoint. Units stand in names and --help."""
+    """The settings of one run; written to run.json and kept in every checkpoint. Units are in names and --help."""
 
     # data
     data: str = "phantom"
@@ -49,20 +51,28 @@ class Settings:
     run: str = ""
     out: str = "."
 
+    @classmethod
+    def of(cls, **given: Any) -> "Settings":
+        """The defaults, overridden by the preset (phantom for phantoms, else laptop), then by `given`."""
+        preset = given.get("preset", "phantom" if given.get("data", "phantom") == "phantom" else "laptop")
+        if given.get("root"):
+            given["root"] = str(Path(given["root"]).expanduser().resolve())  # a resume may start in another folder
+        return cls(**{"preset": preset, **PRESETS[preset], **given})
+
     @property
     def effective_batch(self) -> int:
         return self.micro_batch * self.accumulation
 
     @property
     def cache_folder(self) -> Path:
-        """Decoded images lie below the output folder, shared by all its runs."""
+        """Decoded images are below the output folder, shared by all its runs."""
         return Path(self.out) / "data" / "cache"
 
 
-# A run that differs in one of these is another run: its weights do not fit, or its scores do not compare.
+# A run that differs in one of these is another run: its weights do not fit, or its scores are not comparable.
 DEFINE_THE_MODEL = ("encoder", "decoder", "image_size", "max_tokens")
 DEFINE_THE_RUN = (*DEFINE_THE_MODEL, "data", "section", "num_studies", "seed", "curriculum", "replay", "select_by")
-# These may change from start to start without a word.
+# These may change silently between two starts.
 FREE = frozenset({"root", "out", "run", "workers", "device", "autosave_min", "pause_temp", "track"})
 
 

@@ -1,4 +1,4 @@
-"""What is written down of a run: its description in run.json, its first lines, and the history row of an epoch."""
+"""Descriptions of a run: run.json, its first log lines, and the history row of an epoch."""
 
 import logging
 import platform
@@ -11,7 +11,7 @@ from xr2text_core import __version__
 from xr2text_core.data.study import SPLITS
 from xr2text_core.metrics.protocols import describe, reference_lengths
 from xr2text_core.metrics.scores import Scores
-from xr2text_core.run.history import EpochRow
+from xr2text_core.run.history import HEADER, EpochRow
 from xr2text_core.run.status import FORMAT, now
 from xr2text_core.settings.settings import Settings
 from xr2text_core.training.device import device_name
@@ -52,13 +52,13 @@ def describe_run(settings: Settings, parts: Parts, protocol: str) -> dict[str, A
 
 
 def announce(settings: Settings, parts: Parts, micro_batch: int, protocol: str) -> None:
-    """Log what is about to be trained."""
+    """Log what will be trained."""
     if settings.data == "phantom":
         log.info("Training on the built-in phantom set (drawn chests); --data and --root train on real images.")
     classes = parts.plan.class_sizes()
     log.info("Studies: %s | training classes: %s", _counts(split_sizes(parts.data)), _counts(classes))
     for stage in [stage for stage, count in classes.items() if settings.curriculum and not count]:
-        log.warning("No training study is of the class %s: that stage brings nothing new.", stage)
+        log.warning("No training study is of the class %s: that stage adds nothing new.", stage)
     log.info(
         "Model: %.1f M parameters on %s | %d x %d studies per update | %d updates | scores: %s",
         parts.num_parameters / 1e6, device_name(parts.accelerator.device), micro_batch, settings.accumulation,
@@ -71,29 +71,18 @@ def _counts(sizes: dict[str, int]) -> str:
 
 
 def split_sizes(data: PreparedData) -> dict[str, int]:
-    """How many studies each split of the data set has, before unusable ones are left out."""
+    """How many studies each split of the data set has, before unusable ones are excluded."""
     return {split: len(data.dataset.split(split)) for split in SPLITS}
 
 
 def versions() -> dict[str, str]:
-    """Of what a result depends on."""
+    """Versions of the packages that a result depends on."""
     names = ("torch", "timm", "transformers", "accelerate", "tokenizers")
     return {"python": platform.python_version(), **{name: metadata.version(name) for name in names}}
 
 
-def epoch_row(
-    progress: Progress,
-    scores: Scores,
-    val_loss: float,
-    *,
-    learning_rate: float,
-    micro_batch: int,
-    accumulation: int,
-    gpu_peak_mib: float | None,
-    gpu_max_c: float | None,
-    is_best: bool,
-) -> EpochRow:
-    """The history row of the epoch that `progress` has just been through."""
+def epoch_row(progress: Progress, scores: Scores, val_loss: float, **others: Any) -> EpochRow:
+    """The history row of the epoch that `progress` has just completed; `others` are its further columns."""
     sums = progress.sums
     return EpochRow(
         epoch=progress.epoch,
@@ -101,26 +90,14 @@ def epoch_row(
         step=progress.step,
         train_loss=sums.token_loss / sums.num_tokens if sums.num_tokens else None,
         val_loss=val_loss,
-        bleu_1=scores.bleu_1,
-        bleu_2=scores.bleu_2,
-        bleu_3=scores.bleu_3,
-        bleu_4=scores.bleu_4,
-        rouge_l=scores.rouge_l,
-        cider=scores.cider,
-        clinical_f1=scores.clinical_f1,
-        distinct_reports=scores.distinct_reports,
-        learning_rate=learning_rate,
+        **{name: value for name, value in asdict(scores).items() if name in HEADER},
         grad_norm=sums.grad_norm / sums.num_updates if sums.num_updates else None,
         studies_per_s=sums.num_studies / sums.train_s,
         train_s=sums.train_s,
         validation_s=progress.validation_s,
         epoch_s=sums.train_s + sums.paused_s + progress.validation_s,
-        gpu_peak_mib=gpu_peak_mib,
-        gpu_max_c=gpu_max_c,
-        micro_batch=micro_batch,
-        accumulation=accumulation,
         skipped_steps=sums.skipped_steps,
         oom_retries=sums.oom_retries,
-        is_best=int(is_best),
         finished_at=now(),
+        **others,
     )

@@ -84,7 +84,7 @@ def _grey(pixels: Stored, dataset: Dataset) -> Image.Image:
 
 
 def _is_padding(pixels: Stored, dataset: Dataset) -> npt.NDArray[np.bool_]:
-    """What lies around the film [C.7.5.1.1.2]: shown black, whatever the window. None where all pixels say so."""
+    """The padding around the film [C.7.5.1.1.2]: always black. All False where every pixel is padding."""
     value = dataset.get("PixelPaddingValue")
     if value is None:
         return np.zeros(pixels.shape, dtype=bool)
@@ -105,7 +105,11 @@ def _shades(stored: Stored, dataset: Dataset) -> npt.NDArray[np.uint8]:
 
 
 def _rescaled(stored: Stored, dataset: Dataset) -> Floats:
-    """What the stored values mean [C.11.1]."""
+    """What the stored values mean [C.11.1].
+
+    Here and below pydicom's apply_modality_lut and apply_voi_lut are not used: they wrap values beyond an 8-bit table,
+    and raise at elements that are empty or unsound, where a picture can still be shown.
+    """
     if tables := dataset.get("ModalityLUTSequence"):
         return _looked_up(stored, tables[0], dataset)
     slope, intercept = dataset.get("RescaleSlope") or 1, dataset.get("RescaleIntercept") or 0

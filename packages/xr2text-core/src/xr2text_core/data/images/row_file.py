@@ -1,4 +1,4 @@
-"""A file of rows of equal length, read and written in place by several threads without a common file position."""
+"""A file of rows of equal length, read and written in place by several threads without a shared file position."""
 
 import os
 import threading
@@ -11,7 +11,7 @@ Array = npt.NDArray[Any]
 
 
 class RowFile:
-    """Row k stands at byte k * row_bytes. Reading needs no write permission. Pickles by its path."""
+    """Row k stands at byte k * row_bytes. Reading needs no write permission."""
 
     def __init__(self, path: Path, row_bytes: int, writable: bool = False) -> None:
         self.path = path
@@ -20,7 +20,7 @@ class RowFile:
         self._lock = threading.Lock()  # only Windows needs it: it has neither preadv nor pwrite
 
     def read_into(self, row: int, array: Array) -> bool:
-        """Fill a contiguous array with the row; False when the file ends before or cannot be read there."""
+        """Fill a contiguous array with the row; False when the file ends earlier or cannot be read there."""
         view = array.data.cast("B")
         try:
             if hasattr(os, "preadv"):
@@ -47,6 +47,3 @@ class RowFile:
         if durably:
             os.fsync(self._file.fileno())
         self._file.close()
-
-    def __reduce__(self) -> tuple[type["RowFile"], tuple[Path, int]]:
-        return RowFile, (self.path, self.row_bytes)
