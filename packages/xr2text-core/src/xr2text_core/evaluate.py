@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from xr2text_core.metrics.outcome import Extras, add_score_flags, output_paths
 from xr2text_core.metrics.published import published_table
-from xr2text_core.run.errors import UserError, keep_inputs
+from xr2text_core.run.errors import UserError
+from xr2text_core.run.outputs import keep_inputs
 from xr2text_core.settings.settings import BEAMS
 
 if TYPE_CHECKING:
@@ -49,14 +50,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     paths = output_paths(options.out, name)
     from xr2text_core.inference.scoring import score_checkpoint
 
+    inputs = [path for path in (options.checkpoint, options.against, options.root) if path]
     try:
-        keep_inputs(
-            paths.values(), [path for path in (options.checkpoint, options.against, Path(options.root)) if path]
-        )
+        keep_inputs("--out", paths.values(), inputs)
         scores = score_checkpoint(
             options.checkpoint, options.split, options.protocol, options.beams, options.num_studies,
             options.neighbours, options.root, options.against, Extras.asked_for(options),
         )  # fmt: skip
+        keep_inputs("--out", paths.values(), [scores.settings.root])
         print(f"loss {scores.result.loss:.4f} (token cross-entropy, nats)")
         scores.outcome.show()
         scores.outcome.write(options.out, name)

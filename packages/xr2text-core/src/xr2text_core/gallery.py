@@ -37,9 +37,11 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 
 
 def unwritable(path: Path) -> str:
-    """Why no file can be written there, or ""; checked before minutes of work."""
+    """Why no file can be written there, or ""; checked before minutes of work. Only an older page is written over."""
     if path.is_dir():
         return "it is a folder"
+    if path.exists() and not path.read_bytes()[:100].lower().lstrip().startswith(b"<!doctype html"):
+        return "it exists and is no HTML page"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -15,7 +15,8 @@ from xr2text_core.data.study import SPLITS
 from xr2text_core.inference.file_scores import Sources, score_file
 from xr2text_core.metrics.outcome import Extras, add_score_flags, output_paths
 from xr2text_core.report.report import SECTIONS
-from xr2text_core.run.errors import UserError, keep_inputs
+from xr2text_core.run.errors import UserError
+from xr2text_core.run.outputs import keep_inputs
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )  # fmt: skip
     name = options.file.name.removesuffix(".gz").removesuffix(".csv")
     try:
-        keep_inputs(output_paths(options.out, name).values(), sources.files)
+        keep_inputs("--out", output_paths(options.out, name).values(), sources.files)
         outcome = score_file(sources, options.protocol, Extras.asked_for(options))
         outcome.show()
         outcome.write(options.out, name)

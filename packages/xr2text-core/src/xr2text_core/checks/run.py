@@ -117,7 +117,7 @@ def check_data(dataset: Dataset, settings: Settings) -> Check:
     found = f"{settings.data}: {counts}; {len(names) - len(unreadable)} of the first {len(names)} images decoded"
     if names and len(unreadable) == len(names):
         return Check("data", "fail", found, unreadable[0])
-    advice = [*unreadable[:1], *(note for note in dataset.notes if note.startswith("LEAK"))]
+    advice = [*unreadable[:1], *dataset.warnings]
     advice += [f"left out {count}: {reason}" for reason, count in dataset.left_out.counts.most_common()]
     return Check("data", "warning" if advice else "pass", found, "; ".join(advice))
 

@@ -40,6 +40,7 @@ class KnownReports:
     section: str = ""  # that was taken of the reports; "" for texts as they stand
     splits: dict[str, str] = field(default_factory=dict)
     images: dict[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()  # of the data set
 
     def split(self, name: str) -> list[str]:
         """The texts of a split that are not blank."""
@@ -102,13 +103,15 @@ def read_known(path: Path, section: str, wanted: Collection[str] = ()) -> KnownR
 def read_known_dataset(name: str, root: str, section: str) -> KnownReports:
     """The reports of a data set as it is trained on: one section, without the marks of removed text. DatasetError."""
     defaults = Settings()  # the phantom of a run without flags
-    studies = read_dataset(name, root, defaults.num_studies, defaults.seed).studies
+    dataset = read_dataset(name, root, defaults.num_studies, defaults.seed)
+    studies = dataset.studies
     return KnownReports(
         name,
         {study.study_id: study.report.section(section) for study in studies},
         section,
         {study.study_id: study.split for study in studies},
         {study.study_id: study.frontal for study in studies} if name == "phantom" else {},
+        dataset.warnings,
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xr2text_core.data.pairs import Pairs, candidates_for, pair
+from xr2text_core.data.readers.texts import LABELS_DO_NOT_APPLY, are_english
 from xr2text_core.data.report_files import KnownReports, read_candidates, read_known, read_known_dataset
 from xr2text_core.data.study import DatasetError
 from xr2text_core.inference.ceiling import ceiling_row
@@ -53,8 +54,14 @@ def score_file(sources: Sources, protocol: str, extras: Extras = NO_EXTRAS) -> O
         differences=references.paired_differences(*reports.values()) if len(reports) == 2 else {},
         unmeasured=NEEDS_IMAGES,
         clinical=extras.clinical_scores(reports, pairs.references),
-        notes=[*pairs.notes, *extras.notes],
+        notes=[*known.warnings, *_language(known, pairs), *pairs.notes, *extras.notes],
     )
+
+
+def _language(known: KnownReports, pairs: Pairs) -> list[str]:
+    """One warning where most references are not English, unless the data set has it already."""
+    is_told = LABELS_DO_NOT_APPLY in known.warnings or are_english(pairs.references)
+    return [] if is_told else [LABELS_DO_NOT_APPLY]
 
 
 def _known(sources: Sources, beside: KnownReports | None, wanted: Collection[str]) -> KnownReports:

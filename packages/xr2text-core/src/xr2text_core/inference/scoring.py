@@ -57,7 +57,7 @@ def score_checkpoint(
         others=comparison_rows(trained, scored, result.candidates, neighbours),
         differences=differences,
         clinical=extras.clinical_scores(reports, references.texts),
-        notes=extras.notes,
+        notes=[*scored.dataset.warnings, *extras.notes],
     )
     return CheckpointScores(trained.settings, scored, result, outcome)
 

@@ -73,16 +73,17 @@ class Outcome:
     def write(self, folder: Path, name: str) -> None:
         """The same as CSV files in `folder`, named after `name`; UserError where that cannot be written."""
         paths = output_paths(folder, name)
+        about = {**self.about, "warnings": "; ".join(self.notes)}
         try:
-            table.write_table(paths["scores"], [*self.models, *self.others], self.about, self.unmeasured)
-            table.write_findings(paths["findings"], self.models, self.about)
+            table.write_table(paths["scores"], [*self.models, *self.others], about, self.unmeasured)
+            table.write_findings(paths["findings"], self.models, about)
             print(f"written to {paths['scores']} and ..._findings.csv")
             if self.differences:
                 names = {"first": self.models[0].name, "second": self.models[1].name}
-                table.write_paired(paths["paired"], self.differences, {**names, **self.about})
+                table.write_paired(paths["paired"], self.differences, {**names, **about})
                 print(f"written to {paths['paired']}")
             if self.clinical:
-                table.write_clinical(paths["clinical"], self.clinical, self.about)
+                table.write_clinical(paths["clinical"], self.clinical, about)
                 print(f"written to {paths['clinical']}")
         except OSError as error:
             raise UserError(f"cannot write below {folder}: {error}; give another folder with --out") from error

@@ -36,7 +36,7 @@ def describe_run(settings: Settings, parts: Parts, protocol: str) -> dict[str, A
             "splits": split_sizes(data),
             "classes": parts.plan.class_sizes(),
             "left_out": dict(data.dataset.left_out.counts),
-            "notes": list(data.dataset.notes),
+            "notes": [*data.dataset.warnings, *data.dataset.notes],
         },
         "protocol": {
             "text": protocol,

@@ -45,6 +45,8 @@ def prepare_data(
 
 def _prepared(settings: Settings, tokenizer: ReportTokenizer | None, is_alive: Callable[[], None]) -> PreparedData:
     dataset = read_dataset(settings.data, settings.root, settings.num_studies, settings.seed)
+    if why := dataset.why_not_trainable:
+        raise DatasetError(f"--root {settings.root}: {why}")
     train, val = dataset.split("train"), dataset.split("val")[: settings.val_studies]
     of_all = fingerprint(study.study_id for study in train + val)
     folder, section = settings.cache_folder, settings.section
@@ -55,6 +57,8 @@ def _prepared(settings: Settings, tokenizer: ReportTokenizer | None, is_alive: C
             dataset.left_out.add(f"the report has no {section} section", study.study_id)
     for name, reason in cache.unreadable.items():
         dataset.left_out.add(f"image cannot be read ({reason})", Path(name).name)
+    for line in dataset.warnings:
+        log.warning("%s: %s", settings.data, line)
     for line in [*dataset.notes, *dataset.left_out.lines()]:
         log.info("%s: %s", settings.data, line)
     train, val = usable(train, cache, section), usable(val, cache, section)

@@ -1,4 +1,4 @@
-"""Finding the files of a data set: tables by name, images by name, and whether many files exist."""
+"""Finding the files of a data set: tables by name, images by name, and which of many paths exist."""
 
 import os
 from pathlib import Path
@@ -11,15 +11,30 @@ class Folders:
 
     def __init__(self) -> None:
         self._listings: dict[str, frozenset[str]] = {}
+        self._lower: dict[str, dict[str, str]] = {}  # by folder: names by their lower case
 
     def has(self, path: str) -> bool:
         folder, name = os.path.split(path)
+        return name in self._names(folder)
+
+    def find(self, path: str) -> str | None:
+        """Return the path as it exists: also for backslashes of Windows, and names in other letters (.JPG, .jpg)."""
+        if self.has(path):
+            return path
+        folder, name = os.path.split(path.replace("\\", "/"))
+        folder = os.path.normpath(folder)
+        if folder not in self._lower:
+            self._lower[folder] = {known.lower(): known for known in sorted(self._names(folder))}
+        known = name if name in self._names(folder) else self._lower[folder].get(name.lower())
+        return None if known is None else os.path.join(folder, known)  # noqa: PTH118 - strings, for speed
+
+    def _names(self, folder: str) -> frozenset[str]:
         if folder not in self._listings:
             try:
                 self._listings[folder] = frozenset(os.listdir(folder))  # noqa: PTH208 - strings, for speed
             except OSError:
                 self._listings[folder] = frozenset()
-        return name in self._listings[folder]
+        return self._listings[folder]
 
 
 def image_files(root: Path) -> dict[str, str]:

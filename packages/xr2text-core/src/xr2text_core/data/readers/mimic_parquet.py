@@ -16,7 +16,7 @@ from xr2text_core.data.readers.texts import clean_text
 from xr2text_core.data.study import DatasetError, LeftOut
 from xr2text_core.run.atomic import replace_text, replacing
 
-NOTE = (
+WARNING = (
     "the rows have no patient ids: rows with the same report or the same image are kept in one split, but other "
     "studies of one patient may be in different splits, so scores may be too high"
 )

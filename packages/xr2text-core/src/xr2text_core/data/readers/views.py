@@ -1,13 +1,17 @@
-"""The projection of a film: PA, AP, lateral or unknown."""
+"""The view of a film: PA, AP, frontal (PA or AP), lateral or unknown, as its source calls it."""
 
-VIEW_ORDER = {"PA": 0, "AP": 0, "unknown": 1, "lateral": 2}  # images of a study: frontal ones first
+import re
+
+VIEW_ORDER = {"PA": 0, "AP": 0, "frontal": 0, "unknown": 1, "lateral": 2}  # images of a study: frontal ones first
+
+_FRONTAL = {"PA": "PA", "AP": "AP", "FRONTAL": "frontal", "ANTEROPOSTERIOR": "AP", "POSTEROANTERIOR": "PA"}
+_LATERAL = {"LATERAL", "LAT", "LL", "L"}
 
 
-def view_name(word: str) -> str:
-    """Return "PA", "AP", "lateral" or "unknown" for what a source calls the projection ("AP SUPINE", "LL", ...)."""
-    words = word.upper().replace("_", " ").replace("-", " ").split()
-    if not words:
-        return "unknown"
-    if words[0] in ("PA", "AP"):
-        return words[0]
-    return "lateral" if {"LATERAL", "LAT", "LL", "L"} & set(words) else "unknown"
+def view_name(words: str) -> str:
+    """Return the view that a source means ("AP SUPINE", "LL", "Frontal"); "unknown" where it names both or none."""
+    found = re.findall(r"[A-Z]+", words.upper())
+    frontal = {_FRONTAL[word] for word in found if word in _FRONTAL}
+    if _LATERAL & set(found):
+        return "unknown" if frontal else "lateral"
+    return frontal.pop() if len(frontal) == 1 else "frontal" if frontal else "unknown"
