@@ -68,7 +68,7 @@ def table(rows: Sequence[Row], unmeasured: Sequence[str] = ()) -> str:
     cells = [["", *(title for title, _, _ in columns)]]
     for row in rows:
         values = _values(row)
-        cells.append([row.name, *(_cell(values[name], form) for _, name, form in columns)])
+        cells.append([row.name, *(cell(values[name], form) for _, name, form in columns)])
         if row.intervals:
             cells.append(["", *(_span(row, name) for _, name, _ in columns)])
     cells += [[name, *(DASH for _ in columns)] for name in unmeasured]
@@ -95,7 +95,7 @@ def finding_table(clinical: ClinicalF1) -> str:
     lines = [f"{'finding':<26} {'references':>10} {'precision':>9} {'recall':>9} {'F1':>9}"]
     seen = [(name, score) for name, score in clinical.per_finding.items() if score.support]
     for name, score in sorted(seen, key=lambda item: -item[1].support):
-        values = " ".join(f"{_cell(each, '.3f'):>9}" for each in (score.precision, score.recall, score.f1))
+        values = " ".join(f"{cell(each, '.3f'):>9}" for each in (score.precision, score.recall, score.f1))
         lines.append(f"{name:<26} {score.support:>10d} {values}")
     return "\n".join(lines)
 
@@ -105,7 +105,7 @@ def paired_table(differences: Mapping[str, PairedDifference]) -> str:
     lines = [f"{'score':<14} {'difference':>10} {'95 % interval':>20} {'p':>7}"]
     for name, each in differences.items():
         interval = DASH if math.isnan(each.low) else f"{each.low:+.4f} to {each.high:+.4f}"
-        value, p_value = _cell(each.value, "+.4f"), _cell(each.p_value, ".3f")
+        value, p_value = cell(each.value, "+.4f"), cell(each.p_value, ".3f")
         lines.append(f"{TITLES[name]:<14} {value:>10} {interval:>20} {p_value:>7}")
     return "\n".join(lines)
 
@@ -142,7 +142,7 @@ def _values(row: Row) -> dict[str, float | int]:
     return {**asdict(row.scores), "clinical_f1_abnormal": row.clinical.macro_abnormal, **row.extra}
 
 
-def _cell(value: float, form: str) -> str:
+def cell(value: float, form: str) -> str:
     """A number as text; a dash where it is undefined."""
     return DASH if math.isnan(value) else f"{value:{form}}"
 
