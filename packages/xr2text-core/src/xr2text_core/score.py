@@ -54,6 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         keep_inputs("--out", output_paths(options.out, name).values(), sources.files)
         outcome = score_file(sources, options.protocol, Extras.asked_for(options))
+        print("loss - (needs a checkpoint)")
         outcome.show()
         outcome.write(options.out, name)
     except UserError as error:
