@@ -12,7 +12,7 @@ from xr2text_core.metrics import radeval_scores
 from xr2text_core.metrics.outcome import Extras, add_score_flags
 from xr2text_core.metrics.radeval_scores import clinical_scores, metric_names
 
-# As much of radeval 2.2 as is used: RadEval(metrics=[...], show_progress=...)(refs=[...], hyps=[...]) -> {name: number}.
+# As much of radeval 2.2 as is used: RadEval(metrics=[..], show_progress=..)(refs=[..], hyps=[..]) -> {name: number}.
 DOUBLE = """
 import os
 
@@ -27,8 +27,9 @@ class RadEval:
 
     def __call__(self, refs, hyps):
         share = sum(ref == hyp for ref, hyp in zip(refs, hyps, strict=True)) / len(refs)
-        cache = __import__("appdirs").user_cache_dir("chexbert") if "HF_HOME" in os.environ else ""
-        return {self.metric + "_same": share, "folder": cache, "home": os.environ.get("HF_HOME", "")}
+        numbers = {self.metric + "_same": share, "labels": ["not a number"]}
+        weights = os.path.join(__import__("appdirs").user_cache_dir("chexbert"), "chexbert.pth")
+        return {**numbers, "weights_found": 1} if os.path.exists(weights) else numbers
 """
 REFERENCES, GOOD, BAD = ["Edema.", "Clear."], ["Edema.", "Clear."], ["Edema.", "Fracture."]
 
@@ -82,8 +83,10 @@ def test_weights_are_looked_for_in_the_given_folder(double: Path, tmp_path: Path
     environment = radeval_scores._environment(tmp_path / "weights")
     assert environment["HF_HOME"] == str(tmp_path / "weights" / "huggingface")
     assert environment["HF_HUB_OFFLINE"] == "1", "the hub does not answer here"
-    (found,) = clinical_scores(["f1chexbert"], {"good": GOOD}, REFERENCES, tmp_path / "weights")
-    assert found.value == 1.0
+    (tmp_path / "weights" / "chexbert").mkdir(parents=True)
+    (tmp_path / "weights" / "chexbert" / "chexbert.pth").write_bytes(b"weights")
+    found = clinical_scores(["f1chexbert"], {"good": GOOD}, REFERENCES, tmp_path / "weights")
+    assert [each.name for each in found] == ["f1chexbert_same", "weights_found"]
 
 
 def test_only_metrics_that_keep_reports_on_this_computer_are_offered() -> None:
