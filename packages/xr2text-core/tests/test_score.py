@@ -75,9 +75,7 @@ def test_training_reports_bring_the_rows_that_read_no_image(tmp_path: Path) -> N
     assert float(rows["most frequent report"]["bleu_1"]) == constant.scores.bleu_1
 
 
-@pytest.mark.parametrize(
-    "header", ["ID,Candidate", "Study ID,Predicted Report", "study_id,generated-text", "UID,HYP"]
-)
+@pytest.mark.parametrize("header", ["ID,Candidate", "Study ID,Predicted Report", "study_id,generated-text", "UID,HYP"])
 def test_references_are_found_by_id_whatever_the_columns_are_called(tmp_path: Path, header: str) -> None:
     references = write(tmp_path / "ref.csv", "StudyID,Ground Truth", list(reversed(REFERENCES.items())))
     by_file = scored(candidates_file(tmp_path / "x.csv", header), "--references", str(references))

@@ -57,7 +57,7 @@ def clinical_scores(
     `weights` is a folder in which radeval finds its weights, or leaves them; without it the usual caches are that.
     """
     if find_spec(PACKAGE) is None:
-        reason = "the package radeval is not installed; docs/results.md says how"
+        reason = "radeval is not installed (the extra clinical of xr2text-core; docs/results.md says how)"
         return [ClinicalScore(row, metric, metric, None, reason) for metric in metrics for row in reports]
     task = {
         "metrics": list(metrics),
