@@ -181,13 +181,13 @@ def test_what_spoils_scores_is_a_warning_in_training_beside_the_scores_and_in_th
     train = Trainer(settings_of(parse_arguments([*flags, "--max-tokens", "20", "--out", str(tmp_path)])))
     set_up_console()
     assert train.fit() == 0
-    assert "[WARNING] manifest: LEAK: 1 patient stands in more than one" in capsys.readouterr().out
+    assert "[WARNING] manifest: LEAK: 1 patient is in more than one" in capsys.readouterr().out
     code, rows = score(tmp_path, "--beams", "1")
     assert code == 0
     assert {row["warnings"].partition(";")[0] for row in rows} == {
-        "LEAK: 1 patient stands in more than one of the given splits"
+        "LEAK: 1 patient is in more than one of the given splits"
     }
-    assert "warning: LEAK: 1 patient stands" in capsys.readouterr().err
+    assert "warning: LEAK: 1 patient is" in capsys.readouterr().err
 
 
 def leaking_manifest(root: Path) -> Path:

@@ -12,6 +12,7 @@ import pytest
 from huggingface_hub import constants
 
 from xr2text_core import preflight
+from xr2text_core.checks import survey
 from xr2text_core.checks.hardware import Card, Check, TorchGpu
 from xr2text_core.checks.run import in_words
 from xr2text_core.checks.survey import Device, Findings, all_checks, quick_checks
@@ -247,7 +248,7 @@ def test_settings_with_an_overlooked_consequence_are_a_warning(flags: list[str],
 def on_card(monkeypatch: pytest.MonkeyPatch, total_gib: float, used_gib: float = 0.0) -> None:
     gpu = TorchGpu("12.8", name="a card", memory_bytes=int(total_gib * 2**30))
     reading = GpuReading(0, "a card", None, 40.0, 87.0, used_gib * 1024, total_gib * 1024, 0.0, ())
-    monkeypatch.setattr(preflight, "probe_device", lambda _: Device(gpu, reading, []))
+    monkeypatch.setattr(survey, "probe_device", lambda _: Device(gpu, reading, []))
 
 
 def test_the_peak_is_compared_with_the_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,7 +37,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 
 
 def unwritable(path: Path) -> str:
-    """Why no file can be written there, or ""; checked before minutes of work. Only an older page is written over."""
+    """Why no file can be written there, or ""; checked before minutes of work. Only an older page is replaced."""
     if path.is_dir():
         return "it is a folder"
     if path.exists() and not path.read_bytes()[:100].lower().lstrip().startswith(b"<!doctype html"):

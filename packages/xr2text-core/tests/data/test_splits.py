@@ -49,7 +49,7 @@ def test_a_patient_without_a_split_follows_his_other_studies() -> None:
 
 def test_a_patient_in_two_given_splits_is_noted_as_a_leak_without_naming_the_patient() -> None:
     (warning,) = leaks_between([("anna", "train"), ("anna", "test"), ("b", "val"), ("b", "")])
-    assert warning.startswith("LEAK: 1 patient stands in more than one")
+    assert warning.startswith("LEAK: 1 patient is in more than one")
     assert "anna" not in warning
 
 

@@ -67,15 +67,15 @@ def assign_splits(given: Iterable[tuple[str, str]]) -> tuple[dict[tuple[str, str
 
 
 def leaks_between(given: Iterable[tuple[str, str]]) -> list[str]:
-    """Return a warning when patients (patient id, given split) stand in more than one split; it names none of them."""
+    """Return a warning when patients (patient id, given split) are in more than one split; it names none of them."""
     count = Counter(patient for patient, split in set(given) if split)
     num_leaks = sum(splits > 1 for splits in count.values())
     if not num_leaks:
         return []
-    who = "1 patient stands" if num_leaks == 1 else f"{num_leaks} patients stand"
+    who = "1 patient is" if num_leaks == 1 else f"{num_leaks} patients are"
     return [
-        f"LEAK: {who} in more than one of the given splits; scores on them are too good. "
-        "Without the split column the split is by patient"
+        f"LEAK: {who} in more than one of the given splits; scores on them are too high. "
+        "Without the split column, patients are split by id"
     ]
 
 

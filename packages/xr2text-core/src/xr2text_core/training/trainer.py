@@ -230,7 +230,7 @@ class Trainer:
             accumulation=self._accumulation(),
             gpu_peak_mib=torch.cuda.max_memory_allocated() / 2**20 if on_gpu else None,
             gpu_max_c=watch.take_hottest_c(),
-            is_best=progress.count_score(score),
+            is_best=int(progress.count_score(score)),
         )
 
     def _close_epoch(self, row: EpochRow) -> None:

@@ -167,12 +167,20 @@ def test_an_annotation_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> No
     assert read(write_annotation(tmp_path, "\ufeff", train=[("CXR1_IM-1", ["CXR1_IM-1/0.png"])])).studies
 
 
+def test_the_list_decides_about_the_split_as_in_r2gen(tmp_path: Path) -> None:
+    root = write_annotation(tmp_path, train=[("CXR1_IM-1", ["CXR1_IM-1/0.png"])], all=[("CXR2", ["CXR2_IM-2/0.png"])])
+    entries = json.loads((root / "annotation.json").read_text())
+    entries["train"][0]["split"] = entries["all"][0]["split"] = "val"
+    (root / "annotation.json").write_text(json.dumps(entries))
+    assert [study.split for study in read(root).studies] == ["train", "val"]
+
+
 def test_an_id_in_two_splits_stays_in_both_and_is_called_a_leak(tmp_path: Path) -> None:
     entry = ("CXR1_IM-1", ["CXR1_IM-1/0.png"])
     dataset = read(write_annotation(tmp_path, train=[entry, ("CXR2_IM-2", ["CXR2_IM-2/0.png"])], test=[entry]))
     assert [(study.study_id, study.split) for study in dataset.studies if study.split == "test"] == [(entry[0], "test")]
     assert all(len(study.images) == 1 for study in dataset.studies)
-    assert any(warning.startswith("LEAK: 1 patient stands") for warning in dataset.warnings)
+    assert any(warning.startswith("LEAK: 1 patient is") for warning in dataset.warnings)
 
 
 # -- which film is frontal
@@ -224,4 +232,4 @@ def test_kaggle_studies_with_lateral_films_alone_are_told(tmp_path: Path) -> Non
     root = write_kaggle(tmp_path, "images")
     table = root / "indiana_projections.csv"
     table.write_text(table.read_text().replace("2_IM-1.png,Frontal", "2_IM-1.png,Lateral"))
-    assert "1 studies have no frontal film: a lateral one is used" in read(root).notes
+    assert "studies with only lateral films, of which the first is used: 1" in read(root).notes

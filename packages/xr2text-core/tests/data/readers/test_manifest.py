@@ -242,7 +242,7 @@ def test_a_study_in_two_given_splits_stays_in_both_and_is_called_a_leak(tmp_path
     dataset = read(write(tmp_path, header, *rows))
     assert [(study.split, len(study.images)) for study in dataset.studies] == [("train", 2), ("test", 1), ("val", 1)]
     assert [warning.split(";")[0] for warning in dataset.warnings] == [
-        "LEAK: 1 patient stands in more than one of the given splits"
+        "LEAK: 1 patient is in more than one of the given splits"
     ]
 
 
@@ -268,7 +268,7 @@ def test_the_same_picture_and_report_in_two_splits_is_a_leak(tmp_path: Path) -> 
     assert read(root).warnings == ()
     (root / "b.png").write_bytes((root / "a.png").read_bytes())
     (warning,) = read(root).warnings
-    assert warning.startswith("LEAK: 1 picture stands with the same report in more than one split")
+    assert warning.startswith("LEAK: 1 picture is in more than one split with the same report")
 
 
 def test_pictures_that_differ_in_their_last_byte_are_no_copies(tmp_path: Path) -> None:
@@ -295,9 +295,9 @@ def test_studies_with_lateral_films_alone_and_unknown_views_are_told(tmp_path: P
     dataset = read(write(tmp_path, header, *rows))
     assert [Path(study.frontal).name for study in dataset.studies] == ["a.png", "b.png", "d.png", "e.png", "h.png"]
     assert dataset.notes[1:] == (
-        "1 studies have no frontal film: a lateral one is used",
-        "1 studies have several films whose view is not known: the first of each is used",
-        "1 studies have several frontal films: the first of each is used",
+        "studies with only lateral films, of which the first is used: 1",
+        "studies with several films of unknown view, of which the first is used: 1",
+        "studies with several frontal films, of which the first is used: 1",
     )
 
 

@@ -89,7 +89,7 @@ def test_an_empty_file_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"image,report\n1.png,Gr\xf6\xdfe\n", b"\xff\xfei\0m"])
 def test_a_file_that_is_no_text_is_named(tmp_path: Path, content: bytes) -> None:
-    with pytest.raises(DatasetError, match=r"t\.csv cannot be read as a CSV file in UTF-8.*Save it again"):
+    with pytest.raises(DatasetError, match=r"t\.csv cannot be read as a CSV file in UTF-8.*Save it as UTF-8"):
         rows_of(tmp_path / "t.csv", content)
 
 

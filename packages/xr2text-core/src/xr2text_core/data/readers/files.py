@@ -7,7 +7,7 @@ from xr2text_core.data.images.formats import IMAGE_SUFFIXES
 
 
 class Folders:
-    """Answers whether files exist with one listing per folder instead of one question per file."""
+    """Finds existing files, with one listing per folder instead of one call per file."""
 
     def __init__(self) -> None:
         self._listings: dict[str, frozenset[str]] = {}

@@ -3,7 +3,6 @@
 import hashlib
 import os
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from pathlib import Path
 
 from xr2text_core.data.study import Study
 
@@ -12,7 +11,7 @@ PIECE = 65_536  # bytes from the middle of a file, read before the whole: uncomp
 
 
 def copies_across_splits(studies: Sequence[Study]) -> list[str]:
-    """Return a warning when films stand with the same report in more than one split, byte for byte.
+    """Return a warning when a film is in more than one split with the same report, byte for byte.
 
     Only films of equal reports are compared, by length, then by a piece, then by all bytes: few files are opened.
     """
@@ -26,8 +25,8 @@ def copies_across_splits(studies: Sequence[Study]) -> list[str]:
         copies += sum(1 for part in alike for _ in _across(part, _digest))
     if not copies:
         return []
-    who = "1 picture stands" if copies == 1 else f"{copies} pictures stand"
-    return [f"LEAK: {who} with the same report in more than one split; scores on them are too good. Remove the copies"]
+    who = "1 picture is" if copies == 1 else f"{copies} pictures are"
+    return [f"LEAK: {who} in more than one split with the same report; scores on them are too high. Remove the copies"]
 
 
 def _across(studies: Iterable[Study], key: Callable[[Study], Hashable]) -> Iterator[list[Study]]:
@@ -41,14 +40,14 @@ def _across(studies: Iterable[Study], key: Callable[[Study], Hashable]) -> Itera
 
 def _length(study: Study) -> int | None:
     try:
-        return Path(study.frontal).stat().st_size
+        return os.stat(study.frontal).st_size  # noqa: PTH116 - strings, for speed
     except OSError:
         return None
 
 
 def _piece(study: Study) -> bytes | None:
     try:
-        with Path(study.frontal).open("rb") as file:
+        with open(study.frontal, "rb") as file:  # noqa: PTH123
             file.seek(max(0, file.seek(0, os.SEEK_END) - PIECE) // 2)
             return file.read(PIECE)
     except OSError:
@@ -57,7 +56,7 @@ def _piece(study: Study) -> bytes | None:
 
 def _digest(study: Study) -> bytes | None:
     try:
-        with Path(study.frontal).open("rb") as file:
+        with open(study.frontal, "rb") as file:  # noqa: PTH123
             return hashlib.file_digest(file, "sha256").digest()
     except OSError:
         return None

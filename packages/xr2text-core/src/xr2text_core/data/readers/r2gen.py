@@ -2,7 +2,8 @@
 
     {"train": [{"id", "report", "image_path": [...], "split"}, ...], "val": [...], "test": [...]}
 
-MIMIC-CXR entries also have subject_id and study_id; several entries may be images of one study.
+MIMIC-CXR entries also have subject_id and study_id; several entries may be images of one study. As in R2Gen's own
+loader the list decides about the split, and the first image of a study counts as its frontal one.
 """
 
 import ast
@@ -75,7 +76,7 @@ def _record(base: str, split: str, entry: Any, folders: Folders, left_out: LeftO
     if not isinstance(entry, dict) or "id" not in entry or not isinstance(entry.get("report"), str):
         left_out.add("entry without id or report", f"an entry of {split}")
         return None
-    name = split_name(str(entry.get("split") or split))
+    name = split_name(split) or split_name(str(entry.get("split") or "?"))  # R2Gen itself goes by the list
     if name is None:
         left_out.add("unknown split (known: train, val, test)", str(entry["id"]))
         return None

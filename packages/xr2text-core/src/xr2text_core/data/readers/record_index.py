@@ -18,7 +18,7 @@ FILE_NAME = "xr2text_index.bin"
 
 
 def stamps_of(tables: Iterable[Path]) -> list[list[Any]]:
-    """Return what must not have changed for an index to hold: length and time of the tables, code of the readers."""
+    """Return what must be unchanged for an index to be valid: length and time of the tables, code of the readers."""
     modules = [*sorted(Path(__file__).parent.glob("*.py")), Path(sections.__file__)]
     code = b"".join(module.read_bytes() for module in modules)
     tables_by_time = [[table.name, table.stat().st_size, table.stat().st_mtime_ns] for table in tables]

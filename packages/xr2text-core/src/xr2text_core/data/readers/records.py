@@ -14,24 +14,24 @@ from xr2text_core.report.report import Report
 SECOND_REPORT = "a second, different report of the same study (its image is kept)"
 NOT_ENGLISH = f"{LABELS_DO_NOT_APPLY}; train with --no-curriculum"
 
-NOT_CHECKED = "no patient ids: whether studies of one person stand in different splits cannot be checked"
+NOT_CHECKED = "no patient ids: whether studies of one person are in different splits cannot be checked"
 CHOICES = {
-    "lateral": "studies have no frontal film: a lateral one is used",
-    "unknown": "studies have several films whose view is not known: the first of each is used",
-    "frontal": "studies have several frontal films: the first of each is used",
+    "lateral": "studies with only lateral films, of which the first is used",
+    "unknown": "studies with several films of unknown view, of which the first is used",
+    "frontal": "studies with several frontal films, of which the first is used",
 }
 
 
 @dataclass(frozen=True)
 class Record:
-    """A study as its source tells it: before empty reports are left out and splits are assigned."""
+    """A study as read from its source, before empty reports are excluded and splits assigned."""
 
     study_id: str
     images: tuple[tuple[str, str], ...]  # (absolute path, view)
     findings: str
     impression: str
-    patient_id: str  # "" when the source gives none
-    split: str = ""  # one of SPLITS, or "" when the source gives none
+    patient_id: str  # "" if the source has none
+    split: str = ""  # one of SPLITS, or "" if the source has none
 
 
 def merged(records: Iterable[Record], left_out: LeftOut) -> list[Record]:
@@ -66,7 +66,7 @@ def dataset_of(
     notes: Sequence[str] = (),
     warnings: Sequence[str] = (),
 ) -> Dataset:
-    """Leave out records without text or images, order images, assign splits. DatasetError if nothing is left."""
+    """Exclude records without text or images, order images, assign splits. DatasetError if nothing is left."""
     usable = [record for record in records if _is_usable(record, left_out)]
     if not usable:
         why = "; ".join(left_out.lines()) or "no rows were found"
@@ -108,8 +108,8 @@ def _without_patients(records: Sequence[Record]) -> list[str]:
         return []
     which = "no patient ids" if num_without == len(ours) else f"{num_without} of {len(ours)} studies without patient id"
     return [
-        f"{which}: each such study was split (80/10/10) by a hash of its own id, so studies of one person may stand in "
-        "different splits and scores may be too good; give a column patient_id"
+        f"{which}: each such study was split (80/10/10) by a hash of its own id, so studies of one person may be in "
+        "different splits and scores may be too high; give a column patient_id"
     ]
 
 
@@ -120,7 +120,7 @@ def _not_english(studies: Sequence[Study]) -> list[str]:
 def _about_views(studies: Sequence[Study]) -> list[str]:
     """Say which film is used where it may not be the one that a reader expects."""
     counts = Counter(_kind_of_choice(study.views) for study in studies)
-    return [f"{counts[kind]} {text}" for kind, text in CHOICES.items() if counts[kind]]
+    return [f"{text}: {counts[kind]}" for kind, text in CHOICES.items() if counts[kind]]
 
 
 def _kind_of_choice(views: Sequence[str]) -> str:

@@ -41,7 +41,7 @@ def read_table(
                     yield line, _row(header, cells)
     except (UnicodeError, OSError, EOFError, zlib.error) as error:
         raise DatasetError(
-            f"{path} cannot be read as a CSV file in UTF-8: {_reason(error)}. Save it again as UTF-8 CSV"
+            f"{path} cannot be read as a CSV file in UTF-8: {_reason(error)}. Save it as UTF-8 CSV"
         ) from error
 
 
