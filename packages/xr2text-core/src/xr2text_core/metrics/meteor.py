@@ -32,7 +32,8 @@ def find_meteor() -> tuple[Meteor | None, str]:
             score([["no", "effusion"]], [["no", "effusion"]])
             return Meteor(name, score), ""
         except (ImportError, LookupError, OSError, ValueError) as error:
-            reasons.append(f"{name}: {str(error).strip().splitlines()[0] if str(error).strip() else error!r}")
+            reason = (str(error).strip() or repr(error)).splitlines()[0]
+            reasons.append(f"{name}: {reason}")
     return None, "not available: " + "; ".join(reasons)
 
 
