@@ -83,7 +83,7 @@ def test_a_checkpoint_that_learned_the_scored_studies_is_not_compared(run: Path)
     trained = load_model(run / CHECKPOINT)
     scored = studies_to_score(trained, "train", 4, "", "clean-full")
     elsewhere = replace(scored, dataset=replace(scored.dataset, studies=()))  # a split in which nobody learned them
-    with pytest.raises(DatasetError, match=r"other\.pt was trained on 4 of the 4 studies"):
+    with pytest.raises(DatasetError, match=r"other\.pt was trained on 4 of the 4 scored studies"):
         same_studies_for(trained, Path("other.pt"), trained, elsewhere, "")
 
 

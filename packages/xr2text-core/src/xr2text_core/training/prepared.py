@@ -7,7 +7,7 @@ from pathlib import Path
 
 from xr2text_core.data.checked_file import load_checked, save_checked
 from xr2text_core.data.images.cache import ImageCache, build_cache
-from xr2text_core.data.read_reports import reports_key
+from xr2text_core.data.read_reports import reading_code, reports_key
 from xr2text_core.data.readers.sources import read_dataset
 from xr2text_core.data.ready import ReadyStudies, make_ready, usable
 from xr2text_core.data.study import Dataset, DatasetError
@@ -83,7 +83,7 @@ def _tokenizer(settings: Settings, reports: list[str]) -> ReportTokenizer:
     """The pretrained decoder's; else one trained on the reports, now or at an earlier start."""
     if settings.pretrained == "yes":
         return load_tokenizer(settings.decoder, True, reports)
-    path = settings.cache_folder / f"tokenizer-{reports_key(reports)}.bin"
+    path = settings.cache_folder / f"tokenizer-{reports_key(reports, reading_code())}.bin"
     if (learned := load_checked(path)) is not None:
         return ReportTokenizer.from_json(learned.decode())
     tokenizer = load_tokenizer(settings.decoder, False, reports)

@@ -51,6 +51,7 @@ class Trainer:
         self.progress = Progress()
         self.micro_batch = settings.micro_batch
         self.resumed_from: Path | None = None
+        self.resumed_labeler: int | None = None  # version of the labels that it was trained with
         found = find_checkpoint(self.folder, settings, resume, self.run_log.events)
         with keep_awake(is_silent=True), self.run_log.logged_failures(self.progress):  # decoding may take an hour
             self.parts = build_parts(settings, self.processes, found, resume is not None, self.run_log.status)
@@ -142,12 +143,13 @@ class Trainer:
         if not is_whole(self.folder.best, self.run_log.events):
             self.progress.best_score, self.progress.best_epoch = NO_SCORE, 0  # so the next epoch is the best
         self.checkpoints.begin(self.progress)
-        self.resumed_from = path
+        self.resumed_from, self.resumed_labeler = path, checkpoint.labeler
 
     def _announce(self) -> None:
         """Log the plan of the run, and write run.json."""
         announce(self.settings, self.parts, self.micro_batch, PROTOCOL)
         self.run_log.announce(describe_run(self.settings, self.parts, PROTOCOL), self.progress, self.resumed_from)
+        self.run_log.labels(self.resumed_labeler, self.progress)
         self.run_log.reconcile(self.progress)
         self.checkpoints.begin(self.progress)
 
@@ -228,7 +230,7 @@ class Trainer:
             accumulation=self._accumulation(),
             gpu_peak_mib=torch.cuda.max_memory_allocated() / 2**20 if on_gpu else None,
             gpu_max_c=watch.take_hottest_c(),
-            is_best=progress.count_score(score),
+            is_best=int(progress.count_score(score)),
         )
 
     def _close_epoch(self, row: EpochRow) -> None:
