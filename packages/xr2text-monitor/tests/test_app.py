@@ -17,7 +17,7 @@ from xr2text_monitor.gpu import Gpu, GpuReport
 from xr2text_monitor.gpu_poller import nobody
 from xr2text_monitor.history import EpochRow, History
 from xr2text_monitor.host import Host
-from xr2text_monitor.panels.help import HelpScreen
+from xr2text_monitor.screens.help import HelpScreen
 from xr2text_monitor.panels.state import LOOKS
 from xr2text_monitor.run_files import Checkpoint, Event, RunFolder, Status
 from xr2text_monitor.sampler import Sampler, Snapshot

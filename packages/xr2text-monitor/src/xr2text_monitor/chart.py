@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 from textual.content import Content
 
+from xr2text_monitor.axis import LABEL_CELLS, Axis, Scale, axis_for, dots, inside
 from xr2text_monitor.ink import MUTED, Piece, line
 
 DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))  # bit of the dot in column 0..1, row 0..3 of a braille cell
-AXIS_CELLS = 7
+AXIS_CELLS = LABEL_CELLS + 2
+TICK_CELLS = 8  # room for a number below the curve
+LINEAR = Scale()
 
 
 Curve = list[tuple[int, float | None]]  # (column of dots, value)
@@ -49,7 +52,14 @@ class Canvas:
             self.styles[y // 4][x // 2] = style
 
 
-def draw(series: Sequence[Series], marks: Sequence[Mark], width: int, height: int) -> list[Content]:
+def draw(
+    series: Sequence[Series],
+    marks: Sequence[Mark],
+    width: int,
+    height: int,
+    scale: Scale = LINEAR,
+    x_name: str = "",
+) -> list[Content]:
     """Chart of exactly `height` lines: the plot, and below it the axis with the marks. Empty when there is nothing."""
     ends = [end for one in series if len(one.xs) for end in (one.xs[0], one.xs[-1])]
     columns, rows = width - AXIS_CELLS, height - 1
@@ -57,17 +67,22 @@ def draw(series: Sequence[Series], marks: Sequence[Mark], width: int, height: in
         return []
     left, right = min(ends), max(*ends, min(ends) + 4)
     curves = [_by_column(one, left, (2 * columns - 1) / (right - left)) for one in series]
-    means = [mean for curve in curves for _, mean in curve if mean is not None]
-    if not means:
+    axis = axis_for([mean for curve in curves for _, mean in curve if mean is not None], rows, scale)
+    if axis is None:
         return []
-    low, high = _padded(min(means), max(means))
     canvas = Canvas(columns, rows)
     for one, curve in zip(series, curves, strict=True):
-        _draw_curve(canvas, one, curve, low, high)
-    places = {round((mark.x - left) / (right - left) * (columns - 1)): mark.names for mark in marks if mark.x > left}
-    labels = _axis_labels(low, high, rows)
-    lines = [line((f"{labels[row]:>{AXIS_CELLS - 2}} ┤", MUTED), *_row(canvas, row, places)) for row in range(rows)]
-    return [*lines, line((" " * AXIS_CELLS + _foot(left, max(ends), right, places, columns), MUTED))]
+        _draw_curve(canvas, one, curve, axis)
+    places = {_column(mark.x, left, right, columns): mark.names for mark in marks if mark.x > left}
+    labels = axis.labels(rows)
+    lines = [
+        line(
+            (f"{labels.get(row, ''):>{LABEL_CELLS}} {'┤' if row in labels else '│'}", MUTED), *_row(canvas, row, places)
+        )
+        for row in range(rows)
+    ]
+    foot = _foot(left, max(ends), right, places, columns)
+    return [*lines, line((f"{x_name[:LABEL_CELLS]:>{LABEL_CELLS}}  {foot}", MUTED))]
 
 
 def _by_column(one: Series, left: float, scale: float) -> Curve:
@@ -80,21 +95,14 @@ def _by_column(one: Series, left: float, scale: float) -> Curve:
     return [(column, total / count if count else None) for column, (total, count) in sums.items()]
 
 
-def _padded(low: float, high: float) -> tuple[float, float]:
-    """A range that is never empty."""
-    if high > low:
-        return low, high
-    margin = abs(low) * 0.05 or 0.5
-    return low - margin, high + margin
-
-
-def _draw_curve(canvas: Canvas, one: Series, curve: Curve, low: float, high: float) -> None:
+def _draw_curve(canvas: Canvas, one: Series, curve: Curve, axis: Axis) -> None:
     before: tuple[int, int] | None = None
     for column, mean in curve:
-        if mean is None:
+        place = None if mean is None else axis.place(mean)
+        if place is None:
             before = None
             continue
-        point = (column, round((high - mean) / (high - low) * (4 * canvas.height - 1)))
+        point = (column, dots(place, canvas.height))
         canvas.dot(*point, one.style)
         if before is not None:
             _join(canvas, before, point, one)
@@ -122,31 +130,22 @@ def _row(canvas: Canvas, row: int, places: Container[int]) -> list[Piece]:
     return list(pieces)
 
 
-def _axis_labels(low: float, high: float, rows: int) -> list[str]:
-    """Highest value at the top, lowest at the bottom, the middle where there is room."""
-    labels = [""] * rows
-    labels[-1], labels[0] = _short(low), _short(high)
-    if rows >= 5:
-        labels[rows // 2] = _short(high - (high - low) * (rows // 2) / (rows - 1))
-    return labels
-
-
-def _short(value: float) -> str:
-    """Four or five letters at most."""
-    if abs(value) >= 1e4 or 0 < abs(value) < 1e-3:
-        return f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e")
-    return f"{value:.{3 if abs(value) < 1 else 2 if abs(value) < 100 else 0}f}"
-
-
 def _foot(left: float, last: float, right: float, places: dict[int, tuple[str, ...]], columns: int) -> str:
-    """First and last x, and the names of the marks where they fit between."""
+    """First and last x, the names of the marks, and round numbers, each where it fits between those before it."""
     cells = [" "] * columns
-    end = round((last - left) / (right - left) * (columns - 1))
-    for place, words in [(0, (f"{left:g}",)), (end, (f"{last:g}",)), *sorted(places.items())]:
-        for word in words:
-            start = max(0, min(place, columns - len(word)))
-            around = cells[max(0, start - 1) : start + len(word) + 1]
+    ticks = inside(left, last, max(1, columns // TICK_CELLS), 1.0)
+    named = [(x, (f"{x:.0f}",)) for x in (left, last)]
+    words = [(_column(x, left, right, columns), names) for x, names in named] + sorted(places.items())
+    words += [(_column(x, left, right, columns), (f"{x:.0f}",)) for x in ticks]
+    for place, names in words:
+        for name in names:
+            start = max(0, min(place, columns - len(name)))
+            around = cells[max(0, start - 1) : start + len(name) + 1]
             if all(cell == " " for cell in around):
-                cells[start : start + len(word)] = word
+                cells[start : start + len(name)] = name
                 break
     return "".join(cells)
+
+
+def _column(x: float, left: float, right: float, columns: int) -> int:
+    return round((x - left) / (right - left) * (columns - 1))

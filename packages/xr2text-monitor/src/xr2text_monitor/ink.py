@@ -14,6 +14,8 @@ BAD = "$text-error"
 FIRST = "$text-primary"
 SECOND = "$text-accent"
 LABEL_CELLS = 8
+ALERT_GLYPHS = {"info": "•", "warning": "▲", "critical": "▲▲", "unknown": "?"}  # told apart without colour too
+ALERT_STYLES = {"info": FIRST, "warning": WARN, "critical": BAD, "unknown": WARN}
 
 
 def line(*pieces: Piece) -> Content:

@@ -29,6 +29,11 @@ class Journal:
 
     def __init__(self) -> None:
         self.entries: deque[Entry] = deque(maxlen=NUM_ENTRIES)
+        self.start_over()
+
+    def start_over(self) -> None:
+        """Another run is watched."""
+        self.entries.clear()
         self._num_events = 0
         self._state: str | None = None
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from xr2text_monitor.history import History
-from xr2text_monitor.run_files import Status
+from xr2text_monitor.run_files import Status, parse_time
 from xr2text_monitor.sampler import Snapshot
 from xr2text_monitor.state import ENDED
 
@@ -22,16 +22,24 @@ class Times:
     is_own_estimate: bool = False
 
 
+@dataclass(frozen=True)
+class Trend:
+    """A change, and over how many epochs."""
+
+    change: float
+    epochs: int
+
+
 def times(snapshot: Snapshot) -> Times:
-    """Elapsed since this process started, the newest epochs' mean, and the time left as duration and as moment."""
+    """Time worked, the newest epochs' mean, and the time left as duration and as moment."""
     status, history = snapshot.status, snapshot.history
     recent = history.recent("epoch_s", 3)
     epoch_s = sum(recent) / len(recent) if recent else None
     if status is None:
-        return Times(epoch_s=epoch_s)
+        return Times(worked_s(snapshot, snapshot.at), epoch_s)
     ended = status.state in ENDED or snapshot.state.name == "dead"
     until = status.updated_at if ended else snapshot.at
-    elapsed = None if until is None or status.started_at is None else max(0.0, until - status.started_at)
+    elapsed = worked_s(snapshot, snapshot.at if until is None else until)
     if ended:
         return Times(elapsed, epoch_s)
     left, own = status.eta_s, False
@@ -65,10 +73,24 @@ def stage_number(stage: str) -> int | None:
     return STAGES.index(stage) + 1 if stage in STAGES else None
 
 
-def trend(history: History, name: str) -> float | None:
-    """Newest value minus the one `TREND_EPOCHS` measured epochs earlier (or the first); None below two values."""
-    values = history.recent(name, TREND_EPOCHS + 1)
-    return values[-1] - values[0] if len(values) > 1 else None
+def trend(history: History, name: str) -> Trend | None:
+    """Newest value against the one `TREND_EPOCHS` rows earlier, or the oldest since; None below two values."""
+    rows = zip(history.epochs[-TREND_EPOCHS - 1 :], history.columns[name][-TREND_EPOCHS - 1 :], strict=True)
+    values = [(epoch, value) for epoch, value in rows if value == value]
+    if len(values) < 2:
+        return None
+    return Trend(values[-1][1] - values[0][1], int(values[-1][0] - values[0][0]))
+
+
+def worked_s(snapshot: Snapshot, until: float) -> float | None:
+    """Seconds of work in this run, all its starts together: its epochs, and what came since the newest of them."""
+    status, last = snapshot.status, snapshot.history.last
+    epochs = sum(value for value in snapshot.history.columns["epoch_s"] if value == value)
+    began = [status.started_at if status else None, parse_time(last.finished_at) if last else None]
+    known = [moment for moment in began if moment is not None]
+    if not known:
+        return epochs or None
+    return epochs + (max(0.0, until - max(known)) if status is not None else 0.0)
 
 
 def _own_estimate(status: Status, epoch_s: float | None) -> float | None:

@@ -63,6 +63,10 @@ class Sampler:
         self._book = AlertBook(limits)
         self._gpu = gpu
 
+    def for_run(self, folder: RunFolder) -> "Sampler":
+        """Another run with the same limits and GPUs."""
+        return Sampler(folder, self._book.limits, self._gpu)
+
     def sample(self) -> Snapshot:
         """Look once. Never raises for anything a file, a driver or a process may do."""
         wall, now = time.time(), time.monotonic()

@@ -44,7 +44,10 @@ def fields(snapshot: Snapshot) -> dict[str, Any]:
             "stage_number": stage_number(status.stage) if status else None,
         },
         "scores": {
-            name: {"best": history.best_scores.get(name), "trend": trend(history, name)}
+            name: {
+                "best": history.best_scores.get(name),
+                "trend": change.change if (change := trend(history, name)) else None,
+            }
             for name in ("bleu_4", "rouge_l")
         },
         "history": {
@@ -82,9 +85,9 @@ def as_text(snapshot: Snapshot) -> str:
 
 def _state_line(snapshot: Snapshot) -> str:
     state = snapshot.state
-    name = f" run {snapshot.folder.name}" if snapshot.folder.name else ""
+    name = f" run {t.clean(snapshot.folder.name)}" if snapshot.folder.name else ""
     age = f", last sign of life {t.duration(state.age_s)} ago" if state.age_s is not None else ""
-    return f"state        {state.name}{t.clean(name)}{age} ({state.evidence})"
+    return f"state        {state.name}{name}{age} ({state.evidence})"
 
 
 def _alert_lines(snapshot: Snapshot) -> list[str]:
@@ -118,7 +121,7 @@ def _score_line(snapshot: Snapshot) -> str:
     for name, title in (("bleu_4", "BLEU-4"), ("rouge_l", "ROUGE-L")):
         best, change = snapshot.history.best_scores.get(name), trend(snapshot.history, name)
         best_text = t.DASH if best is None else f"{best[0]:.4f} in epoch {best[1]}"
-        change_text = t.DASH if change is None else f"{change:+.4f}"
+        change_text = t.DASH if change is None else f"{change.change:+.4f} in {change.epochs}"
         value = getattr(last, name) if last is not None else None
         parts.append(f"{title} {t.number(value)} (best {best_text}, trend {change_text})")
     return "scores       " + ", ".join(parts)

@@ -2,6 +2,7 @@
 
 import math
 from datetime import datetime, timedelta
+from pathlib import Path
 
 DASH = "—"
 
@@ -79,3 +80,18 @@ def clock(at: float | None, now: float) -> str:
     if abs(moment - today) < timedelta(days=6):
         return f"{moment:%a %H:%M}"
     return f"{moment:%d %b %H:%M}"
+
+
+def place(path: Path) -> str:
+    """A folder by its whole path, with ~ for the home folder, safe to print."""
+    try:
+        whole = path.absolute()
+        home = Path.home()
+    except (OSError, RuntimeError):  # the current folder was deleted, a user without a home
+        return clean(path)
+    return clean(Path("~") / whole.relative_to(home) if whole.is_relative_to(home) else whole)
+
+
+def ending(text: str, cells: int) -> str:
+    """The end of a path says most."""
+    return text if len(text) <= cells else f"…{text[1 - cells :]}" if cells > 1 else ""

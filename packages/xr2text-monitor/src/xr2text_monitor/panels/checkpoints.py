@@ -30,5 +30,5 @@ def _row(one: Checkpoint, now: float) -> Content:
     is_best = one.name == "best_model.pt"
     name = one.name if len(one.name) <= 22 else f"{one.name[:21]}…"
     age = t.age(now - one.modified_at)
-    epoch = f"epoch {t.whole(one.epoch):<3}"
+    epoch = " " * 9 if one.epoch is None else f"epoch {t.whole(one.epoch):<3}"
     return line(("★ " if is_best else "  ", GOOD), (f"{name:<23}", STRONG), epoch, f"{t.size(one.size):>8}", f"  {age}")

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
@@ -13,19 +14,19 @@ from xr2text_monitor.panels.state import LOOKS
 
 KEYS = (
     ("q ctrl+c", "quit; the training goes on"),
-    ("?", "this help"),
-    ("s", "save the screen as SVG in the current folder"),
-    ("d", "dark or light"),
-    ("c", "curves: over the epochs, or within this epoch"),
-    ("↑ ↓", "older and newer events (the mouse wheel too)"),
-    ("r", "look now"),
-    ("ctrl+p", "all commands and themes"),
+    ("l enter", "log: events, train.log, alerts; filter, copy, full text"),
+    ("r", "runs: watch another, lay one behind the curves, compare"),
+    ("c", "curves: epochs, findings, newest steps, GPU over hours"),
+    ("z m y", "zoom to the newest epochs, mean of 5 or 15, log axis"),
+    ("s d u", "save the screen as SVG, dark or light, look now"),
+    ("↑ ↓ PgUp PgDn", "scroll the screen where it is too long, else the events"),
+    ("ctrl+p", "all commands"),
 )
 NOTES = (
+    "▲ warning  ▲▲ critical  ? nobody can tell  — not measured",
+    "Presumed dead: the process is gone. No sign of life: it runs, but",
+    "is silent longer than this run's own rhythm.",
     "This program only reads: closing it never affects the trainer.",
-    "Presumed dead: the process is gone.",
-    "No sign of life: it runs, but is silent longer than this run's own rhythm.",
-    "A dash means not measured. Without a screen: --once, --json, --watch-log.",
 )
 
 
@@ -37,11 +38,11 @@ class HelpScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         names = [f"{glyph} {name.lower():<18}" for glyph, _, name in LOOKS.values()]
         states = [line("  ", *names[start : start + 3]) for start in range(0, len(names), 3)]
-        keys = [line((f"  {key:<10}", STRONG), says) for key, says in KEYS]
+        keys = [line((f" {key:<14}", STRONG), says) for key, says in KEYS]
         lines = [*keys, line(""), *states, line(""), *(line((note, MUTED)) for note in NOTES)]
-        box = Static(Content("\n").join(lines), id="help", markup=False)
+        with VerticalScroll(id="help") as box:
+            yield Static(Content("\n").join(lines), markup=False)
         box.border_title = "help"
-        yield box
 
     def on_click(self) -> None:
         self.dismiss()
