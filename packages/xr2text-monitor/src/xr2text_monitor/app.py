@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,7 +14,6 @@ from textual.widgets import Footer
 
 from xr2text_monitor.alerts import Alert
 from xr2text_monitor.journal import Journal
-from xr2text_monitor.on_alert import AlertCommand
 from xr2text_monitor.panels.alerts import AlertsPanel
 from xr2text_monitor.panels.charts import HistoryChart, LiveChart
 from xr2text_monitor.panels.checkpoints import CheckpointsPanel
@@ -27,12 +25,12 @@ from xr2text_monitor.panels.panel import TALL, Panel
 from xr2text_monitor.panels.progress import ProgressPanel
 from xr2text_monitor.panels.scores import ScoresPanel
 from xr2text_monitor.panels.state import StatePanel
-from xr2text_monitor.sampler import Sampler, Snapshot
+from xr2text_monitor.sampler import Sampler
+from xr2text_monitor.snapshot import Snapshot
 from xr2text_monitor.state import RunState
-from xr2text_monitor.text import duration
+from xr2text_monitor.terminal import leave_on_signals
 from xr2text_monitor.watch import Watcher
 
-STUCK_S = 5.0
 LOSSES = (("train_loss", "train"), ("val_loss", "val"))
 SCORES = (("bleu_4", "BLEU-4"), ("rouge_l", "ROUGE-L"))
 
@@ -63,12 +61,10 @@ class MonitorApp(App[None]):
             super().__init__()
             self.snapshot = snapshot
 
-    def __init__(self, first: Snapshot, sampler: Sampler | None = None, on_alert: AlertCommand | None = None) -> None:
+    def __init__(self, first: Snapshot, sampler: Sampler | None = None) -> None:
         super().__init__()
         self.snapshot = first
-        self._shown_at = time.monotonic()
         self.journal = Journal()
-        self.on_alert = on_alert
         self.watcher = None if sampler is None else Watcher(sampler, self._post, self._post_failure)
 
     def compose(self) -> ComposeResult:
@@ -92,8 +88,8 @@ class MonitorApp(App[None]):
 
     def on_mount(self) -> None:
         if self.watcher is not None:
+            leave_on_signals(self.exit)
             self.watcher.start()
-            self.set_interval(STUCK_S, self._look_for_a_stuck_watcher)
 
     def on_unmount(self) -> None:
         if self.watcher is not None:
@@ -102,13 +98,6 @@ class MonitorApp(App[None]):
     def _post(self, snapshot: Snapshot) -> None:
         if self.is_running:
             self.post_message(self.Sampled(snapshot))
-
-    def _look_for_a_stuck_watcher(self) -> None:
-        """A network drive that hangs blocks the watcher's thread: say so instead of showing an old picture as new."""
-        age_s = time.monotonic() - self._shown_at
-        if age_s > STUCK_S:
-            state = RunState("stuck", f"the files of the run could not be read for {duration(age_s)}")
-            self.screen_stack[0].query_one(StatePanel).show(replace(self.snapshot, state=state, at=time.time()))
 
     def _post_failure(self, error: Exception) -> None:
         self.call_later(self._fail, error)
@@ -123,11 +112,10 @@ class MonitorApp(App[None]):
     def show(self, snapshot: Snapshot) -> None:
         """Draw a snapshot; a warning that is new in it also rings the bell and shows a toast, once."""
         self.snapshot = snapshot
-        self._shown_at = time.monotonic()
         self.journal.add(snapshot)
         for panel in self.screen_stack[0].query(Panel):
             panel.show(snapshot)
-        raised = [change.alert for change in snapshot.changes if change.is_raised]
+        raised = [change.alert for change in snapshot.changes if change.is_raised and change.alert.severity != "info"]
         if raised:
             self._announce(raised)
 
@@ -136,9 +124,6 @@ class MonitorApp(App[None]):
         self.bell()
         title = "new warning" if len(raised) == 1 else f"{len(raised)} new warnings"
         self.notify("\n".join(alert.title for alert in raised), title=title, severity="error", markup=False)
-        for alert in raised:
-            if self.on_alert is not None:
-                self.on_alert.start(alert)
 
     def action_help(self) -> None:
         self.push_screen(HelpScreen())
@@ -170,9 +155,9 @@ class MonitorApp(App[None]):
         yield SystemCommand("Curves", "Over the epochs, or within this epoch", self.action_curves)
 
 
-def run(sampler: Sampler, on_alert: AlertCommand | None = None) -> int:
+def run(sampler: Sampler) -> int:
     """Open the screen and stay until the user quits; returns the exit code."""
     first = Snapshot(time.time(), sampler.folder, RunState("reading", "reading the files of the run"))
-    app = MonitorApp(first, sampler, on_alert)
+    app = MonitorApp(first, sampler)
     app.run()
     return app.return_code or 0

@@ -6,7 +6,7 @@ from xr2text_monitor import text as t
 from xr2text_monitor.history import EpochRow
 from xr2text_monitor.ink import BAD, FIRST, GOOD, MUTED, STRONG, WARN, Piece, label, spark
 from xr2text_monitor.panels.panel import Panel
-from xr2text_monitor.progress import TREND_EPOCHS, trend
+from xr2text_monitor.progress import trend, trend_epochs
 from xr2text_monitor.run_files import Status
 from xr2text_monitor.sampler import Snapshot
 
@@ -37,17 +37,17 @@ def _score(snapshot: Snapshot, name: str, title: str) -> Content:
     best_text = t.DASH if best is None else f"{best[0]:.4f}"
     epoch = "" if best is None else f" ep. {best[1]}"
     is_best = best is not None and last is not None and best[1] == last.epoch
-    change = _change(trend(snapshot.history, name))
+    change = _change(trend(snapshot.history, name), trend_epochs(snapshot.history, name))
     star = ("★", GOOD) if is_best else " "
     return label(title, (f"{t.number(value):>6}", STRONG), star, " ", *change, ("  best ", MUTED), best_text, epoch)
 
 
-def _change(change: float | None) -> list[Piece]:
+def _change(change: float | None, epochs: int) -> list[Piece]:
     """Arrow and size of the change over the last epochs."""
     if change is None:
         return [(f"{t.DASH:<9}", MUTED), (" trend", MUTED)]
     arrow, style = ("↑", GOOD) if change > FLAT else ("↓", BAD) if change < -FLAT else ("→", WARN)
-    return [(f"{arrow} {change:+.4f}", style), (f" in {TREND_EPOCHS}", MUTED)]
+    return [(f"{arrow} {change:+.4f}", style), (f" in {epochs}", MUTED)]
 
 
 def _loss(last: EpochRow, status: Status, width: int) -> Content:

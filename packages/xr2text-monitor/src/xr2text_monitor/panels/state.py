@@ -21,7 +21,8 @@ LOOKS = {
     "finished": ("✓", GOOD, "FINISHED"),
     "interrupted": ("■", WARN, "INTERRUPTED"),
     "failed": ("✗", BAD, "FAILED"),
-    "stuck": ("?", BAD, "CANNOT READ"),
+    "unknown": ("?", WARN, "CANNOT READ"),
+    "restarting": ("◔", WARN, "RESTARTING"),
     "silent": ("?", BAD, "NO SIGN OF LIFE"),
     "dead": ("✗", BAD, "PRESUMED DEAD"),
 }
