@@ -99,13 +99,14 @@ def test_only_the_gpu_of_the_trainer_counts_as_idle() -> None:
     assert found == ["gpu_idle"]
 
 
-def test_a_reading_that_goes_missing_keeps_its_warning_for_a_while_only() -> None:
+def test_an_alert_whose_reading_goes_missing_is_unknown_and_never_taken_back() -> None:
     book = AlertBook(Limits())
     assert keys(book, with_gpu(temperature_c=90), 0) == ["temperature_0"]
-    assert keys(book, with_gpu(temperature_c=None), 20) == ["temperature_0"]
-    assert keys(book, with_gpu(temperature_c=None), 31) == []
-    book.update(with_gpu(temperature_c=90), 40, 0)
-    assert keys(book, replace(CALM, gpus=()), 80) == []
+    assert keys(book, with_gpu(temperature_c=None), 5) == ["temperature_0"] and not book.standing[0].is_unknown
+    for second in (20, 31, 3600):
+        assert keys(book, with_gpu(temperature_c=None), second) == ["temperature_0"]
+        assert book.standing[0].is_unknown and "90" in book.standing[0].title
+    assert keys(book, with_gpu(temperature_c=70), 3601) == []
 
 
 @pytest.mark.parametrize("name", ["dead", "silent", "failed"])

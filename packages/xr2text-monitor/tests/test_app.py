@@ -243,13 +243,17 @@ async def test_a_defect_of_the_watcher_ends_the_screen_instead_of_freezing_it(tm
                 await pilot.pause(0.05)
 
 
-async def test_files_that_cannot_be_read_any_more_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    snapshot = frozen.typical(tmp_path)
-    app = MonitorApp(snapshot)
+async def test_files_that_cannot_be_read_any_more_are_told(tmp_path: Path) -> None:
+    run = FakeRun(tmp_path)
+    run.typical()
+    sampler = Sampler(RunFolder.under(tmp_path), Limits(), nobody)
+    app = MonitorApp(sampler.sample(), sampler)
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(app, pilot, snapshot)
-        app._shown_at -= 60
-        app._look_for_a_stuck_watcher()
-        await pilot.pause()
-        assert "CANNOT READ" in screen_text(app)
-        assert "● TRAINING" in await settle(app, pilot, snapshot)
+        await wait_for(pilot, app, lambda text: "● TRAINING" in text)
+        (run.statistics / "status.json").unlink()
+        (run.statistics / "status.json").mkdir()
+        shown = await wait_for(pilot, app, lambda text: "CANNOT READ" in text)
+        assert "cannot read status.json: it is not a regular file" in shown
+        (run.statistics / "status.json").rmdir()
+        run.status()
+        await wait_for(pilot, app, lambda text: "● TRAINING" in text and "no warnings" in text)

@@ -160,7 +160,9 @@ def test_an_old_driver_is_asked_in_the_old_ways(tmp_path: Path) -> None:
 def test_a_summary_of_a_hot_gpu_warns_and_exits_with_1(driver: Path, tmp_path: Path) -> None:
     from fake_run import FakeRun
 
-    FakeRun(tmp_path).typical()
+    run = FakeRun(tmp_path)
+    run.typical()
+    run.status(device="NVIDIA GeForce RTX 4060 Laptop GPU")
     script = tmp_path / "script"
     script.write_text(LAPTOP.replace("celsius 71", "celsius 88"))
     environment = {**os.environ, "LD_LIBRARY_PATH": str(driver), "NVML_STUB_SCRIPT": str(script)}

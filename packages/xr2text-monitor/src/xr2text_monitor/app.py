@@ -15,12 +15,11 @@ from textual.screen import Screen
 from textual.widgets import Footer
 
 from xr2text_monitor.alerts import Alert
-from xr2text_monitor.ascii import AsciiFilter
-from xr2text_monitor.background import Background
+from xr2text_monitor.ascii_filter import AsciiFilter
 from xr2text_monitor.curves import CurveView, OtherRun
+from xr2text_monitor.errand import Errand
 from xr2text_monitor.history import HistoryReader
 from xr2text_monitor.journal import Journal
-from xr2text_monitor.on_alert import AlertCommand
 from xr2text_monitor.panels.alerts import LOW, AlertsPanel
 from xr2text_monitor.panels.charts import ChartsPanel
 from xr2text_monitor.panels.checkpoints import CheckpointsPanel
@@ -32,10 +31,11 @@ from xr2text_monitor.panels.progress import SLIM, ProgressPanel
 from xr2text_monitor.panels.scores import ScoresPanel
 from xr2text_monitor.panels.state import StatePanel
 from xr2text_monitor.run_files import RunFolder
-from xr2text_monitor.sampler import Sampler, Snapshot
+from xr2text_monitor.sampler import Sampler
 from xr2text_monitor.screens.help import HelpScreen
+from xr2text_monitor.snapshot import Snapshot
 from xr2text_monitor.state import RunState
-from xr2text_monitor.text import duration
+from xr2text_monitor.terminal import leave_on_signals
 from xr2text_monitor.theme import DARK, LIGHT
 from xr2text_monitor.trace import GpuTrace
 from xr2text_monitor.watch import Watcher
@@ -43,8 +43,8 @@ from xr2text_monitor.watch import Watcher
 if TYPE_CHECKING:
     from xr2text_monitor.screens.runs import Choice
 
-STUCK_S = 5.0
-OVERLAY_S = 5.0
+OVERLAY_S = 2.0
+FIRST_S = 0.1  # the first look at a file is nearly always this quick
 READING = RunState("reading", "reading the files of the run")
 
 
@@ -75,26 +75,13 @@ class MonitorApp(App[None]):
     ]
 
     class Sampled(Message):
-        """A new snapshot, from the thread of the watcher that is named: one that was left may still send a last one."""
+        """A new snapshot, from the watcher's thread."""
 
         def __init__(self, snapshot: Snapshot) -> None:
             super().__init__()
             self.snapshot = snapshot
 
-    class OverlayRead(Message):
-        """The history of the run behind the curves."""
-
-        def __init__(self, other: OtherRun) -> None:
-            super().__init__()
-            self.other = other
-
-    def __init__(
-        self,
-        first: Snapshot,
-        sampler: Sampler | None = None,
-        on_alert: AlertCommand | None = None,
-        is_ascii: bool = False,
-    ) -> None:
+    def __init__(self, first: Snapshot, sampler: Sampler | None = None, is_ascii: bool = False) -> None:
         super().__init__()
         for theme in (DARK, LIGHT):
             self.register_theme(theme)
@@ -103,12 +90,10 @@ class MonitorApp(App[None]):
             self.unregister_theme(name)  # their contrast was not measured
         self._ascii = [AsciiFilter()] if is_ascii else []
         self.snapshot = first
-        self._shown_at = time.monotonic()
         self.journal, self.trace = Journal(), GpuTrace()
-        self.on_alert = on_alert
         self.sampler = sampler
         self.watcher: Watcher | None = None
-        self.overlay: Background[OtherRun] | None = None
+        self.overlay: Errand[OtherRun] | None = None
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         return [*super().get_line_filters(), *self._ascii]
@@ -132,8 +117,9 @@ class MonitorApp(App[None]):
 
     def on_mount(self) -> None:
         if self.sampler is not None:
+            leave_on_signals(self.exit)
             self._watch(self.sampler)
-            self.set_interval(STUCK_S, self._look_for_a_stuck_watcher)
+        self.set_interval(OVERLAY_S, self._read_overlay)
 
     def on_unmount(self) -> None:
         for thread in (self.watcher, self.overlay):
@@ -141,7 +127,7 @@ class MonitorApp(App[None]):
                 thread.stop()
 
     def _watch(self, sampler: Sampler) -> None:
-        """Follow a run; what an earlier watcher still sends is of another folder and left out."""
+        """Follow a run; what an earlier watcher may still send is of another folder and left out."""
         if self.watcher is not None:
             self.watcher.stop()
         self.sampler = sampler
@@ -151,13 +137,6 @@ class MonitorApp(App[None]):
     def _post(self, snapshot: Snapshot) -> None:
         if self.is_running:
             self.post_message(self.Sampled(snapshot))
-
-    def _look_for_a_stuck_watcher(self) -> None:
-        """A network drive that hangs blocks the watcher's thread: say so instead of showing an old picture as new."""
-        age_s = time.monotonic() - self._shown_at
-        if age_s > STUCK_S:
-            state = RunState("stuck", f"the files of the run could not be read for {duration(age_s)}")
-            self.screen_stack[0].query_one(StatePanel).show(replace(self.snapshot, state=state, at=time.time()))
 
     def _post_failure(self, error: Exception) -> None:
         self.call_later(self._fail, error)
@@ -170,19 +149,14 @@ class MonitorApp(App[None]):
         if self.sampler is None or message.snapshot.folder == self.sampler.folder:
             self.show(message.snapshot)
 
-    def on_monitor_app_overlay_read(self, message: OverlayRead) -> None:
-        if self.overlay is not None:
-            self._look(replace(self._charts.view, other=message.other))
-
     def show(self, snapshot: Snapshot) -> None:
         """Draw a snapshot; a warning that is new in it also rings the bell and shows a toast, once."""
         self.snapshot = snapshot
-        self._shown_at = time.monotonic()
         self.journal.add(snapshot)
-        self.trace.add(snapshot.gpu.gpus, self._shown_at)
+        self.trace.add(snapshot.gpu.gpus, time.monotonic())
         for panel in self.screen_stack[0].query(Panel):
             panel.show(snapshot)
-        raised = [change.alert for change in snapshot.changes if change.is_raised]
+        raised = [change.alert for change in snapshot.changes if change.is_raised and change.alert.severity != "info"]
         if raised:
             self._announce(raised)
 
@@ -191,9 +165,6 @@ class MonitorApp(App[None]):
         self.bell()
         title = "new warning" if len(raised) == 1 else f"{len(raised)} new warnings"
         self.notify("\n".join(alert.title for alert in raised), title=title, severity="error", markup=False)
-        for alert in raised:
-            if self.on_alert is not None:
-                self.on_alert.start(alert)
 
     def action_help(self) -> None:
         self.push_screen(HelpScreen())
@@ -245,7 +216,7 @@ class MonitorApp(App[None]):
         if choice.what == "overlay":
             self._toggle_overlay(choice.folder)
         elif self.sampler is not None and choice.folder != self.sampler.folder:
-            self._switch(self.sampler.for_run(choice.folder))
+            self._switch(self.sampler.moved_to(choice.folder))
 
     def _switch(self, sampler: Sampler) -> None:
         """Watch another run from now on: nothing of the old one stays but the GPUs' hours, which are the machine's."""
@@ -263,12 +234,13 @@ class MonitorApp(App[None]):
         if shown is not None and shown.name == folder.name:
             return
         reader = HistoryReader(folder.statistics / "training_history.csv")
-        self.overlay = Background(
-            lambda: OtherRun(folder.name, reader.read()),
-            lambda other: self.post_message(self.OverlayRead(other)),
-            OVERLAY_S,
-        )
-        self.overlay.start()
+        self.overlay = Errand(lambda: OtherRun(folder.name, reader.read()), "overlay")
+        self._read_overlay(FIRST_S)
+
+    def _read_overlay(self, wait_s: float = 0.0) -> None:
+        found = self.overlay.result(wait_s) if self.overlay is not None else None
+        if found is not None:
+            self._look(replace(self._charts.view, other=found))
 
     def action_look(self) -> None:
         if self.watcher is not None:
@@ -291,8 +263,8 @@ class MonitorApp(App[None]):
         yield SystemCommand("Runs", "Watch another run, compare two", self.action_runs)
 
 
-def run(sampler: Sampler, on_alert: AlertCommand | None = None, is_ascii: bool = False) -> int:
+def run(sampler: Sampler, is_ascii: bool = False) -> int:
     """Open the screen and stay until the user quits; returns the exit code."""
-    app = MonitorApp(Snapshot(time.time(), sampler.folder, READING), sampler, on_alert, is_ascii)
+    app = MonitorApp(Snapshot(time.time(), sampler.folder, READING), sampler, is_ascii)
     app.run()
     return app.return_code or 0

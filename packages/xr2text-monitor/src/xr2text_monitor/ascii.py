@@ -1,13 +1,10 @@
-"""The screen in plain ASCII, for terminals, fonts and locales without more. One filter behind all that is drawn."""
+"""Text in plain ASCII, for terminals, fonts and locales without more; and when that is so."""
 
+import codecs
 import unicodedata
 from collections.abc import Mapping
 from functools import lru_cache
-
-from rich.cells import cell_len
-from rich.segment import Segment
-from textual.color import Color
-from textual.filter import LineFilter
+from typing import TextIO
 
 SAME = str.maketrans(
     {
@@ -21,16 +18,6 @@ SAME = str.maketrans(
         **dict(zip("▲✓✗■▼≈→←↑↓⏎…—–·×°", "!+x#v~><^v<~--.x ", strict=True)),
     }
 )
-
-
-class AsciiFilter(LineFilter):
-    """Replaces every character that is not ASCII by one that is, cell for cell."""
-
-    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
-        return [
-            segment if segment.text.isascii() else Segment(to_ascii(segment.text), segment.style, segment.control)
-            for segment in segments
-        ]
 
 
 @lru_cache(4096)
@@ -56,11 +43,24 @@ def wants_ascii(environ: Mapping[str, str], encoding: str | None) -> bool:
     return "UTF8" not in first
 
 
+def spell(stream: TextIO, is_ascii: bool) -> None:
+    """Print what the stream cannot encode in ASCII instead of ending there; all of it where `is_ascii`."""
+    codecs.register_error("to-ascii", _encode)
+    if hasattr(stream, "reconfigure"):  # not where a test or a wrapper has taken its place
+        stream.reconfigure(errors="to-ascii", **({"encoding": "ascii"} if is_ascii else {}))
+
+
+def _encode(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return to_ascii(error.object[error.start : error.end]), error.end
+
+
 def _one(letter: str) -> str:
     if "\u2800" <= letter <= "\u28ff":
         return _braille(ord(letter) - 0x2800)
     plain = unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode()
-    cells = cell_len(letter)
+    cells = 0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
     return plain if len(plain) == cells else "?" * cells
 
 

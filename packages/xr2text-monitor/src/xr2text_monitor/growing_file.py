@@ -1,6 +1,7 @@
 """Reads the new whole lines of a file that another process appends to. Opens, reads, closes; never holds it."""
 
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import BinaryIO
 
 BLOCK = 1 << 18
 MARK = 256  # bytes compared at the start of the file and before the place read up to
+GONE = (FileNotFoundError, NotADirectoryError)
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,7 @@ class GrowingFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.problem = ""  # why the file cannot be read, although it is there
         self.forget()
 
     def forget(self) -> None:
@@ -37,11 +41,12 @@ class GrowingFile:
         return self._stamp is not None
 
     def read(self) -> Iterator[NewLines]:
-        """Blocks of whole lines that are new since the last call. A file that cannot be opened counts as gone."""
+        """Blocks of whole lines that are new since the last call. What cannot be read now keeps its old lines."""
         try:
-            stamp = _stamp(self.path.stat())
+            stamp = _stamp(regular(self.path))
             if stamp == self._stamp:
                 return
+            self.problem = ""
             with self.path.open("rb") as file:
                 stamp = _stamp(os.fstat(file.fileno()))
                 restarted = self._changed_behind(stamp, file.read(len(self._head)), file)
@@ -51,10 +56,13 @@ class GrowingFile:
                 self._stamp = stamp
                 file.seek(self._offset)
                 yield from self._blocks(file)
-        except OSError:
+        except GONE:
+            self.problem = ""
             if self._stamp is not None:
                 self.forget()
                 yield NewLines([], True)
+        except OSError as error:
+            self.problem = reason(error)
 
     def _changed_behind(self, stamp: tuple[int, int, int, int], head: bytes, file: BinaryIO) -> bool:
         """Whether what was already read is no longer what stands there. A file that only grew keeps both marks."""
@@ -70,6 +78,9 @@ class GrowingFile:
         """Whole lines only: what follows the last newline is left for the next read."""
         rest = b""
         while block := file.read(BLOCK):
+            if self._offset == 0 and not rest and block.startswith(UTF_16):
+                self.problem = "it is in UTF-16, and UTF-8 was expected"
+                return
             data = rest + block
             end = data.rfind(b"\n") + 1
             whole, rest = data[:end], data[end:]
@@ -78,6 +89,19 @@ class GrowingFile:
                 self._tail = (self._tail + whole)[-MARK:]
                 self._offset += len(whole)
                 yield NewLines(whole.decode("utf-8", errors="replace").split("\n")[:-1], False)
+
+
+def regular(path: Path) -> os.stat_result:
+    """What the system says of a file. Anything else, such as a pipe that would keep a reader waiting, is an OSError."""
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError("it is not a regular file")
+    return found
+
+
+def reason(error: OSError) -> str:
+    """Why a file cannot be read, without its path."""
+    return error.strerror or str(error)
 
 
 def _stamp(found: os.stat_result) -> tuple[int, int, int, int]:

@@ -9,10 +9,22 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from xr2text_monitor.growing_file import GrowingFile
+from xr2text_monitor.text import clean
 
 SCORES = ("bleu_4", "rouge_l")
-COLUMNS = ("train_loss", "val_loss", *SCORES, "epoch_s", "validation_s", "skipped_steps", "oom_retries")
+COLUMNS = (
+    "train_loss",
+    "val_loss",
+    *SCORES,
+    "epoch_s",
+    "validation_s",
+    "studies_per_s",
+    "skipped_steps",
+    "oom_retries",
+)
 NAN = float("nan")
+INF = float("inf")
+NUM_FURTHER = 16  # columns of a newer trainer that are kept too
 NUM_BESTS = 64  # rows kept of epochs that were the best, to go back to when a resume cuts the newest
 
 
@@ -46,6 +58,13 @@ class EpochRow:
     oom_retries: float | None = None
     is_best: float | None = None
     finished_at: str = ""
+    further: "dict[str, float]" = field(default_factory=dict)  # numbers in columns that are not named above
+
+    def numbers(self) -> "dict[str, float]":
+        """Everything that was measured, by column, in the order of the columns."""
+        named = {one.name: getattr(self, one.name) for one in fields(self)}
+        found = {name: value for name, value in named.items() if isinstance(value, float)}
+        return {**found, **self.further}
 
 
 @dataclass
@@ -57,7 +76,7 @@ class History:
     stages: list[tuple[int, str]] = field(default_factory=list)  # (first epoch, stage), in order
     last: EpochRow | None = None
     best: EpochRow | None = None
-    best_scores: dict[str, tuple[float, int]] = field(default_factory=dict)  # highest value and its epoch
+    best_scores: dict[str, tuple[float, int]] = field(default_factory=dict)  # highest finite value and its epoch
     version: int = 0  # rises with every change, so that a chart knows when to draw anew
 
     def __len__(self) -> int:
@@ -83,8 +102,18 @@ class HistoryReader:
     def _start_over(self, history: History) -> None:
         self._history = history
         self._places: dict[str, int] = {}  # column name -> its place in a line
+        self._further: tuple[str, ...] = ()
+        self._problem = ""
+        self._num_lines = 0
         self._newest: list[str] = []
         self._bests: deque[tuple[int, list[str]]] = deque(maxlen=NUM_BESTS)
+
+    @property
+    def problem(self) -> str:
+        """Why the file cannot be read, or not understood."""
+        if self._num_lines and not len(self._history):
+            return self.file.problem or self._problem or f"none of its {self._num_lines} lines is a row of its header"
+        return self.file.problem or self._problem
 
     def read(self) -> History:
         version = self._shown.version
@@ -106,20 +135,31 @@ class HistoryReader:
         """The earliest epoch with the highest value, for each score that was ever measured."""
         for name in SCORES:
             column = self._history.columns[name]
-            highest = max((value for value in column if value == value), default=None)
+            highest = max((value for value in column if -INF < value < INF), default=None)
             if highest is not None:
                 yield name, (highest, int(self._history.epochs[column.index(highest)]))
 
     def _take(self, cells: list[str]) -> None:
         """The first line is the header. Not a row: another width than the header, or no epoch."""
-        if not self._places:
-            names = [name.strip().lstrip("\ufeff") for name in cells]
-            self._places = {name: place for place, name in enumerate(names)} if any(names) else {}
+        if not self._places and not self._problem:
+            self._read_header([name.strip().lstrip("\ufeff") for name in cells])
             return
+        self._num_lines += any(cells)
         epoch = _number(self._text(cells, "epoch"))
         if len(cells) != len(self._places) or epoch is None or not 0 < epoch < 1e9:
             return
         self._keep(int(epoch), cells)
+
+    def _read_header(self, names: list[str]) -> None:
+        if not any(names):
+            return
+        if "epoch" not in names:
+            self._problem = _why_no_header(names)
+            return
+        self._places = {name: place for place, name in enumerate(names)}
+        known = {one.name for one in fields(EpochRow)}
+        self._further = tuple(name for name in names if name and name not in (*known, "step"))[:NUM_FURTHER]
+        self._history.columns.update({name: array("d") for name in self._further})
 
     def _keep(self, epoch: int, cells: list[str]) -> None:
         if self._history is self._shown:
@@ -152,10 +192,21 @@ class HistoryReader:
         return cells[place].strip() if 0 <= place < len(cells) else ""
 
     def _row(self, cells: list[str]) -> EpochRow:
-        texts = {column.name: self._text(cells, column.name) for column in fields(EpochRow)}
+        texts = {one.name: self._text(cells, one.name) for one in fields(EpochRow) if one.name != "further"}
+        numbers = ((name, _number(self._text(cells, name))) for name in self._further)
+        further = {name: value for name, value in numbers if value is not None}
         words = {name: texts.pop(name) for name in ("stage", "finished_at")}
         epoch = int(float(texts.pop("epoch")))
-        return EpochRow(epoch, **words, **{name: _number(text) for name, text in texts.items()})  # type: ignore[arg-type]
+        values = {name: _number(text) for name, text in texts.items()}
+        return EpochRow(epoch, **words, **values, further=further)  # type: ignore[arg-type]
+
+
+def _why_no_header(names: list[str]) -> str:
+    first = ",".join(names)
+    for letter, name in ((";", "semicolons"), ("\t", "tabs")):
+        if "epoch" in (part.strip() for part in first.split(letter)):
+            return f"its cells are separated by {name}, and commas were expected"
+    return f"its first line is no header with a column epoch, but {clean(first, 40)!r}"
 
 
 def _cells(line: str) -> list[str]:

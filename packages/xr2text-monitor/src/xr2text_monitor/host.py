@@ -24,15 +24,17 @@ class Host:
     trainer_memory: int | None = None
 
 
-def read_host(disk: Path, trainer: int | None) -> Host:
-    """`trainer` is the pid when it is known to be the trainer's. CPU is the share since the last call."""
+def read_host(disk: tuple[int | None, int | None], trainer: int | None) -> Host:
+    """`disk` as `disk_space` gives it; `trainer` is the pid when it is known to be the trainer's.
+
+    CPU is the share since the last call.
+    """
     try:
         memory = psutil.virtual_memory()
         cpu = psutil.cpu_percent(None)
     except (OSError, psutil.Error, RuntimeError):
-        return Host()
-    free, total = _disk(disk)
-    return Host(cpu, memory.total - memory.available, memory.total, free, total, _resident(trainer))
+        return Host(disk_free=disk[0], disk_total=disk[1])
+    return Host(cpu, memory.total - memory.available, memory.total, *disk, _resident(trainer))
 
 
 def look_at_process(pid: int | None, host: str, started_s: float | None) -> Process:
@@ -56,7 +58,7 @@ def look_at_process(pid: int | None, host: str, started_s: float | None) -> Proc
     return "stopped" if state == psutil.STATUS_STOPPED else "alive"
 
 
-def _disk(path: Path) -> tuple[int | None, int | None]:
+def disk_space(path: Path) -> tuple[int | None, int | None]:
     """Free and total bytes of the file system that holds `path` or its nearest existing parent."""
     for folder in (path, *path.parents):
         try:

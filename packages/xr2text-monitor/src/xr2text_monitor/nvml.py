@@ -26,16 +26,22 @@ HOT_REASONS = {
 }
 
 
+# Without a driver nothing is wrong; what is lost comes back with a reset or restart only.
+ABSENT = (pynvml.NVML_ERROR_LIBRARY_NOT_FOUND,)
+LOST = (pynvml.NVML_ERROR_GPU_IS_LOST, pynvml.NVML_ERROR_RESET_REQUIRED)
+
+
 class GpuReader:
     """Holds NVML open for its own lifetime: opening it anew each second would wake and delay the driver."""
 
     def __init__(self) -> None:
         self._handles: list[Any] = []
-        self._facts: dict[int, tuple[str, str, bool]] = {}
+        self._facts: dict[int, tuple[str, str, bool, float | None]] = {}
         self._pids: dict[int, tuple[int, ...]] = {}
         self._pids_at = float("-inf")
         self._retry_at = float("-inf")
         self._note = "not asked yet"
+        self._is_failing = False
         self._open = False
 
     def read(self, now: float) -> GpuReport:
@@ -43,7 +49,7 @@ class GpuReader:
         if not self._open and now >= self._retry_at:
             self._start(now)
         if not self._open:
-            return GpuReport((), self._note)
+            return GpuReport((), self._note, self._is_failing)
         if now - self._pids_at >= SLOW_S:
             self._pids_at = now
             self._pids = {index: _pids(handle) for index, handle in enumerate(self._handles)}
@@ -54,34 +60,37 @@ class GpuReader:
 
     def _start(self, now: float) -> None:
         self._retry_at = now + RETRY_S
-        problem = _problem_of(pynvml.nvmlInit)
+        code, problem = _problem_of(pynvml.nvmlInit)
         if problem:
-            self._note = problem
+            self._note, self._is_failing = problem, self._is_failing or code not in ABSENT
             return
         count = _ask(pynvml.nvmlDeviceGetCount) or 0
         self._handles = [_ask(pynvml.nvmlDeviceGetHandleByIndex, index) for index in range(count)]
         self._facts = {index: _facts(handle) for index, handle in enumerate(self._handles)}
         self._open = count > 0
         self._note = "" if count else "the driver lists no GPU"
+        self._is_failing = self._is_failing and not count
 
     def _close(self, now: float) -> None:
         """All GPUs are lost (a container loses NVML for good, a driver may come back): open again after a while."""
-        self._note = "no GPU answers any more; asking again"
+        self._note, self._is_failing = "no GPU answers any more; asking again", True
         self._retry_at = now + RETRY_S
         self._open = False
         _ask(pynvml.nvmlShutdown)
 
     def _gpu(self, index: int, handle: Any) -> Gpu:
-        name, uuid, mig = self._facts.get(index, ("", "", False))
+        name, uuid, mig, slowdown = self._facts.get(index, ("", "", False, None))
         used, total = _memory(handle)
         temperature, utilisation = _temperature(handle), _ask(pynvml.nvmlDeviceGetUtilizationRates, handle)
         silent = used is None and temperature is None and utilisation is None
+        code, problem = _why_silent(handle) if silent else (0, "")
         return Gpu(
             index,
             name,
             uuid,
             utilisation=_plausible(utilisation.gpu, 100) if utilisation is not None else None,
             temperature_c=temperature,
+            slowdown_c=slowdown,
             memory_used_mib=used,
             memory_total_mib=total,
             power_w=_thousandth(_ask(pynvml.nvmlDeviceGetPowerUsage, handle)),
@@ -92,7 +101,8 @@ class GpuReader:
             throttling=_throttling(handle),
             mig=mig,
             pids=self._pids.get(index, ()),
-            note=_why_silent(handle) if silent else "",
+            note=problem,
+            is_lost=code in LOST,
         )
 
 
@@ -106,21 +116,23 @@ def _ask(query: Callable[..., T], *arguments: Any) -> T | None:
         return None
 
 
-def _problem_of(query: Callable[..., Any], *arguments: Any) -> str:
-    """Why a query fails, for a person; empty when it works."""
+def _problem_of(query: Callable[..., Any], *arguments: Any) -> tuple[int, str]:
+    """NVML's number and why a query fails, for a person; 0 and nothing when it works."""
     try:
         query(*arguments)
     except pynvml.NVMLError as error:
-        return _EXPLAINED.get(getattr(error, "value", 0)) or f"NVML: {clean(error)}"
+        code = getattr(error, "value", pynvml.NVML_ERROR_UNKNOWN)
+        return code, _EXPLAINED.get(code) or f"NVML: {clean(error)}"
     except FAILURES as error:
-        return f"NVML: {clean(error)}"
-    return ""
+        return pynvml.NVML_ERROR_UNKNOWN, f"NVML: {clean(error)}"
+    return 0, ""
 
 
-def _why_silent(handle: Any) -> str:
+def _why_silent(handle: Any) -> tuple[int, str]:
     if handle is None:
-        return "this GPU cannot be opened"
-    return _problem_of(pynvml.nvmlDeviceGetMemoryInfo, handle) or "this GPU gives no readings"
+        return pynvml.NVML_ERROR_UNKNOWN, "this GPU cannot be opened"
+    code, problem = _problem_of(pynvml.nvmlDeviceGetMemoryInfo, handle)
+    return code, problem or "this GPU gives no readings"
 
 
 _EXPLAINED = {
@@ -134,11 +146,23 @@ _EXPLAINED = {
 }
 
 
-def _facts(handle: Any) -> tuple[str, str, bool]:
-    """Name, UUID, and whether the GPU is split into MIG parts (which give no utilisation)."""
+def _facts(handle: Any) -> tuple[str, str, bool, float | None]:
+    """Name, UUID, whether the GPU is split into MIG parts (which give no utilisation), and where it slows down."""
     mode = _ask(pynvml.nvmlDeviceGetMigMode, handle)
     name, uuid = _ask(pynvml.nvmlDeviceGetName, handle), _ask(pynvml.nvmlDeviceGetUUID, handle)
-    return clean(name or "", 60), clean(uuid or "", 60), bool(mode and mode[0] == 1)
+    return clean(name or "", 60), clean(uuid or "", 60), bool(mode and mode[0] == 1), _slowdown(handle)
+
+
+def _slowdown(handle: Any) -> float | None:
+    """Degrees C. Ada and later state it as an offset to the margin (nvidia-smi: T.Limit), the old call may be gone."""
+    value = _ask(pynvml.nvmlDeviceGetTemperatureThreshold, handle, pynvml.NVML_TEMPERATURE_THRESHOLD_SLOWDOWN)
+    if value is not None:
+        return _plausible(value, 200) or None
+    now, margin = _temperature(handle), _ask(pynvml.nvmlDeviceGetMarginTemperature, handle)
+    found = _ask(pynvml.nvmlDeviceGetFieldValues, handle, [pynvml.NVML_FI_DEV_TEMPERATURE_SLOWDOWN_TLIMIT])
+    if now is None or margin is None or found is None or found[0].nvmlReturn != pynvml.NVML_SUCCESS:
+        return None
+    return _plausible(now + margin - found[0].value.siVal, 200)
 
 
 def _memory(handle: Any) -> tuple[float | None, float | None]:

@@ -6,17 +6,22 @@ Everything is opened, read and closed at once; a checkpoint is never opened, onl
 import json
 import os
 import re
+import time
 from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from xr2text_monitor.growing_file import GrowingFile
+from xr2text_monitor.growing_file import GONE, GrowingFile, reason, regular
 from xr2text_monitor.text import clean
 
 FORMAT = 1
 NUM_EVENTS = 500
+NUM_KINDS = 64  # of which the newest event is remembered, however many followed
+AGAIN_S = 0.05  # a file that is just being replaced is readable then
 MAX_JSON_BYTES = 4 << 20  # a status has a few KiB; something this large is not one
 
 
@@ -27,6 +32,7 @@ class RunFolder:
     statistics: Path
     checkpoints: Path
     name: str = ""
+    out: Path | None = None  # what it lies below, where that is known
 
     @classmethod
     def under(cls, out: Path, name: str = "") -> "RunFolder":
@@ -35,18 +41,27 @@ class RunFolder:
             raise ValueError(
                 f"--run {name!r}: a name below data/statistics/ was expected, not a path that leads elsewhere"
             )
-        return cls(out / "data" / "statistics" / name, out / "checkpoints" / name, name)
+        return cls(out / "data" / "statistics" / name, out / "checkpoints" / name, name, out)
 
     def exists(self) -> bool:
-        return any((self.statistics / name).exists() for name in ("status.json", "training_history.csv"))
+        """Whether a trainer has written here."""
+        return any(os.path.lexists(self.statistics / name) for name in ("status.json", "training_history.csv"))
 
     def named_runs(self) -> list[str]:
-        """Runs with a name that lie below this folder, newest first: what to offer when nothing is here."""
-        try:
-            found = [path for path in self.statistics.glob("*/status.json") if path.is_file()]
-            return [path.parent.name for path in sorted(found, key=lambda path: -path.stat().st_mtime)]
-        except OSError:
-            return []
+        """Runs with a name below the same --out, newest first: what to offer when nothing is here."""
+        root = self.statistics if self.out is None else self.out / "data" / "statistics"
+        found: list[tuple[float, str]] = []
+        for path in _files_below(root, "status.json"):
+            with suppress(OSError):
+                found.append((-path.stat().st_mtime, path.parent.relative_to(root).as_posix()))
+        return [name for _, name in sorted(found)]
+
+    def similar(self, names: Sequence[str]) -> str:
+        """The one of `names` that was probably meant; empty where none is near."""
+        from difflib import get_close_matches  # rarely needed
+
+        lowered = {name.lower(): name for name in names}
+        return next((lowered[near] for near in get_close_matches(self.name.lower(), list(lowered), 1)), "")
 
 
 @dataclass(frozen=True)
@@ -91,6 +106,21 @@ class Event:
     kind: str
     message: str
     epoch: int | None = None
+    checkpoint: str = ""
+    delay_s: float | None = None
+    number: int = 0  # its place in the file, from 1
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A file that is there and cannot be read, and why."""
+
+    name: str
+    reason: str
+    is_hanging: bool = False  # and so hides everything else
+
+    def __str__(self) -> str:
+        return f"cannot read {self.name}: {self.reason}"
 
 
 @dataclass(frozen=True)
@@ -118,45 +148,86 @@ class JsonReader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.problem = ""  # why the file cannot be read, although it is there
+        self._forget()
+
+    def _forget(self) -> None:
         self.contents: dict[str, Any] | None = None
         self.modified_at: float | None = None
         self.stamp: tuple[int, int, int] | None = None
 
     def read(self) -> dict[str, Any] | None:
         """The contents; None when there is no such file, or it has never held a JSON object."""
-        try:
-            found = self.path.stat()
-            stamp = (found.st_ino, found.st_size, found.st_mtime_ns)
-            if stamp != self.stamp and found.st_size <= MAX_JSON_BYTES:
-                contents = json.loads(self.path.read_bytes())
-                if isinstance(contents, dict):
-                    self.contents, self.stamp, self.modified_at = contents, stamp, found.st_mtime
-        except (FileNotFoundError, NotADirectoryError):
-            self.contents = self.stamp = self.modified_at = None
-        except (OSError, ValueError, RecursionError):
-            pass  # being written, or not readable this second: the next look decides
+        had_problem = self.problem
+        self._try()
+        if self.problem and not had_problem:
+            time.sleep(AGAIN_S)
+            self._try()
         return self.contents
+
+    def _try(self) -> None:
+        self.problem = ""
+        try:
+            found = regular(self.path)
+            stamp = (found.st_ino, found.st_size, found.st_mtime_ns)
+            if stamp == self.stamp:
+                return
+            if found.st_size > MAX_JSON_BYTES:
+                raise ValueError("too large")
+            contents = json.loads(self.path.read_bytes())
+            if not isinstance(contents, dict):
+                raise TypeError("another kind of JSON")
+            self.contents, self.stamp, self.modified_at = contents, stamp, found.st_mtime
+        except GONE:
+            self._forget()
+        except OSError as error:
+            self.problem = reason(error)
+        except (ValueError, TypeError, RecursionError):
+            self.problem = "it is damaged (no JSON object)"
 
 
 class EventsReader:
-    """Follows events.jsonl and keeps the newest `NUM_EVENTS`; `num_read` counts all since the file began."""
+    """Follows events.jsonl and keeps the newest `NUM_EVENTS`; `num_read` counts all since the file began.
+
+    `generation` rises when the file began anew.
+    """
 
     def __init__(self, path: Path) -> None:
         self.file = GrowingFile(path)
         self.events: deque[Event] = deque(maxlen=NUM_EVENTS)
         self.num_read = 0
+        self.generation = 0
+        self._newest: dict[str, Event] = {}
 
     def read(self) -> deque[Event]:
         for block in self.file.read():
             if block.restarted:
                 self.events.clear()
+                self._newest.clear()
                 self.num_read = 0
+                self.generation += 1
             for line in block.lines:
-                event = _event(line)
+                event = _event(line, self.num_read + 1)
                 if event is not None:
                     self.events.append(event)
                     self.num_read += 1
+                    if event.kind in self._newest or len(self._newest) < NUM_KINDS:
+                        self._newest[event.kind] = event
         return self.events
+
+    def remembered(self) -> tuple[Event, ...]:
+        """The newest events, and before them the newest of every other kind, however long ago."""
+        first = self.num_read - len(self.events) + 1
+        older = [event for event in self._newest.values() if event.number < first]
+        return (*sorted(older, key=lambda event: event.number), *self.events)
+
+
+def _files_below(root: Path, name: str) -> Iterator[Path]:
+    """Files of this name one or two folders below `root`; folders that may not be entered are left out."""
+    with suppress(OSError):
+        yield from root.glob(f"*/{name}")
+    with suppress(OSError):
+        yield from root.glob(f"*/*/{name}")
 
 
 def status_from(contents: dict[str, Any]) -> Status:
@@ -184,7 +255,12 @@ def run_info_from(contents: dict[str, Any]) -> RunInfo:
 
 def list_checkpoints(folder: Path, status: Status | None) -> list[Checkpoint]:
     """Finished checkpoint files, newest first. Temporary names are left out; a folder that is not there is empty."""
-    found = []
+    return look_for_checkpoints(folder, status)[0]
+
+
+def look_for_checkpoints(folder: Path, status: Status | None) -> tuple[list[Checkpoint], str]:
+    """The same, and why the folder cannot be read, where it is there."""
+    found, problem = [], ""
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -192,9 +268,11 @@ def list_checkpoints(folder: Path, status: Status | None) -> list[Checkpoint]:
                     seen = entry.stat()
                     epoch = _epoch_of(entry.name, status)
                     found.append(Checkpoint(clean(entry.name, 80), seen.st_size, seen.st_mtime, epoch))
-    except OSError:
+    except GONE:
         pass
-    return sorted(found, key=lambda checkpoint: (-checkpoint.modified_at, checkpoint.name))
+    except OSError as error:
+        problem = reason(error)
+    return sorted(found, key=lambda checkpoint: (-checkpoint.modified_at, checkpoint.name)), problem
 
 
 def parse_time(value: object) -> float | None:
@@ -217,7 +295,7 @@ def _epoch_of(name: str, status: Status | None) -> int | None:
     return {"best_model.pt": status.best_epoch, "latest.pt": status.epoch, "final_model.pt": status.epoch}.get(name)
 
 
-def _event(line: str) -> Event | None:
+def _event(line: str, number: int) -> Event | None:
     try:
         contents = json.loads(line)
     except (ValueError, RecursionError):
@@ -225,7 +303,15 @@ def _event(line: str) -> Event | None:
     if not isinstance(contents, dict):
         return None
     kind, message = _text(contents.get("kind")), _text(contents.get("message"))
-    return Event(parse_time(contents.get("at")), kind, message, _int(contents.get("epoch")))
+    return Event(
+        parse_time(contents.get("at")),
+        kind,
+        message,
+        _int(contents.get("epoch")),
+        _text(contents.get("checkpoint")),
+        _float(contents.get("delay_s")),
+        number,
+    )
 
 
 _TIMES = tuple(name for name in Status.__dataclass_fields__ if name.endswith("_at"))

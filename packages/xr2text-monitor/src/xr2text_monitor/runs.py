@@ -6,9 +6,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from xr2text_monitor.history import History, HistoryReader
-from xr2text_monitor.host import look_at_process
-from xr2text_monitor.run_files import JsonReader, RunFolder, Status, status_from
+from xr2text_monitor.history import History
+from xr2text_monitor.run_files import RunFolder, Status
+from xr2text_monitor.run_reader import RunFiles, RunReader
 from xr2text_monitor.state import state_of
 
 PATTERNS = ("", "*/")
@@ -37,16 +37,16 @@ class RunList:
 
     def __init__(self, out: Path) -> None:
         self.out = out
-        self._runs: dict[str, tuple[RunFolder, JsonReader, HistoryReader]] = {}
+        self._readers: dict[str, RunReader] = {}
 
     def read(self) -> list[RunSummary]:
         """The runs, those written last first."""
-        for name in set(names_below(self.out / "data" / "statistics")) - self._runs.keys():
+        for name in set(names_below(self.out / "data" / "statistics")) - self._readers.keys():
             with suppress(ValueError):
-                folder = RunFolder.under(self.out, name)
-                status = JsonReader(folder.statistics / "status.json")
-                self._runs[name] = (folder, status, HistoryReader(folder.statistics / "training_history.csv"))
-        found = [summary for run in self._runs.values() if (summary := _summary(*run)) is not None]
+                self._readers[name] = RunReader(RunFolder.under(self.out, name))
+        now = time.time()
+        runs = [(reader.folder, reader.read()) for reader in self._readers.values()]
+        found = [_summary(folder, files, now) for folder, files in runs if files.status or len(files.history)]
         return sorted(found, key=lambda one: (-(one.written_at or 0.0), one.folder.name))
 
 
@@ -60,20 +60,13 @@ def names_below(statistics: Path) -> Iterator[str]:
                     yield "" if parent == "." else parent
 
 
-def _summary(folder: RunFolder, status_reader: JsonReader, history_reader: HistoryReader) -> RunSummary | None:
-    """None where the run is gone."""
-    contents, history = status_reader.read(), history_reader.read()
-    if contents is None and not len(history):
-        return None
-    status = Status() if contents is None else status_from(contents)
+def _summary(folder: RunFolder, files: RunFiles, now: float) -> RunSummary:
+    status, history = files.status or Status(), files.history
+    state = state_of(files.status, history, files.process, files.age_s, files.remembered, now, files.problems)
     best, best_epoch = _best(status, history)
-    written = [status_reader.modified_at, _modified_at(folder.statistics / FILES[1])]
-    written_at = max((moment for moment in written if moment is not None), default=None)
-    age_s = None if written_at is None else max(0.0, time.time() - written_at)
-    process = look_at_process(status.pid, status.host, status.process_started_s)
-    state = "no status" if contents is None else state_of(status, history, process, age_s).name
     epoch = status.epoch if status.epoch is not None else history.last.epoch if history.last else None
-    return RunSummary(folder, state, epoch, status.epochs, best, best_epoch, written_at)
+    written_at = None if files.age_s is None else now - files.age_s
+    return RunSummary(folder, state.name, epoch, status.epochs, best, best_epoch, written_at)
 
 
 def _best(status: Status, history: History) -> tuple[float | None, int | None]:
@@ -83,10 +76,3 @@ def _best(status: Status, history: History) -> tuple[float | None, int | None]:
     if row is None or row.bleu_4 is None or row.rouge_l is None:
         return None, None
     return row.bleu_4 + row.rouge_l, row.epoch
-
-
-def _modified_at(path: Path) -> float | None:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return None

@@ -74,7 +74,10 @@ def clock(at: float | None, now: float) -> str:
     """A moment (Unix seconds) in local time: 04:12 today, else with the day: Tue 04:12, 12 Jan 04:12."""
     if at is None or not math.isfinite(at) or abs(at) > 1e11:
         return DASH
-    moment, today = datetime.fromtimestamp(at), datetime.fromtimestamp(now)
+    try:
+        moment, today = datetime.fromtimestamp(at), datetime.fromtimestamp(now)
+    except (ValueError, OverflowError, OSError):  # the year 1, or what this system's C library does not know
+        return DASH
     if moment.date() == today.date():
         return f"{moment:%H:%M}"
     if abs(moment - today) < timedelta(days=6):

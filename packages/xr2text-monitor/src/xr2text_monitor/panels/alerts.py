@@ -8,7 +8,7 @@ from xr2text_monitor import text as t
 from xr2text_monitor.alerts import Alert
 from xr2text_monitor.ink import ALERT_GLYPHS, ALERT_STYLES, STRONG, WARN, line
 from xr2text_monitor.panels.panel import TALL, Panel
-from xr2text_monitor.sampler import Snapshot
+from xr2text_monitor.snapshot import Snapshot
 
 MAX_LINES = {"low": 2, "short": 4, "tall": 8}  # the numbers below need the rest
 LOW = 18  # lines of a screen; as in the application's breakpoints

@@ -15,7 +15,7 @@ from xr2text_monitor.curves import CurveView, has_values, points
 from xr2text_monitor.history import History
 from xr2text_monitor.ink import FIRST, GOOD, MUTED, SECOND, STRONG, Piece, line
 from xr2text_monitor.panels.panel import Panel
-from xr2text_monitor.sampler import Snapshot
+from xr2text_monitor.snapshot import Snapshot
 from xr2text_monitor.trace import FIELDS, GpuTrace
 
 STYLES = (FIRST, SECOND, GOOD, MUTED)

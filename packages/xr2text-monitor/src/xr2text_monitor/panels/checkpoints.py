@@ -6,7 +6,7 @@ from xr2text_monitor import text as t
 from xr2text_monitor.ink import GOOD, MUTED, STRONG, label, line
 from xr2text_monitor.panels.panel import Panel
 from xr2text_monitor.run_files import Checkpoint
-from xr2text_monitor.sampler import Snapshot
+from xr2text_monitor.snapshot import Snapshot
 
 
 class CheckpointsPanel(Panel):

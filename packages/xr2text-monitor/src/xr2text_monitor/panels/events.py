@@ -6,7 +6,7 @@ from xr2text_monitor import text as t
 from xr2text_monitor.ink import BAD, GOOD, MUTED, WARN, label, line
 from xr2text_monitor.journal import Entry, Journal
 from xr2text_monitor.panels.panel import Panel
-from xr2text_monitor.sampler import Snapshot
+from xr2text_monitor.snapshot import Snapshot
 
 KINDS = {
     GOOD: ("new_best", "finished"),

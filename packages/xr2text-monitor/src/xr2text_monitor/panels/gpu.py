@@ -8,7 +8,7 @@ from xr2text_monitor.ink import FIRST, MUTED, SECOND, STRONG, Piece, bar, label,
 from xr2text_monitor.panels.alerts import look_of
 from xr2text_monitor.panels.host import whose_machine
 from xr2text_monitor.panels.panel import Panel
-from xr2text_monitor.sampler import Snapshot
+from xr2text_monitor.snapshot import Snapshot
 
 MAX_SHORT = 4
 MAX_GPUS = 8

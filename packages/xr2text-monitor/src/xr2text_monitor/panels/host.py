@@ -8,7 +8,7 @@ from xr2text_monitor import text as t
 from xr2text_monitor.ink import FIRST, MUTED, SECOND, STRONG, Piece, bar, label
 from xr2text_monitor.panels.alerts import look_of
 from xr2text_monitor.panels.panel import Panel
-from xr2text_monitor.sampler import Snapshot
+from xr2text_monitor.snapshot import Snapshot
 
 SLIM = 60  # columns of a screen; as in the application's breakpoints
 
@@ -44,9 +44,4 @@ class HostPanel(Panel):
 
 def whose_machine(snapshot: Snapshot) -> str:
     """What must be said beside the numbers of this machine where the run works on another one; else empty."""
-    host = snapshot.status.host if snapshot.status is not None else ""
-    return f" of {socket.gethostname()}, not of {t.clean(host, 40)}, where the run is" if is_other(host) else ""
-
-
-def is_other(host: str) -> bool:
-    return bool(host) and host != socket.gethostname()
+    return f" of {socket.gethostname()}, not of {snapshot.other_host}, where the run is" if snapshot.other_host else ""

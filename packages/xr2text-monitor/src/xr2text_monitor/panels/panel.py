@@ -3,7 +3,7 @@
 from textual.content import Content
 from textual.widgets import Static
 
-from xr2text_monitor.sampler import Snapshot
+from xr2text_monitor.snapshot import Snapshot
 
 TALL = 34  # lines of a screen from which there is room for boxes; as in monitor.tcss, where it is the class -tall
 

@@ -7,7 +7,7 @@ from xr2text_monitor.ink import FIRST, MUTED, SECOND, STRONG, Piece, bar, label,
 from xr2text_monitor.panels.panel import Panel
 from xr2text_monitor.progress import STAGES, run_fraction, stage_number, step_fraction, times
 from xr2text_monitor.run_files import Status
-from xr2text_monitor.sampler import Snapshot
+from xr2text_monitor.snapshot import Snapshot
 
 BAR_CELLS = 28
 SLIM = 60  # columns of a screen; as in the application's breakpoints

@@ -6,9 +6,9 @@ from xr2text_monitor import text as t
 from xr2text_monitor.history import EpochRow
 from xr2text_monitor.ink import BAD, FIRST, GOOD, MUTED, STRONG, Piece, label, spark
 from xr2text_monitor.panels.panel import Panel
-from xr2text_monitor.progress import Trend, trend
+from xr2text_monitor.progress import trend, trend_epochs
 from xr2text_monitor.run_files import Status
-from xr2text_monitor.sampler import Snapshot
+from xr2text_monitor.snapshot import Snapshot
 
 SLIM = 48  # columns, below which trend and newest loss have no room
 FLAT = 5e-4  # a change smaller than the last digit that matters is drawn as none
@@ -41,18 +41,18 @@ def _score(snapshot: Snapshot, name: str, title: str, width: int) -> Content:
     best_text = t.DASH if best is None else f"{best[0]:.4f}"
     epoch = "" if best is None else f" ep. {best[1]}"
     is_best = best is not None and last is not None and best[1] == last.epoch
-    change = _change(trend(snapshot.history, name)) if width >= SLIM else []
+    history = snapshot.history
+    change = _change(trend(history, name), trend_epochs(history, name)) if width >= SLIM else []
     star = ("★", GOOD) if is_best else " "
     return label(title, (f"{t.number(value):>6}", STRONG), star, " ", *change, ("  best ", MUTED), best_text, epoch)
 
 
-def _change(found: Trend | None) -> list[Piece]:
+def _change(change: float | None, epochs: int) -> list[Piece]:
     """Arrow and size of the change, and over how many epochs."""
-    if found is None:
+    if change is None:
         return [(f"{t.DASH:<9}", MUTED), (" trend", MUTED)]
-    change = found.change
     arrow, style = ("↑", GOOD) if change > FLAT else ("↓", BAD) if change < -FLAT else ("→", MUTED)
-    return [(f"{arrow} {change:+.4f}", style), (f" in {found.epochs}", MUTED)]
+    return [(f"{arrow} {change:+.4f}", style), (f" in {epochs}", MUTED)]
 
 
 def _saw(snapshot: Snapshot) -> Content | None:

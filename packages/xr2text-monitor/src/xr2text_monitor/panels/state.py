@@ -7,7 +7,7 @@ from xr2text_monitor.ink import ALERT_GLYPHS, ALERT_STYLES, BAD, GOOD, MUTED, ST
 from xr2text_monitor.panels.panel import Panel
 from xr2text_monitor.progress import run_fraction, times
 from xr2text_monitor.run_files import Status
-from xr2text_monitor.sampler import Snapshot
+from xr2text_monitor.snapshot import Snapshot
 from xr2text_monitor.state import ENDED
 
 # A glyph for every state, so that colour is not the only signal.
@@ -25,12 +25,12 @@ LOOKS = {
     "finished": ("✓", GOOD, "FINISHED"),
     "interrupted": ("■", WARN, "INTERRUPTED"),
     "failed": ("✗", BAD, "FAILED"),
-    "stuck": ("?", WARN, "CANNOT READ"),
+    "unknown": ("?", WARN, "CANNOT READ"),
+    "restarting": ("◔", WARN, "RESTARTING"),
     "silent": ("?", BAD, "NO SIGN OF LIFE"),
     "dead": ("✗", BAD, "PRESUMED DEAD"),
 }
 LEAST_EVIDENCE = 30  # cells; fewer say nothing
-SEVERITIES = ("critical", "warning", "info")
 
 
 class StatePanel(Panel):
@@ -88,18 +88,13 @@ def _ended(snapshot: Snapshot, status: Status, is_long: bool) -> list[Piece]:
 
 def _alerts(snapshot: Snapshot, is_long: bool) -> Content:
     """How many, and the worst of them."""
-    alerts = snapshot.alerts
-    if not alerts:
-        good = snapshot.has_run
-        return line((("✓ no alerts" if is_long else "✓") if good else "", GOOD))
-    worst = min((alert.severity for alert in alerts), key=_rank)
-    count = sum(1 for alert in alerts if alert.severity == worst)
-    words = f" {count} {worst}" + (f" of {len(alerts)} alerts" if is_long and count < len(alerts) else "")
-    return line((f"{ALERT_GLYPHS.get(worst, '▲')}{words}", f"{STRONG} {ALERT_STYLES.get(worst, WARN)}"))
-
-
-def _rank(severity: str) -> int:
-    return SEVERITIES.index(severity) if severity in SEVERITIES else 1
+    alerts, worst = snapshot.alerts, snapshot.health
+    if worst == "ok":
+        return line((("✓ no alerts" if is_long else "✓") if snapshot.has_run else "", GOOD))
+    count = sum(1 for alert in alerts if worst == ("unknown" if alert.is_unknown else alert.severity))
+    words = " ".join(part for part in (str(count or ""), worst) if part)
+    others = f" of {len(alerts)} alerts" if is_long and count < len(alerts) else ""
+    return line((f"{ALERT_GLYPHS[worst]} {words}{others}", f"{STRONG} {ALERT_STYLES[worst]}"))
 
 
 def _second(snapshot: Snapshot, width: int) -> Content:

@@ -6,18 +6,18 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import DataTable, Footer, Static
 
 from xr2text_monitor import text as t
-from xr2text_monitor.background import Background
+from xr2text_monitor.errand import Errand
 from xr2text_monitor.ink import STRONG
 from xr2text_monitor.run_files import JsonReader, RunFolder
 from xr2text_monitor.screens.text import TextScreen
 from xr2text_monitor.settings import Pair, compared
 
-EVERY_S = 5.0
+EVERY_S = 1.0
+FIRST_S = 0.1
 CELL_LIMIT = 60
 
 
@@ -29,20 +29,15 @@ class CompareScreen(ModalScreen[None]):
         Binding("a", "all", "all or different"),
     ]
 
-    class Read(Message):
-        def __init__(self, pairs: list[Pair] | None) -> None:
-            super().__init__()
-            self.pairs = pairs
-
     def __init__(self, left: RunFolder, right: RunFolder) -> None:
         super().__init__()
         self.names = [folder.name or "(no name)" for folder in (left, right)]
         self.wants_all = False
-        self.pairs: list[Pair] | None = None
-        self.was_read = False
+        self.pairs: list[Pair] = []
+        self.missing: str | None = None  # not read yet
         self.shown: list[Pair] = []
         self._files = [JsonReader(folder.statistics / "run.json") for folder in (left, right)]
-        self._reader = Background(self._read, lambda pairs: self.post_message(self.Read(pairs)), EVERY_S)
+        self._errand = Errand(self._read, "run.json")
 
     def compose(self) -> ComposeResult:
         with Vertical(id="runs") as box:
@@ -54,27 +49,30 @@ class CompareScreen(ModalScreen[None]):
     def on_mount(self) -> None:
         self._table.add_columns("setting", *(Text(t.clean(name, 30)) for name in self.names))
         self._table.focus()
-        self._reader.start()
+        self._look(FIRST_S)
+        self.set_interval(EVERY_S, self._look)
 
     def on_unmount(self) -> None:
-        self._reader.stop()
+        self._errand.stop()
 
     @property
     def _table(self) -> DataTable[Text]:
         return self.query_one(DataTable)
 
-    def _read(self) -> list[Pair] | None:
-        """None where a run has no run.json."""
+    def _read(self) -> tuple[list[Pair], str]:
+        """The settings, and which run has none."""
         left, right = (file.read() for file in self._files)
-        return None if left is None or right is None else compared(left, right)
+        missing = [name for name, file in zip(self.names, self._files, strict=True) if file.contents is None]
+        return compared(left or {}, right or {}), ", ".join(missing)
 
-    def on_compare_screen_read(self, message: Read) -> None:
-        if message.pairs != self.pairs or not self.was_read:
-            self.pairs, self.was_read = message.pairs, True
+    def _look(self, wait_s: float = 0.0) -> None:
+        found = self._errand.result(wait_s)
+        if found is not None and found != (self.pairs, self.missing):
+            self.pairs, self.missing = found
             self._fill()
 
     def _fill(self) -> None:
-        self.shown = [pair for pair in self.pairs or [] if self.wants_all or pair.differs]
+        self.shown = [pair for pair in self.pairs if self.wants_all or pair.differs]
         self._table.clear()
         for pair in self.shown:
             style = STRONG if pair.differs else ""
@@ -84,9 +82,8 @@ class CompareScreen(ModalScreen[None]):
         self.query_one("#says", Static).update(self._says())
 
     def _says(self) -> str:
-        if self.pairs is None:
-            missing = [name for name, file in zip(self.names, self._files, strict=True) if file.contents is None]
-            return f"no run.json that can be read: {t.clean(', '.join(missing), 100)}"
+        if self.missing:
+            return f"no run.json that can be read: {t.clean(self.missing, 100)}"
         num_different = sum(pair.differs for pair in self.pairs)
         return f"{num_different} of {len(self.pairs)} settings differ; a shows {'these' if self.wants_all else 'all'}"
 

@@ -8,24 +8,25 @@ from typing import ClassVar
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import DataTable, Footer, Input, TabbedContent, TabPane
 
 from xr2text_monitor import text as t
 from xr2text_monitor.alerts import Alert
-from xr2text_monitor.background import Background
+from xr2text_monitor.errand import Errand
 from xr2text_monitor.growing_file import GrowingFile
 from xr2text_monitor.ink import BAD, MUTED, STRONG, WARN
 from xr2text_monitor.journal import Entry, Journal
 from xr2text_monitor.panels.alerts import look_of, since
 from xr2text_monitor.panels.events import STYLES
-from xr2text_monitor.sampler import Snapshot
 from xr2text_monitor.screens.text import TextScreen, copy
+from xr2text_monitor.snapshot import Snapshot
 
 NUM_LINES = 2000  # of train.log
 LINE_LIMIT = 4000
 EVERY_S = 1.0
+FIRST_S = 0.05  # the first look at a file is nearly always this quick
+LATE_S = 3.0
 TABS = ("events", "train.log", "alerts")
 
 
@@ -103,20 +104,13 @@ class LogScreen(ModalScreen[None]):
         Binding("3", "tab(2)", "alerts"),
     ]
 
-    class Read(Message):
-        """The newest lines of train.log."""
-
-        def __init__(self, lines: list[str]) -> None:
-            super().__init__()
-            self.lines = lines
-
     def __init__(self, journal: Journal, seen: Callable[[], Snapshot]) -> None:
         """`seen` gives the newest snapshot."""
         super().__init__()
         self.journal, self.seen = journal, seen
         self._file = GrowingFile(seen().folder.statistics / "train.log")
         self._newest: deque[str] = deque(maxlen=NUM_LINES)
-        self._reader = Background(self._read, self._post, EVERY_S)
+        self._errand = Errand(self._read, "train.log")
 
     def compose(self) -> ComposeResult:
         with TabbedContent():
@@ -128,13 +122,12 @@ class LogScreen(ModalScreen[None]):
 
     def on_mount(self) -> None:
         self.query_one("#filter").display = False
-        self._fill()
+        self._fill(FIRST_S)
         self.set_interval(EVERY_S, self._fill)
-        self._reader.start()
         self.call_after_refresh(self._focus)
 
     def on_unmount(self) -> None:
-        self._reader.stop()
+        self._errand.stop()
 
     def _read(self) -> list[str]:
         for block in self._file.read():
@@ -143,14 +136,14 @@ class LogScreen(ModalScreen[None]):
             self._newest.extend(block.lines)
         return list(self._newest)
 
-    def _post(self, lines: list[str]) -> None:
-        self.post_message(self.Read(lines))
-
-    def on_log_screen_read(self, message: Read) -> None:
-        lines = [t.clean(line, LINE_LIMIT) for line in message.lines]
-        self._table(1).put([_log_line(line) for line in lines] or [_nothing("no train.log yet")])
-
-    def _fill(self) -> None:
+    def _fill(self, wait_s: float = 0.0) -> None:
+        lines = self._errand.result(wait_s)
+        if lines is not None:
+            self._table(1).put(
+                [_log_line(t.clean(line, LINE_LIMIT)) for line in lines] or [_nothing("no train.log yet")]
+            )
+        elif self._errand.late_s > LATE_S:
+            self._table(1).put([_nothing(f"cannot read train.log: no answer for {t.duration(self._errand.late_s)}")])
         seen = self.seen()
         events = [_event_line(one, seen.at) for one in reversed(self.journal.entries)]
         self._table(0).put(events or [_nothing("no events yet")])

@@ -9,19 +9,20 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import DataTable, Footer, Static
 
 from xr2text_monitor import text as t
-from xr2text_monitor.background import Background
+from xr2text_monitor.errand import Errand
 from xr2text_monitor.ink import STRONG
 from xr2text_monitor.panels.state import LOOKS
 from xr2text_monitor.run_files import RunFolder
 from xr2text_monitor.runs import RunList, RunSummary
 from xr2text_monitor.screens.compare import CompareScreen
 
-EVERY_S = 2.0
+EVERY_S = 1.0
+FIRST_S = 0.1  # the first look at some files is nearly always this quick
+LATE_S = 3.0
 HEADERS = ("", "run", "state", "epoch", "best", "written")
 UNKNOWN = ("·", "", "")
 
@@ -46,17 +47,12 @@ class RunsScreen(ModalScreen[Choice | None]):
         Binding("c", "compare", "compare settings"),
     ]
 
-    class Found(Message):
-        def __init__(self, runs: list[RunSummary]) -> None:
-            super().__init__()
-            self.runs = runs
-
     def __init__(self, out: Path, watched: RunFolder) -> None:
         super().__init__()
         self.out, self.watched = out, watched
         self.marked = watched
         self.runs: list[RunSummary] = []
-        self._reader = Background(RunList(out).read, lambda runs: self.post_message(self.Found(runs)), EVERY_S)
+        self._errand = Errand(RunList(out).read, "runs")
 
     def compose(self) -> ComposeResult:
         with Vertical(id="runs") as box:
@@ -68,10 +64,11 @@ class RunsScreen(ModalScreen[Choice | None]):
     def on_mount(self) -> None:
         self._table.add_columns(*HEADERS)
         self._table.focus()
-        self._reader.start()
+        self._look(FIRST_S)
+        self.set_interval(EVERY_S, self._look)
 
     def on_unmount(self) -> None:
-        self._reader.stop()
+        self._errand.stop()
 
     @property
     def _table(self) -> RunTable:
@@ -82,10 +79,14 @@ class RunsScreen(ModalScreen[Choice | None]):
         row = self._table.cursor_row
         return self.runs[row] if 0 <= row < len(self.runs) else None
 
-    def on_runs_screen_found(self, message: Found) -> None:
-        before = self.current or next((run for run in message.runs if run.folder.name == self.watched.name), None)
-        self.runs = message.runs
-        self._fill(before)
+    def _look(self, wait_s: float = 0.0) -> None:
+        found = self._errand.result(wait_s)
+        if found is not None:
+            before = self.current or next((run for run in found if run.folder.name == self.watched.name), None)
+            self.runs = found
+            self._fill(before)
+        elif self._errand.late_s > LATE_S:
+            self.query_one("#says", Static).update(f"cannot read: no answer for {t.duration(self._errand.late_s)}")
 
     def _fill(self, current: RunSummary | None) -> None:
         self._table.clear()
