@@ -38,9 +38,9 @@ def test_what_the_screen_draws_is_in_the_json(tmp_path: Path) -> None:
         "status.stage": "single_region",
         "status.step": 410,
         "status.micro_batch": 4,
-        "status.studies_per_s": 33.6,
+        "status.studies_per_s": 37.4,
         "progress.stage_number": 2,
-        "progress.elapsed_s": 10920,
+        "progress.elapsed_s": 11313,
         "progress.epoch_s": 913.6,
         "progress.finish_at": frozen.NOW + found["progress"]["eta_s"],
         "scores.bleu_4.best.1": 11,
@@ -57,7 +57,7 @@ def test_what_the_screen_draws_is_in_the_json(tmp_path: Path) -> None:
         "host.trainer_memory": 3_900_000_000,
         "checkpoints.1.name": "best_model.pt",
         "events.4.kind": "skipped_step",
-        "info.data": "phantom",
+        "info.data": "manifest",
     }
     assert {path: at(found, path) for path in drawn} == drawn
     assert (

@@ -292,7 +292,9 @@ def _epoch_of(name: str, status: Status | None) -> int | None:
         return int(numbered.group(1))
     if status is None:
         return None
-    return {"best_model.pt": status.best_epoch, "latest.pt": status.epoch, "final_model.pt": status.epoch}.get(name)
+    # Of latest.pt only its age is known: the trainer may be epochs further, or have just begun another one.
+    final = status.epoch if status.state == "finished" else None
+    return {"best_model.pt": status.best_epoch, "final_model.pt": final}.get(name)
 
 
 def _event(line: str, number: int) -> Event | None:

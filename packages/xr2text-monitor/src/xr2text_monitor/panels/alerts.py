@@ -27,7 +27,7 @@ class AlertsPanel(Panel):
 
     def _lines(self, snapshot: Snapshot, width: int) -> list[Content]:
         """The longest form that has room: all in full, two lines each, one line each, and the first of them."""
-        alerts, room = snapshot.alerts, self._room()
+        alerts, room = snapshot.alerts, self._room(snapshot)
         notes = [line((f" ▲ {note}", WARN)) for note in snapshot.notes]
         full = [shown for alert in alerts for shown in _in_full(alert, snapshot.at, width)]
         if len(full) + len(notes) <= room:
@@ -40,8 +40,10 @@ class AlertsPanel(Panel):
         more = len(short) - room + 1
         return [*short[: room - 1], line((f"   and {more} more: l lists all", STRONG))]
 
-    def _room(self) -> int:
+    def _room(self, snapshot: Snapshot) -> int:
         rows = self.app.size.height
+        if snapshot.state.name in ("failed", "dead") and rows >= LOW:
+            return MAX_LINES["tall"]  # why it ended matters more than its curves
         return MAX_LINES["low" if rows < LOW else "short" if rows < TALL else "tall"]
 
 

@@ -40,7 +40,9 @@ class Panel(Static):
     def fit(self) -> None:
         """Draw again where the snapshot or the room has changed."""
         wanted = self.num_lines(self.snapshot)
-        if wanted is not None:
+        if wanted is None:
+            self.styles.inline.clear_rule("height")
+        else:
             rows = wanted + self.gutter.height
             if self.styles.height is None or self.styles.height.value != rows:
                 self.styles.height = rows

@@ -1,4 +1,4 @@
-"""How far it is: epoch, stage, step, time worked, and the time left as duration and as clock time."""
+"""How far it is: epoch, stage, step, time elapsed, and the time left as duration and as clock time."""
 
 from textual.content import Content
 
@@ -10,6 +10,7 @@ from xr2text_monitor.run_files import Status
 from xr2text_monitor.snapshot import Snapshot
 
 BAR_CELLS = 28
+ROOMY = 50  # columns of the panel, from which there is room for the batch and whole words
 SLIM = 60  # columns of a screen; as in the application's breakpoints
 
 
@@ -53,7 +54,7 @@ def _epoch(snapshot: Snapshot, status: Status, width: int) -> Content:
         (f"{t.whole(epoch)}/{t.whole(status.epochs)}", STRONG),
         (stage, MUTED),
         (t.clean(status.stage, 24) or t.DASH, STRONG),
-        *(batch if width >= SLIM - 2 else []),
+        *(batch if width >= ROOMY else []),
     )
 
 
@@ -69,13 +70,13 @@ def _step(status: Status, cells: int) -> Content:
 def _time(snapshot: Snapshot, width: int, is_split: bool) -> list[Content]:
     found = times(snapshot)
     about = "≈ " if found.is_own_estimate else ""
-    each = "  an epoch " if width >= SLIM - 2 else "  each "
+    each = "  an epoch " if width >= ROOMY else "  each "
     passed = (t.duration(found.elapsed_s), (each, MUTED), t.duration(found.epoch_s))
     finish = t.clock(found.finish_at, snapshot.at)
     left = ((f"{about}{t.duration(found.eta_s)}", STRONG), (" → ", MUTED), (finish, STRONG))
     if is_split:
-        return [label("worked", *passed), label("ETA", *left)]
-    return [label("worked", *passed, ("  ETA ", MUTED), *left)]
+        return [label("elapsed", *passed), label("ETA", *left)]
+    return [label("elapsed", *passed, ("  ETA ", MUTED), *left)]
 
 
 def _waiting(snapshot: Snapshot) -> list[Content]:

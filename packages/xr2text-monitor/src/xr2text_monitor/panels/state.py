@@ -30,7 +30,8 @@ LOOKS = {
     "silent": ("?", BAD, "NO SIGN OF LIFE"),
     "dead": ("✗", BAD, "PRESUMED DEAD"),
 }
-LEAST_EVIDENCE = 30  # cells; fewer say nothing
+LEAST_EVIDENCE = 12  # cells; fewer say nothing
+LEAST_PATH = 18
 
 
 class StatePanel(Panel):
@@ -71,11 +72,11 @@ def _progress(snapshot: Snapshot, is_long: bool) -> Content:
         ("  epoch " if is_long else "  ", MUTED),
         (f"{t.whole(epoch)}/{t.whole(status.epochs)}", STRONG),
     ]
-    if status.state in ENDED or snapshot.state.name == "dead":
+    if snapshot.state.name in (*ENDED, "dead"):
         return line(*_ended(snapshot, status, is_long), *pieces)
     finish = times(snapshot).finish_at
-    pieces += [percent, ("  done ", MUTED), (t.clock(finish, snapshot.at), STRONG)]
-    return line(*pieces)
+    done: list[Piece] = [("  done ", MUTED), (t.clock(finish, snapshot.at), STRONG)] if finish is not None else []
+    return line(*pieces, percent, *done)
 
 
 def _ended(snapshot: Snapshot, status: Status, is_long: bool) -> list[Piece]:
@@ -92,7 +93,8 @@ def _alerts(snapshot: Snapshot, is_long: bool) -> Content:
     if worst == "ok":
         return line((("✓ no alerts" if is_long else "✓") if snapshot.has_run else "", GOOD))
     count = sum(1 for alert in alerts if worst == ("unknown" if alert.is_unknown else alert.severity))
-    words = " ".join(part for part in (str(count or ""), worst) if part)
+    plural = "s" if worst == "warning" and count != 1 else ""
+    words = " ".join(part for part in (str(count or ""), worst + plural) if part)
     others = f" of {len(alerts)} alerts" if is_long and count < len(alerts) else ""
     return line((f"{ALERT_GLYPHS[worst]} {words}{others}", f"{STRONG} {ALERT_STYLES[worst]}"))
 
@@ -101,8 +103,9 @@ def _second(snapshot: Snapshot, width: int) -> Content:
     """The last sign of life, what proves the state, and the folder that is watched."""
     state = snapshot.state
     seen = f" seen {t.duration(state.age_s)} ago " if state.age_s is not None else " "
-    path = t.place(snapshot.folder.statistics)
-    folder = line((f"  {t.ending(path, max(width // 2, width - len(seen) - LEAST_EVIDENCE))} ", MUTED))
+    wanted = len(seen) + len(state.evidence) + 3
+    cells = max(LEAST_PATH, min(width // 2, width - wanted))
+    folder = line((f"  {t.ending(t.place(snapshot.folder.statistics), cells)} ", MUTED))
     room = max(0, width - folder.cell_length)
     evidence = f" {state.evidence}" if room - len(seen) >= LEAST_EVIDENCE else ""
     shown = line((seen + evidence, MUTED)).truncate(room, ellipsis=True)
