@@ -17,6 +17,7 @@ class Errand(Generic[T]):
         self._thread: threading.Thread | None = None
         self._started_at: float | None = None
         self._outcome: T | BaseException | None = None
+        self._is_over = False
 
     @property
     def late_s(self) -> float:
@@ -45,10 +46,17 @@ class Errand(Generic[T]):
             raise outcome
         return outcome
 
+    def stop(self) -> None:
+        """Let the thread end after its present run; nothing can be asked for any more."""
+        self._is_over = True
+        self._begin.set()
+
     def _serve(self) -> None:
         while True:
             self._begin.wait()
             self._begin.clear()
+            if self._is_over:
+                return
             try:
                 self._outcome = self._work()
             except BaseException as error:
