@@ -37,11 +37,6 @@ class GrowingFile:
         self._is_utf_16 = False
 
     @property
-    def exists(self) -> bool:
-        """Whether the file was there at the last read."""
-        return self._stamp is not None
-
-    @property
     def problem(self) -> str:
         """Why the file cannot be read, although it is there."""
         return self._failure or ("it is in UTF-16, and UTF-8 was expected" if self._is_utf_16 else "")
@@ -59,9 +54,9 @@ class GrowingFile:
                 if restarted:
                     self.forget()
                     yield NewLines([], True)
-                self._stamp = stamp
                 file.seek(self._offset)
                 yield from self._blocks(file)
+                self._stamp = stamp  # not before: what fails on the way is read again
         except GONE:
             if self._stamp is not None:
                 self.forget()
