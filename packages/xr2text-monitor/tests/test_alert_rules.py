@@ -4,34 +4,13 @@ import math
 from dataclasses import replace
 
 import pytest
+from watching import CALM, IDLE_GPU, keys, with_gpu
 
-from xr2text_monitor.alerts import AlertBook, Limits, Watched
-from xr2text_monitor.gpu import Gpu
+from xr2text_monitor.alerts import AlertBook, Limits
 from xr2text_monitor.history import EpochRow, History
 from xr2text_monitor.host import Host
 from xr2text_monitor.run_files import Checkpoint, Event, RunInfo, Status
 from xr2text_monitor.state import RunState
-
-IDLE_GPU = Gpu(0, "NVIDIA X", utilisation=0, temperature_c=60, memory_used_mib=1000, memory_total_mib=8188)
-CALM = Watched(
-    RunState("training", "pid 1 runs", 1.0),
-    Status(state="training", device="NVIDIA X", loss=2.0),
-    History(),
-    (),
-    (),
-    RunInfo(),
-    (replace(IDLE_GPU, utilisation=97),),
-    Host(disk_free=10**12),
-)
-
-
-def with_gpu(**changes: object) -> Watched:
-    return replace(CALM, gpus=(replace(CALM.gpus[0], **changes),))  # type: ignore[arg-type]
-
-
-def keys(book: AlertBook, watched: Watched, now: float = 0.0) -> list[str]:
-    book.update(watched, now, 1e9 + now)
-    return [alert.key for alert in book.standing]
 
 
 def test_a_healthy_run_has_no_warning() -> None:

@@ -2,9 +2,13 @@
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
-from xr2text_monitor.growing_file import GrowingFile
+import pytest
+
+from xr2text_monitor.growing_file import GrowingFile, NewLines
 
 
 def lines(file: GrowingFile) -> tuple[list[str], bool]:
@@ -99,3 +103,36 @@ def test_no_descriptor_is_held_between_reads(tmp_path: Path) -> None:
     descriptors = Path("/proc/self/fd")
     if descriptors.exists():
         assert path not in {link.readlink() for link in descriptors.iterdir() if link.is_symlink()}
+
+
+def test_lines_that_could_not_be_read_on_the_way_are_read_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "f"
+    path.write_text("".join(f"{number:0100}\n" for number in range(9000)))
+    file = GrowingFile(path)
+    blocks, found = GrowingFile._blocks, []
+
+    def failing(self: GrowingFile, opened: BinaryIO) -> Iterator[NewLines]:
+        yield next(blocks(self, opened))
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(GrowingFile, "_blocks", failing)
+    found += lines(file)[0]
+    assert 0 < len(found) < 9000 and file.problem == "Input/output error"
+    monkeypatch.undo()
+    found += lines(file)[0]
+    assert [int(line) for line in found] == list(range(9000)) and file.problem == ""
+
+
+def test_utf_16_is_told_and_read_once_it_is_utf_8(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    for encoding in ("utf-16", "utf-16-le", "utf-16-be"):
+        bom = {"utf-16-le": b"\xff\xfe", "utf-16-be": b"\xfe\xff"}.get(encoding, b"")
+        path.write_bytes(bom + "one\n".encode(encoding))
+        file = GrowingFile(path)
+        assert lines(file) == ([], False) and "UTF-16" in file.problem
+        assert lines(file) == ([], False) and "UTF-16" in file.problem
+        path.write_text("one\ntwo\n", encoding="utf-8")
+        os.utime(path, ns=(1, 1))
+        assert lines(file)[0] == ["one", "two"] and file.problem == ""

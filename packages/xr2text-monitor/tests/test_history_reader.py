@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from fake_run import HEADER, FakeRun, row
 
 from xr2text_monitor.history import HistoryReader
@@ -109,3 +110,54 @@ def test_the_best_scores_follow_a_cut(tmp_path: Path) -> None:
     with path.open("a") as file:
         file.write("2,0.05,0.4\n")
     assert reader.read().best_scores == {"bleu_4": (0.1, 1), "rouge_l": (0.4, 2)}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("1,normal_cases,960,2.5\n2,normal_cases,1920,2.1\n", "its first line is no header"),
+        ("epoch;stage;train_loss\n1;normal_cases;2,5\n", "separated by semicolons"),
+        ("epoch\tstage\n1\tnormal_cases\n", "separated by tabs"),
+        ("colour,weight\nred,2\n", "its first line is no header"),
+        ("epoch,stage\n1,a,b\n2,c,d\n", "none of its 2 lines is a row"),
+        ("\x00\x01\x02\n\x03\n", "its first line is no header"),
+    ],
+)
+def test_a_history_that_is_not_understood_says_why(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "h.csv"
+    path.write_text(text)
+    reader = HistoryReader(path)
+    assert len(reader.read()) == 0 and words in reader.problem
+    path.write_text(HEADER + "\n" + row(1, 0.0) + "\n")
+    assert len(reader.read()) == 1 and reader.problem == ""
+
+
+def test_a_history_in_utf_16_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "h.csv"
+    path.write_text(f"{HEADER}\n{row(1, 0.0)}\n", encoding="utf-16")
+    reader = HistoryReader(path)
+    assert len(reader.read()) == 0 and "UTF-16" in reader.problem
+
+
+def test_a_file_that_is_empty_or_only_begun_is_no_problem(tmp_path: Path) -> None:
+    path = tmp_path / "h.csv"
+    reader = HistoryReader(path)
+    for text in ("", "epo", "\n", HEADER + "\n", f"{HEADER}\n{row(1, 0.0)}\n\n"):
+        path.write_text(text)
+        reader.read()
+        assert reader.problem == "", text
+
+
+def test_columns_of_a_newer_trainer_are_kept_as_curves(tmp_path: Path) -> None:
+    path = tmp_path / "h.csv"
+    path.write_text("epoch,finding_auc,note,says_what_it_saw\n1,0.61,x,0.9\n2,,x,0.95\n")
+    history = HistoryReader(path).read()
+    assert list(history.columns["says_what_it_saw"]) == [0.9, 0.95]
+    assert history.last is not None and history.last.further == {"says_what_it_saw": 0.95}
+    assert history.columns["finding_auc"][0] == 0.61 and history.columns["finding_auc"][1] != 0.61
+
+
+def test_an_infinite_score_is_not_the_best(tmp_path: Path) -> None:
+    path = tmp_path / "h.csv"
+    path.write_text("epoch,bleu_4,rouge_l\n1,0.1,-inf\n2,inf,nan\n3,0.2,inf\n")
+    assert HistoryReader(path).read().best_scores == {"bleu_4": (0.2, 3)}

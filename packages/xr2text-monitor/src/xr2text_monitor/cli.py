@@ -10,7 +10,6 @@ from pathlib import Path
 
 from xr2text_monitor import __version__, gpu_poller
 from xr2text_monitor.ascii import spell, wants_ascii
-from xr2text_monitor.journal import Journal
 from xr2text_monitor.on_alert import ALSO, AlertCommand, also_from
 from xr2text_monitor.rules.reading import Limits
 from xr2text_monitor.run_files import RunFolder
@@ -126,6 +125,8 @@ def _complain(problem: str) -> None:
 
 def _watch_log(sampler: Sampler) -> int:
     """Events, changes of state and alerts as lines, until Ctrl-C or SIGTERM."""
+    from xr2text_monitor.journal import Journal
+
     interrupt_on_signals()
     journal = Journal()
     while True:

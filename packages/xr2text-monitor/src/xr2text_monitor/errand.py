@@ -47,7 +47,7 @@ class Errand(Generic[T]):
         return outcome
 
     def stop(self) -> None:
-        """Nothing more will be asked; does not wait."""
+        """Let the thread end after its present run; nothing can be asked for any more."""
         self._is_over = True
         self._begin.set()
 

@@ -26,7 +26,7 @@ class GrowingFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.problem = ""  # why the file cannot be read, although it is there
+        self._failure = ""  # of the last read
         self.forget()
 
     def forget(self) -> None:
@@ -34,35 +34,35 @@ class GrowingFile:
         self._offset = 0
         self._head = b""
         self._tail = b""
+        self._is_utf_16 = False
 
     @property
-    def exists(self) -> bool:
-        """Whether the file was there at the last read."""
-        return self._stamp is not None
+    def problem(self) -> str:
+        """Why the file cannot be read, although it is there."""
+        return self._failure or ("it is in UTF-16, and UTF-8 was expected" if self._is_utf_16 else "")
 
     def read(self) -> Iterator[NewLines]:
         """Blocks of whole lines that are new since the last call. What cannot be read now keeps its old lines."""
+        self._failure = ""
         try:
             stamp = _stamp(regular(self.path))
             if stamp == self._stamp:
                 return
-            self.problem = ""
             with self.path.open("rb") as file:
                 stamp = _stamp(os.fstat(file.fileno()))
                 restarted = self._changed_behind(stamp, file.read(len(self._head)), file)
                 if restarted:
                     self.forget()
                     yield NewLines([], True)
-                self._stamp = stamp
                 file.seek(self._offset)
                 yield from self._blocks(file)
+                self._stamp = stamp  # not before: what fails on the way is read again
         except GONE:
-            self.problem = ""
             if self._stamp is not None:
                 self.forget()
                 yield NewLines([], True)
         except OSError as error:
-            self.problem = reason(error)
+            self._failure = reason(error)
 
     def _changed_behind(self, stamp: tuple[int, int, int, int], head: bytes, file: BinaryIO) -> bool:
         """Whether what was already read is no longer what stands there. A file that only grew keeps both marks."""
@@ -79,7 +79,7 @@ class GrowingFile:
         rest = b""
         while block := file.read(BLOCK):
             if self._offset == 0 and not rest and block.startswith(UTF_16):
-                self.problem = "it is in UTF-16, and UTF-8 was expected"
+                self._is_utf_16 = True
                 return
             data = rest + block
             end = data.rfind(b"\n") + 1

@@ -1,6 +1,5 @@
 """training_history.csv (docs/run-files.md): one row an epoch, kept as compact columns: 100,000 rows stay small."""
 
-import csv
 from array import array
 from bisect import bisect_left
 from collections import deque
@@ -213,6 +212,8 @@ def _cells(line: str) -> list[str]:
     """The cells of one line. Our writer quotes nothing; a quoted line is CSV, read alone: it swallows no other."""
     if '"' not in line:
         return line.split(",")
+    import csv  # a history of ours never needs it
+
     try:
         return next(csv.reader([line]), [])
     except csv.Error:

@@ -4,8 +4,7 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import IO
+from typing import IO, NamedTuple
 
 from xr2text_monitor.alerts import Alert
 from xr2text_monitor.snapshot import NewEvents, Snapshot
@@ -18,16 +17,14 @@ SLOW_S = 60.0  # a command that takes longer is told to hang
 MOST = 20  # at once: a command that hangs must not fill the machine
 
 
-@dataclass(frozen=True)
-class News:
+class News(NamedTuple):
     """What the command is told: an alert, or an ending or event put into the same words. `kind` is what it is."""
 
     kind: str
     alert: Alert
 
 
-@dataclass
-class Started:
+class Started(NamedTuple):
     """A command that runs, and what it printed."""
 
     process: "subprocess.Popen[bytes]"

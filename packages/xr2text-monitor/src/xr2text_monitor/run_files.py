@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from xr2text_monitor.growing_file import GONE, GrowingFile, reason, regular
 from xr2text_monitor.text import clean
@@ -111,8 +111,7 @@ class Event:
     number: int = 0  # its place in the file, from 1
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """A file that is there and cannot be read, and why."""
 
     name: str

@@ -2,8 +2,8 @@
 
 import os
 import time
-from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from xr2text_monitor.history import History, HistoryReader
 from xr2text_monitor.host import Process, disk_space, look_at_process
@@ -27,15 +27,14 @@ FUTURE_S = 2.0  # how far dates may lie ahead: some file systems round them
 FUTURE_ELSEWHERE_S = 300.0  # and clocks of two machines differ
 
 
-@dataclass(frozen=True)
-class RunFiles:
+class RunFiles(NamedTuple):
     """What the files of a run say. `age_s`: since they last changed; None where nothing proves when that was."""
 
     status: Status | None = None
     process: Process = "unknown"
     age_s: float | None = None
-    info: RunInfo = field(default_factory=RunInfo)
-    history: History = field(default_factory=History)
+    info: RunInfo = RunInfo()
+    history: History = History()
     events: tuple[Event, ...] = ()
     remembered: tuple[Event, ...] = ()  # and the newest of each kind before them
     num_events: int = 0
@@ -49,7 +48,7 @@ class RunFiles:
     def stuck(self, problem: Problem, more_s: float) -> "RunFiles":
         """The same while reading hangs: older by `more_s`, and the process is not looked at either."""
         age_s = None if self.age_s is None else self.age_s + more_s
-        return replace(self, problems=(problem, *self.problems), age_s=age_s)
+        return self._replace(problems=(problem, *self.problems), age_s=age_s)
 
 
 class RunReader:

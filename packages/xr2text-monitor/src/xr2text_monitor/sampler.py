@@ -48,6 +48,10 @@ class Sampler:
         """Begin to read the files, so that they are read while the driver is waited for."""
         self._errand.start()
 
+    def stop(self) -> None:
+        """Read no more; frees what was read."""
+        self._errand.stop()
+
     def sample(self) -> Snapshot:
         """Look once, in little more than `files_s`. Never raises for what a file, a driver or a process may do."""
         files, gpu = self._read_files(), self._gpu()

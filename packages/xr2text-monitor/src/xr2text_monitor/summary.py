@@ -38,7 +38,7 @@ def fields(snapshot: Snapshot) -> dict[str, Any]:
         "state": asdict(snapshot.state),
         "health": snapshot.health,
         "other_host": snapshot.other_host,
-        "problems": [asdict(problem) for problem in snapshot.problems],
+        "problems": [problem._asdict() for problem in snapshot.problems],
         "alerts": [asdict(alert) for alert in snapshot.alerts],
         "status": None if status is None else asdict(status),
         "progress": {

@@ -1,6 +1,5 @@
 """What a screen needs of its terminal, and leaving it as it was found."""
 
-import asyncio
 import os
 import signal
 import sys
@@ -30,6 +29,8 @@ def leave_on_signals(leave: Callable[..., Any]) -> None:
 
     Otherwise the terminal would stay in the alternate screen, with mouse reporting and without a cursor.
     """
+    import asyncio  # here, so that a summary without a screen does not load it
+
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
         if number is None or signal.getsignal(number) is signal.SIG_IGN:

@@ -43,8 +43,10 @@ class Watcher(threading.Thread):
         except Exception as error:  # a defect of ours: the screen must say so, not stand still
             self.fail(error)
         finally:
-            if self._changes is not None:
+            self.sampler.stop()
+            if self._changes is not None and self._follow is not None:
                 self._changes.stop()
+                self._follow.stop()
 
     def _watch(self) -> None:
         num_looks = 0

@@ -1,7 +1,7 @@
 """What the trainer and its supervisor said in events.jsonl and that still stands."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from xr2text_monitor.rules.life import READ_LOG
 from xr2text_monitor.rules.reading import MACHINE, RUN, Reading, Severity, Watched
@@ -18,8 +18,7 @@ COOL = "improve cooling: raise the laptop, free its vents, lower the room's temp
 PLUG_IN = "plug the computer in; Ctrl-C in the trainer's terminal saves, and the same command goes on later"
 
 
-@dataclass(frozen=True)
-class Emergency:
+class Emergency(NamedTuple):
     """An event that is an alert until one of `ended_by` follows, `is_mended` says so, or `lasts_s` have passed.
 
     Kinds with the same `key` are one alert that may get worse.

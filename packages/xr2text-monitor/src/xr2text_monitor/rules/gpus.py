@@ -1,7 +1,5 @@
 """Heat, memory, slowing and loss of the GPUs that the run may use. A GPU that falls silent is never healthy."""
 
-from dataclasses import dataclass, field
-
 from xr2text_monitor.gpu import Gpu
 from xr2text_monitor.rules.emergencies import COOL
 from xr2text_monitor.rules.learning import SMALLER_BATCH
@@ -40,13 +38,13 @@ class IdleClock:
         return True
 
 
-@dataclass
 class GpuRules:
     """Remembers which GPUs and sensors have answered, so that their silence is noticed."""
 
-    _idle: IdleClock = field(default_factory=IdleClock)
-    _seen: dict[int, Gpu] = field(default_factory=dict)
-    _told: dict[str, tuple[float, float]] = field(default_factory=dict)  # key -> last value, and when
+    def __init__(self) -> None:
+        self._idle = IdleClock()
+        self._seen: dict[int, Gpu] = {}
+        self._told: dict[str, tuple[float, float]] = {}  # key -> last value, and when
 
     def readings(self, watched: Watched, limits: Limits, now: float, wall: float) -> list[Reading]:
         """None for a run on the CPU, on another host, or over: these GPUs have nothing to do with it."""

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from statistics import fmean, median
 
 from xr2text_monitor.rules.emergencies import RECENT_S
 from xr2text_monitor.rules.reading import Reading, Watched
@@ -77,11 +76,15 @@ def _divergence(watched: Watched) -> Reading:
     pairs = [(losses[-1], min(losses[:-1]))] if len(losses) > 1 else []
     steps = _steps_of_epoch(watched)
     if len(steps) >= NEWEST_STEPS + EARLIER_STEPS:
-        pairs.append((fmean(steps[-NEWEST_STEPS:]), fmean(steps[-NEWEST_STEPS - EARLIER_STEPS : -NEWEST_STEPS])))
+        pairs.append((_mean(steps[-NEWEST_STEPS:]), _mean(steps[-NEWEST_STEPS - EARLIER_STEPS : -NEWEST_STEPS])))
     grown = [(new, old) for new, old in pairs if new > RISE * old and new > old + RISE_NATS]
     title = f"the training loss rises: {grown[-1][0]:.3f}, after {grown[-1][1]:.3f}" if grown else ""
     advice = "if it goes on, stop and start with a lower --new-rate; best_model.pt keeps the best weights"
     return Reading("divergence", bool(grown), not grown, title, advice, since=_row_at(watched) if grown else None)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
 
 
 def _steps_of_epoch(watched: Watched) -> tuple[float, ...]:
@@ -110,7 +113,7 @@ def _plateau(watched: Watched) -> Reading:
 def _throughput(watched: Watched) -> Reading:
     """Against the median of this run's own epochs."""
     status, known = watched.status, watched.history.recent("studies_per_s", SPEED_EPOCHS)
-    usual = median(known) if len(known) >= 3 else 0.0
+    usual = sorted(known)[len(known) // 2] if len(known) >= 3 else 0.0
     speed = known[-1] if known else 0.0
     if status is not None and status.studies_per_s is not None and (status.step or 0) >= SPEED_STEPS:
         speed = status.studies_per_s

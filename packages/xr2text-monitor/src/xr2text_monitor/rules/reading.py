@@ -1,7 +1,7 @@
 """What rules look at and what they answer. All clocks are arguments; nothing here is read or remembered."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from xr2text_monitor.gpu import Gpu
 from xr2text_monitor.history import History
@@ -45,8 +45,7 @@ class Limits:
         return total_mib * LARGE_SHARE
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(NamedTuple):
     """One look at one rule. `is_over` None: not known now. `is_over` raises, only `is_clear` takes back.
 
     `since` in Unix seconds, by the evidence; None: since this look. `is_unknown`: what is told is that something
