@@ -121,7 +121,9 @@ class FakeRun:
         ):
             self.checkpoint(name, 2_040_000_000 if name != "best_model.pt" else 680_000_000, age_s)
         self.event("started", "Training 50 epochs", BEFORE_S, epoch=1)
-        self.event("stage_changed", "Curriculum stage changed: normal_cases -> single_region", LAST_S + 7 * EPOCH_S, epoch=6)
+        self.event(
+            "stage_changed", "Curriculum stage changed: normal_cases -> single_region", LAST_S + 7 * EPOCH_S, epoch=6
+        )
         self.event(
             "checkpoint_saved",
             "Checkpoint saved: checkpoint_epoch_10.pt",

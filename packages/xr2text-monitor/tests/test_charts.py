@@ -16,7 +16,7 @@ def plain(lines: list) -> list[str]:  # type: ignore[type-arg]
 def test_a_rising_curve_goes_from_bottom_left_to_top_right() -> None:
     drawn = plain(draw([Series("a", range(10), range(10), "")], [], 27, 6))
     assert len(drawn) == 6 and all(len(row) == 27 for row in drawn)
-    assert drawn[0].startswith(" 9.00") and drawn[4].startswith("0.000")
+    assert drawn[0].startswith("   10 ┤") and drawn[4].startswith("    0 ┤")
     assert drawn[0][-1] not in " ⠀" and drawn[4][7] not in " ⠀" and drawn[0][7] == " "
 
 

@@ -13,7 +13,17 @@ from xr2text_monitor.ink import ALERT_STYLES
 from xr2text_monitor.theme import DARK, LIGHT
 
 LEAST = 4.5
-SCREENS = ((), ("l",), ("l", "2"), ("l", "3"), ("l", "slash", "a"), ("l", "enter"), ("r",), ("question_mark",), ("ctrl+p",))
+SCREENS = (
+    (),
+    ("l",),
+    ("l", "2"),
+    ("l", "3"),
+    ("l", "slash", "a"),
+    ("l", "enter"),
+    ("r",),
+    ("question_mark",),
+    ("ctrl+p",),
+)
 
 
 def luminance(color: Color) -> float:

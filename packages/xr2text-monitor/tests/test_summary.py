@@ -40,7 +40,7 @@ def test_what_the_screen_draws_is_in_the_json(tmp_path: Path) -> None:
         "status.micro_batch": 4,
         "status.studies_per_s": 37.4,
         "progress.stage_number": 2,
-        "progress.elapsed_s": 11313,
+        "progress.elapsed_s": 11314,
         "progress.epoch_s": 913.6,
         "progress.finish_at": frozen.NOW + found["progress"]["eta_s"],
         "scores.bleu_4.best.1": 11,
