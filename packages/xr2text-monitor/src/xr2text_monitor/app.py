@@ -220,8 +220,8 @@ class MonitorApp(App[None]):
 
     def _switch(self, sampler: Sampler) -> None:
         """Watch another run from now on: nothing of the old one stays but the GPUs' hours, which are the machine's."""
-        self.journal.start_over()
         self.show(Snapshot(time.time(), sampler.folder, READING, gpu=self.snapshot.gpu, host=self.snapshot.host))
+        self.journal.start_over()
         self._watch(sampler)
 
     def _toggle_overlay(self, folder: RunFolder) -> None:

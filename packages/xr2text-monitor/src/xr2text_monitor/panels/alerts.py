@@ -42,7 +42,7 @@ class AlertsPanel(Panel):
 
     def _room(self, snapshot: Snapshot) -> int:
         rows = self.app.size.height
-        if snapshot.state.name in ("failed", "dead") and rows >= LOW:
+        if snapshot.state.name == "failed" and rows >= LOW:
             return MAX_LINES["tall"]  # why it ended matters more than its curves
         return MAX_LINES["low" if rows < LOW else "short" if rows < TALL else "tall"]
 
@@ -66,11 +66,17 @@ def _in_full(alert: Alert, now: float, width: int) -> list[Content]:
     """Title and advice, wrapped: the reason of a failure is the one thing that must be readable."""
     head, style = _head(alert)
     room = max(10, width - len(head) - 1)
-    title = textwrap.wrap(f"{alert.title}  {since(alert, now)}", room)
-    advice = textwrap.wrap(f"→ {alert.advice}", room)
+    when, advice = since(alert, now), f"→ {alert.advice}"
+    fits = len(alert.title) + len(when) + 2 <= room
+    title = [f"{alert.title}  {when}"] if fits else _wrapped(alert.title, room)
+    below = _wrapped(advice if fits else f"{when} {advice}", room)
     indent = " " * len(head)
     first = [line((f"{head if place == 0 else indent}{words}", style)) for place, words in enumerate(title)]
-    return [*first, *(line(f"{indent}{words}") for words in advice)]
+    return [*first, *(line(f"{indent}{words}") for words in below)]
+
+
+def _wrapped(text: str, cells: int) -> list[str]:
+    return textwrap.wrap(text, cells, break_on_hyphens=False)  # --new-rate stays whole
 
 
 def _title(alert: Alert, now: float) -> Content:

@@ -122,7 +122,7 @@ class HistoryChart(Panel):
         words = "  ".join([*names, view.words(self.kind.has_log)])
         newest = [next(iter(history.recent(column, 1)), None) for column, _ in self.kind.columns]
         legend = _fitting(width, "" if self.is_boxed else self.kind.title, series, newest, words)
-        return [legend, *(drawn or [line((f"  {t.DASH} from the first epoch on", MUTED))])]
+        return [legend, *(drawn or _nothing("epoch", series))]
 
 
 class LiveChart(Panel):
@@ -138,7 +138,7 @@ class LiveChart(Panel):
         marks = [Mark(1, ("new epoch", "new"))] if step < len(losses) else []
         drawn = chart.draw(series, marks, width, height - 1, Scale(0.0, 0.01), "step")
         legend = _fitting(width, "" if self.is_boxed else "newest steps", series, losses[-1:] or [None])
-        return [legend, *(drawn or [line((f"  {t.DASH} from the first step on", MUTED))])]
+        return [legend, *(drawn or _nothing("step", series))]
 
 
 class GpuChart(Panel):
@@ -176,7 +176,13 @@ class GpuChart(Panel):
         title = self.scale.unit if self.is_boxed else f"{self.title} {self.scale.unit}"
         newest = [one.ys[-1] if one.ys else None for one in series]
         legend = _fitting(width, title, series, newest, digits=1)
-        return [legend, *(drawn or [line((f"  {t.DASH} from the first reading on", MUTED))])]
+        return [legend, *(drawn or _nothing("reading", series))]
+
+
+def _nothing(what: str, series: Sequence[Series]) -> list[Content]:
+    """Why there is no curve: no value yet, or no room for one."""
+    has_values = any(y == y for one in series for y in one.ys)
+    return [line((f"  {t.DASH} no room" if has_values else f"  {t.DASH} from the first {what} on", MUTED))]
 
 
 def _fitting(

@@ -73,7 +73,8 @@ def _time(snapshot: Snapshot, width: int, is_split: bool) -> list[Content]:
     each = "  an epoch " if width >= ROOMY else "  each "
     passed = (t.duration(found.elapsed_s), (each, MUTED), t.duration(found.epoch_s))
     finish = t.clock(found.finish_at, snapshot.at)
-    left = ((f"{about}{t.duration(found.eta_s)}", STRONG), (" → ", MUTED), (finish, STRONG))
+    left: list[Piece] = [(f"{about}{t.duration(found.eta_s)}", STRONG)]
+    left += [(" → ", MUTED), (finish, STRONG)] if found.finish_at is not None else []
     if is_split:
         return [label("elapsed", *passed), label("ETA", *left)]
     return [label("elapsed", *passed, ("  ETA ", MUTED), *left)]

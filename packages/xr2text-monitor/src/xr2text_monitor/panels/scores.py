@@ -40,7 +40,7 @@ def _score(snapshot: Snapshot, name: str, title: str, width: int) -> Content:
     value = getattr(last, name) if last is not None else None
     best_text = t.DASH if best is None else f"{best[0]:.4f}"
     epoch = "" if best is None else f" ep. {best[1]}"
-    is_best = best is not None and last is not None and best[1] == last.epoch
+    is_best = best is not None and last is not None and best[1] == last.epoch and best[0] > 0
     history = snapshot.history
     change = _change(trend(history, name), trend_epochs(history, name)) if width >= SLIM else []
     star = ("★", GOOD) if is_best else " "

@@ -77,7 +77,7 @@ class LineTable(DataTable[Text]):
 
     @property
     def current(self) -> Line | None:
-        return self.shown[self.cursor_row] if self.cursor_row < len(self.shown) else None
+        return self.shown[self.cursor_row] if 0 <= self.cursor_row < len(self.shown) else None
 
     def _cell(self, one: Line, place: int) -> Text:
         """Rich text with a colour of the theme: a string would be read as markup."""
