@@ -28,9 +28,10 @@ from xr2text_monitor.panels.state import StatePanel
 from xr2text_monitor.sampler import Sampler
 from xr2text_monitor.snapshot import Snapshot
 from xr2text_monitor.state import RunState
-from xr2text_monitor.terminal import leave_on_signals
+from xr2text_monitor.terminal import leave_if_gone, leave_on_signals
 from xr2text_monitor.watch import Watcher
 
+TERMINAL_S = 2.0
 LOSSES = (("train_loss", "train"), ("val_loss", "val"))
 SCORES = (("bleu_4", "BLEU-4"), ("rouge_l", "ROUGE-L"))
 
@@ -90,6 +91,8 @@ class MonitorApp(App[None]):
         if self.watcher is not None:
             leave_on_signals(self.exit)
             self.watcher.start()
+            if not self.is_headless:
+                self.set_interval(TERMINAL_S, leave_if_gone)
 
     def on_unmount(self) -> None:
         if self.watcher is not None:
