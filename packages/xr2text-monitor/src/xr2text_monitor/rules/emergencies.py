@@ -102,6 +102,10 @@ def _is_varied_again(event: Event, watched: Watched) -> bool:
     return last is not None and is_newer and (last.distinct_reports or 0) > 1
 
 
+def _is_dead_since(event: Event, watched: Watched) -> bool:
+    return watched.state.name in ("dead", "failed")
+
+
 def _is_told_by_status(event: Event, watched: Watched) -> bool:
     return watched.state.name == "failed"
 
@@ -110,7 +114,8 @@ EMERGENCIES = (
     Emergency("gave_up", "gave_up", "critical", "the supervisor gave up", READ_LOG, BEGIN),
     Emergency(
         "restarted", "restarted", "warning", "the supervisor started the trainer again",
-        "nothing now; read train.log if it happens again", ("finished", "interrupted"), lasts_s=RECENT_S,
+        "nothing now; read train.log if it happens again", ("finished", "interrupted"), _is_dead_since,
+        lasts_s=RECENT_S,
     ),
     Emergency("failed", "failed", "critical", "the trainer failed", READ_LOG, BEGIN, _is_told_by_status),
     Emergency(
