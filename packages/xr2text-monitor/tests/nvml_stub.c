@@ -1,7 +1,7 @@
 /* A libnvidia-ml.so.1 that plays GPUs from a script, so that tests pass through the real pynvml and ctypes.
 
    The script is the file named by NVML_STUB_SCRIPT, read anew at every question. A line is "DEVICE KEY VALUE"; a value
-   "!15" makes that question fail with NVML error 15. "all init !9" is for the library itself, "all devices 2" the
+   "!15" makes that question fail with NVML error 15, "@60" keeps it waiting for 60 seconds. "all init !9" is for the library itself, "all devices 2" the
    count, "all name_4242 python" the name of process 4242. "pid" and "drawing" are a process that computes and one that
    draws: its number and, where known, its MiB. What the script does not name is not supported (error 3). Built with
    -DOLD_DRIVER, newer symbols are missing. The tests of both packages build it. */
@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct { unsigned int gpu, memory; } Utilization;
 typedef struct { unsigned long long total, free, used; } Memory;
@@ -34,6 +35,7 @@ static int ask(const char *device, const char *key, char *text, size_t size) {
         line[strcspn(line, "\n")] = 0;
         snprintf(text, size, "%s", line + start);
         result = text[0] == '!' ? atoi(text + 1) : SUCCESS;
+        if (text[0] == '@') sleep((unsigned int)atoi(text + 1));
         break;
     }
     if (file) fclose(file);

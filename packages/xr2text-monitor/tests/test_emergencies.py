@@ -11,8 +11,8 @@ from xr2text_monitor.rules.emergencies import EMERGENCIES
 from xr2text_monitor.run_files import Checkpoint
 from xr2text_monitor.state import RunState
 
-GRAVE = ("gave_up", "failed", "checkpoint_failed", "collapsed", "battery_low", "paused")
-NOTABLE = ("checkpoint_damaged", "history_failed", "power_unplugged", "restarted", "image_lost", "hot")
+GRAVE = ("gave_up", "failed", "checkpoint_failed", "battery_low", "paused")
+NOTABLE = ("collapsed", "checkpoint_damaged", "history_failed", "power_unplugged", "restarted", "image_lost", "hot")
 
 
 @pytest.mark.parametrize("kind", [*GRAVE, *NOTABLE])
@@ -73,6 +73,15 @@ def test_a_collapse_stands_also_after_the_end_until_reports_differ_again() -> No
     assert list(look(with_events(collapsed, history=rows(one), state=over))) == ["collapsed"]
     assert list(look(with_events(collapsed, history=rows(replace(many, epoch=4))))) == ["collapsed"]
     assert look(with_events(collapsed, history=rows(many))) == {}
+
+
+def test_a_collapse_that_stays_rings_again_and_is_critical() -> None:
+    book = AlertBook(Limits())
+    events = [event("collapsed", 1000 - epoch, epoch=epoch) for epoch in (1, 3, 4, 5, 6, 7)]
+    changes = [change for count in range(1, 7) for change in book.update(with_events(*events[:count]), count, NOW)]
+    assert [(change.alert.severity, change.was) for change in changes] == [("warning", ""), ("critical", "warning")]
+    (alert,) = book.standing
+    assert "5 epochs in a row" in alert.title and alert.since == NOW - 1000 + 1
 
 
 def test_a_history_that_could_not_be_written_is_fine_once_its_row_is_there() -> None:

@@ -163,6 +163,7 @@ def test_a_driver_that_hangs_from_the_beginning_is_not_waited_for(tmp_path: Path
     poller = GpuPoller()  # never started: never an answer
     poller._begun_at -= 60
     snapshot = Sampler(RunFolder.under(tmp_path), Limits(), poller.first_report).sample()
-    assert "cannot read the driver" in snapshot.gpu.note and exit_code(snapshot) == 3
+    assert "has not answered" in snapshot.gpu.note and snapshot.alerts[0].title.startswith("cannot read the GPUs")
+    assert exit_code(snapshot) == 3
     run.status(device="cpu")
     assert exit_code(Sampler(RunFolder.under(tmp_path), Limits(), poller.first_report).sample()) == 0

@@ -173,6 +173,58 @@ def test_a_summary_of_a_hot_gpu_warns_and_exits_with_1(driver: Path, tmp_path: P
     assert done.returncode == 0
 
 
+def monitor(driver: Path, folder: Path, text: str, *options: str) -> tuple[int, dict[str, Any]]:
+    """Exit code and JSON of one look at a run on this GPU."""
+    from fake_run import FakeRun
+
+    run = FakeRun(folder)
+    run.typical()
+    run.status(device="NVIDIA GeForce RTX 4060 Laptop GPU")
+    (folder / "script").write_text(text)
+    environment = {**os.environ, "LD_LIBRARY_PATH": str(driver), "NVML_STUB_SCRIPT": str(folder / "script")}
+    command = [sys.executable, "-m", "xr2text_monitor.cli", "--json", "--out", str(folder), *options]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    return done.returncode, json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("line", ["all init @60", "0 celsius @60", "all devices @60"])
+def test_a_driver_that_hangs_is_not_waited_for_and_not_healthy(driver: Path, tmp_path: Path, line: str) -> None:
+    code, found = monitor(driver, tmp_path, f"{line}\n{LAPTOP}")
+    assert code == 3 and found["health"] == "unknown"
+    assert [alert["title"] for alert in found["alerts"]] == [
+        "cannot read the GPUs: the driver has not answered for 2 s"
+    ]
+
+
+def test_a_lost_gpu_is_critical(driver: Path, tmp_path: Path) -> None:
+    lost = "".join(f"1 {key} !15\n" for key in ("busy", "celsius", "used_mib"))
+    code, found = monitor(driver, tmp_path, LAPTOP.replace("devices 1", "devices 2") + lost)
+    assert code == 1 and [(alert["key"], alert["severity"]) for alert in found["alerts"]] == [("gpu_1", "critical")]
+
+
+@pytest.mark.parametrize(
+    ("lines", "slowdown_c"),
+    [
+        ("0 slowdown_c 83\n", 83),
+        ("0 margin_c 12\n0 slowdown_tlimit_c -2\n", 85),
+        ("0 slowdown_c !3\n", None),
+        ("0 slowdown_c 0\n", None),
+        ("0 margin_c 12\n", None),
+    ],
+)
+def test_the_temperature_where_a_card_slows_down_is_read(
+    driver: Path, tmp_path: Path, lines: str, slowdown_c: float | None
+) -> None:
+    (gpu,) = read_once(driver, tmp_path, LAPTOP + lines)["gpus"]
+    assert gpu["slowdown_c"] == slowdown_c
+
+
+def test_a_card_of_24_gib_in_full_use_is_healthy_until_a_limit_is_given(driver: Path, tmp_path: Path) -> None:
+    large = LAPTOP.replace("used_mib 6120", "used_mib 22000").replace("total_mib 8188", "total_mib 24564")
+    assert monitor(driver, tmp_path, large)[0] == 0
+    assert monitor(driver, tmp_path, large, "--max-memory-gb", "7.5")[0] == 1
+
+
 def test_reading_here_and_now_never_raises() -> None:
     report = GpuReader().read(0.0)
     assert report.gpus or report.note

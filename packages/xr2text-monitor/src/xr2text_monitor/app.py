@@ -35,7 +35,7 @@ from xr2text_monitor.sampler import Sampler
 from xr2text_monitor.screens.help import HelpScreen
 from xr2text_monitor.snapshot import Snapshot
 from xr2text_monitor.state import RunState
-from xr2text_monitor.terminal import leave_on_signals
+from xr2text_monitor.terminal import leave_if_gone, leave_on_signals
 from xr2text_monitor.theme import DARK, LIGHT
 from xr2text_monitor.trace import GpuTrace
 from xr2text_monitor.watch import Watcher
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 OVERLAY_S = 2.0
 FIRST_S = 0.1  # the first look at a file is nearly always this quick
+TERMINAL_S = 2.0
 READING = RunState("reading", "reading the files of the run")
 
 
@@ -119,6 +120,8 @@ class MonitorApp(App[None]):
         if self.sampler is not None:
             leave_on_signals(self.exit)
             self._watch(self.sampler)
+            if not self.is_headless:
+                self.set_interval(TERMINAL_S, leave_if_gone)
         self.set_interval(OVERLAY_S, self._read_overlay)
 
     def on_unmount(self) -> None:

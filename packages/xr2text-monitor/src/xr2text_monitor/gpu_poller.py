@@ -40,7 +40,7 @@ class GpuPoller(threading.Thread):
         """For a single look: waits for an answer, but not long."""
         if self._answered.wait(max(0.0, self._begun_at + FIRST_S - time.monotonic())):
             return self.report()
-        return GpuReport((), f"cannot read the driver: no answer for {duration(FIRST_S)}", is_failing=True)
+        return GpuReport((), f"the driver has not answered for {duration(FIRST_S)}", is_failing=True)
 
 
 def nobody() -> GpuReport:

@@ -5,6 +5,7 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
+from itertools import islice
 from pathlib import Path
 
 from xr2text_monitor.growing_file import GrowingFile
@@ -24,6 +25,7 @@ COLUMNS = (
 NAN = float("nan")
 INF = float("inf")
 NUM_FURTHER = 16  # columns of a newer trainer that are kept too
+LOOK_BACK = 50  # epochs before a value counts as old
 NUM_BESTS = 64  # rows kept of epochs that were the best, to go back to when a resume cuts the newest
 
 
@@ -87,7 +89,14 @@ class History:
 
     def recent(self, name: str, count: int) -> list[float]:
         """The newest `count` measured values of a column, oldest first."""
-        return [value for value in self.columns[name][-count:] if value == value]
+        return [value for _, value in self.newest(name, count)]
+
+    def newest(self, name: str, count: int) -> list[tuple[int, float]]:
+        """The same with their epochs. Not every epoch need be measured; far behind the newest nothing is sought."""
+        start = -count - LOOK_BACK
+        rows = zip(reversed(self.epochs[start:]), reversed(self.columns[name][start:]), strict=True)
+        measured = ((int(epoch), value) for epoch, value in rows if value == value)
+        return list(islice(measured, count))[::-1]
 
 
 class HistoryReader:

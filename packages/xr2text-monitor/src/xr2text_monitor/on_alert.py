@@ -77,8 +77,9 @@ class AlertCommand:
             elif change.is_raised and (alert.severity != "info" or "info" in self.also):
                 yield News("failed" if alert.key == "life" and state == "failed" else "alert", alert)
         if before not in (None, state) and state in ENDINGS and state in self.also and state != "failed":
-            title = f"the run {'has finished' if state == 'finished' else 'was interrupted'}: {snapshot.state.evidence}"
-            yield News(state, _as_alert(state, title, snapshot.at))
+            ended = "the run has finished" if state == "finished" else "the run was interrupted"
+            why = snapshot.state.evidence.removeprefix(f"{state}; ")
+            yield News(state, _as_alert(state, f"{ended}: {why}", snapshot.at))
         for event in events if before else ():
             if event.kind in self.also and event.kind in EVENTS:
                 yield News(event.kind, _as_alert(event.kind, event.message, event.at or snapshot.at))

@@ -83,14 +83,15 @@ def stage_number(stage: str) -> int | None:
 
 
 def trend(history: History, name: str) -> float | None:
-    """Newest value minus the one `trend_epochs` measured epochs earlier; None below two values."""
+    """Newest value minus the one `TREND_EPOCHS` values earlier, or the first; None below two values."""
     values = history.recent(name, TREND_EPOCHS + 1)
     return values[-1] - values[0] if len(values) > 1 else None
 
 
 def trend_epochs(history: History, name: str) -> int:
-    """Over how many epochs the trend goes: five, or as many as there are."""
-    return max(0, len(history.recent(name, TREND_EPOCHS + 1)) - 1)
+    """Over how many epochs the trend goes: five, fewer at the beginning, more where not every epoch is validated."""
+    newest = history.newest(name, TREND_EPOCHS + 1)
+    return newest[-1][0] - newest[0][0] if newest else 0
 
 
 def _own_estimate(status: Status, epoch_s: float | None) -> float | None:

@@ -24,6 +24,7 @@ PATIENCE_S = {
     "stopping": 300,
 }
 FRESH_S = 5.0  # a file written this recently proves a writer, whatever the process list says
+SUPERVISED = ("started", "resumed", "restarted", "gave_up")  # the newest of these says what the supervisor does
 START_S = 90.0  # after its pause the supervisor starts a trainer, which imports for a while before it writes
 FIRST_STEPS = 2  # compile and warm up
 STEPS = 3  # silence of this many steps or validations means nothing
@@ -97,9 +98,11 @@ def state_of(
 ) -> RunState:
     """The state with its evidence. `process` is what the process list says of the writer of `status`, and `wall` the
     time in Unix seconds."""
-    state = _by_status(status, history, process, age_s)
+    ending = next((one for one in reversed(events) if one.kind in SUPERVISED), None)
+    is_ended = ending is not None and ending.kind in ("restarted", "gave_up")  # and what was just written is that event
+    state = _by_status(status, history, process, age_s, can_be_fresh=not is_ended)
     if state.name == "dead":
-        return _supervised(state, events, wall)
+        return _supervised(state, ending, wall) if ending is not None and is_ended else state
     blind = [problem for problem in problems if problem.is_hanging or problem.name == "status.json"]
     if status is None and not len(history):
         blind = list(problems)
@@ -108,7 +111,9 @@ def state_of(
     return state
 
 
-def _by_status(status: Status | None, history: History, process: Process, age_s: float | None) -> RunState:
+def _by_status(
+    status: Status | None, history: History, process: Process, age_s: float | None, can_be_fresh: bool
+) -> RunState:
     if status is None:
         return _without_status(history, age_s)
     if not status.state:
@@ -117,7 +122,7 @@ def _by_status(status: Status | None, history: History, process: Process, age_s:
         return RunState(status.state, status.message or f"the trainer wrote that it {_ENDING[status.state]}", age_s)
     patience = patience_s(status, history)
     doing, pid = status.state, f"pid {status.pid}"
-    is_fresh = age_s is not None and age_s < FRESH_S
+    is_fresh = can_be_fresh and age_s is not None and age_s < FRESH_S
     if process in ("gone", "reused") and not is_fresh:
         what = "is gone" if process == "gone" else "now belongs to another process"
         return RunState("dead", f"{pid} {what}; it was {doing}", age_s, patience)
@@ -164,14 +169,11 @@ def _first_rhythm_s(status: Status) -> float:
     return max(known, default=unknown_s)
 
 
-def _supervised(dead: RunState, events: Sequence[Event], wall: float) -> RunState:
+def _supervised(dead: RunState, ending: Event, wall: float) -> RunState:
     """A supervisor that said it starts the trainer again is believed for as long as that takes."""
-    last = next((one for one in reversed(events) if one.kind in ("restarted", "gave_up", "started", "resumed")), None)
-    if last is None or last.kind in ("started", "resumed"):
-        return dead
-    if last.kind == "gave_up":
+    if ending.kind == "gave_up":
         return replace(dead, evidence=f"{dead.evidence}; the supervisor gave up")
-    left_s = (last.at or 0.0) + (last.delay_s or 0.0) - wall
+    left_s = (ending.at or 0.0) + (ending.delay_s or 0.0) - wall
     if left_s > 0:
         return replace(
             dead, name="restarting", evidence=f"the supervisor starts the trainer again in {duration(left_s)}"

@@ -5,9 +5,9 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
+GONE = 129  # as shells count an end by SIGHUP
 INSTEAD = "use --once, --json or --watch-log"
 
 
@@ -31,12 +31,25 @@ def leave_on_signals(leave: Callable[..., Any]) -> None:
     """
     import asyncio  # here, so that a summary without a screen does not load it
 
+    def told(number: int) -> None:
+        leave_if_gone()
+        leave(return_code=128 + number)
+
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
         if number is None or signal.getsignal(number) is signal.SIG_IGN:
             continue
         with suppress(NotImplementedError, RuntimeError, ValueError):  # Windows; another thread than the main one
-            asyncio.get_running_loop().add_signal_handler(number, partial(leave, return_code=128 + number))
+            asyncio.get_running_loop().add_signal_handler(number, told, number)
+
+
+def leave_if_gone() -> None:
+    """End at once where the terminal has gone: nothing is to be restored, and Textual would wait to write to it.
+
+    Its window may be closed without a signal that tells, as under nohup.
+    """
+    if why_no_screen():
+        os._exit(GONE)
 
 
 def interrupt_on_signals() -> None:

@@ -13,6 +13,9 @@ LONG_AGO = 946_684_800.0  # the year 2000: an earlier date comes from a clock wi
 BEGIN = ("started", "resumed")
 END = ("finished", "interrupted", "failed")
 
+STAYS_EPOCHS = 5  # a model that has learned little writes the same for everybody; after so many epochs it is stuck
+
+EARLY_COLLAPSE = "common in the first epochs: look again later; if it stays, a lower --new-rate or more studies help"
 FREE_DISK = "free some space where the checkpoints go; the training goes on, and the next save tries again"
 COOL = "improve cooling: raise the laptop, free its vents, lower the room's temperature, or limit the power"
 PLUG_IN = "plug the computer in; Ctrl-C in the trainer's terminal saves, and the same command goes on later"
@@ -37,14 +40,14 @@ class Emergency(NamedTuple):
 
 def emergencies(watched: Watched, wall: float) -> list[Reading]:
     """The newest event of every key that still stands."""
-    standing: dict[str, Reading] = {}
-    for place, event in enumerate(watched.events):
-        emergency = _BY_KIND.get(event.kind)
-        if emergency is not None:
-            standing.pop(emergency.key, None)
-            if _stands(emergency, event, watched.events[place + 1 :], watched, wall):
-                standing[emergency.key] = _reading(emergency, event, watched, wall)
-    return list(standing.values())
+    newest = {_BY_KIND[one.kind].key: place for place, one in enumerate(watched.events) if one.kind in _BY_KIND}
+    readings = []
+    for place in newest.values():
+        event, later = watched.events[place], watched.events[place + 1 :]
+        emergency = _BY_KIND[event.kind]
+        if _stands(emergency, event, later, watched, wall):
+            readings.append(_reading(emergency, event, watched, wall))
+    return readings
 
 
 def _stands(emergency: Emergency, event: Event, later: tuple[Event, ...], watched: Watched, wall: float) -> bool:
@@ -58,10 +61,22 @@ def _reading(emergency: Emergency, event: Event, watched: Watched, wall: float) 
     if event.kind == "restarted":
         same = [one for one in watched.events if one.kind == event.kind and wall - (one.at or 0.0) <= HOUR_S]
         title = f"{title} ({len(same)} within the last hour)" if len(same) > 1 else title
-    since = event.at if event.at is not None and event.at > LONG_AGO else None
-    return Reading(
-        emergency.key, True, False, title, emergency.advice, emergency.severity, emergency.group, None, since
-    )
+    first, severity, advice = event, emergency.severity, emergency.advice
+    if event.kind == "collapsed":
+        epochs = _in_a_row(event, watched.events)
+        first, title = epochs[0], f"{title} ({len(epochs)} epochs in a row)" if len(epochs) > 1 else title
+        severity, advice = ("critical", advice) if len(epochs) >= STAYS_EPOCHS else ("warning", EARLY_COLLAPSE)
+    since = first.at if first.at is not None and first.at > LONG_AGO else None
+    return Reading(emergency.key, True, False, title, advice, severity, emergency.group, None, since)
+
+
+def _in_a_row(event: Event, events: tuple[Event, ...]) -> list[Event]:
+    """The events of this kind in the epochs up to that of `event`, without a gap; oldest first."""
+    by_epoch = {one.epoch: one for one in events if one.kind == event.kind}
+    epochs = [event]
+    while epochs[0].epoch is not None and epochs[0].epoch - 1 in by_epoch:
+        epochs.insert(0, by_epoch[epochs[0].epoch - 1])
+    return epochs
 
 
 def _is_saved_since(event: Event, watched: Watched) -> bool:
@@ -87,6 +102,10 @@ def _is_varied_again(event: Event, watched: Watched) -> bool:
     return last is not None and is_newer and (last.distinct_reports or 0) > 1
 
 
+def _is_dead_since(event: Event, watched: Watched) -> bool:
+    return watched.state.name in ("dead", "failed")
+
+
 def _is_told_by_status(event: Event, watched: Watched) -> bool:
     return watched.state.name == "failed"
 
@@ -95,7 +114,8 @@ EMERGENCIES = (
     Emergency("gave_up", "gave_up", "critical", "the supervisor gave up", READ_LOG, BEGIN),
     Emergency(
         "restarted", "restarted", "warning", "the supervisor started the trainer again",
-        "nothing now; read train.log if it happens again", ("finished", "interrupted"), lasts_s=RECENT_S,
+        "nothing now; read train.log if it happens again", ("finished", "interrupted"), _is_dead_since,
+        lasts_s=RECENT_S,
     ),
     Emergency("failed", "failed", "critical", "the trainer failed", READ_LOG, BEGIN, _is_told_by_status),
     Emergency(

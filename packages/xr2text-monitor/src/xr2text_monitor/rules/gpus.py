@@ -69,7 +69,7 @@ class GpuRules:
         return [*readings, self._idleness(watched, now, wall)] if watched.is_working else readings
 
     def _driver(self, problem: str) -> Reading:
-        title = f"the GPUs cannot be read: {problem}"
+        title = f"cannot read the GPUs: {problem}"
         advice = (
             "try nvidia-smi; if it hangs too, restart the computer: the training resumes from the newest checkpoint"
         )

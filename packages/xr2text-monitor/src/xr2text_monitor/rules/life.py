@@ -8,6 +8,9 @@ TITLES: dict[str, tuple[Severity, str]] = {
     "silent": ("warning", "no sign of life"),
 }
 RESTART = "start the same training command again: it resumes from the newest checkpoint"
+HANGING = "look at the drive and its network from a shell; the training may hang there too"
+UNREADABLE = "look at its owner, permissions and contents; the trainer writes its files anew while it runs"
+UNKNOWN = "look at train.log and at the trainer's terminal"
 READ_LOG = "read the end of train.log and mend the cause; then the same training command resumes"
 
 
@@ -27,14 +30,13 @@ def life(watched: Watched, wall: float) -> Reading:
 
 def unreadable(watched: Watched) -> list[Reading]:
     """What cannot be read is told, file by file: nobody can say that all is well."""
-    found = [(f"unreadable_{one.name}", str(one)) for one in watched.problems]
+    found = [
+        (f"unreadable_{one.name}", str(one), HANGING if one.is_hanging else UNREADABLE) for one in watched.problems
+    ]
     state = watched.state
-    if state.name == "unknown" and not any(state.evidence == title for _, title in found):
-        found.append(("state_unknown", f"state unknown: {state.evidence}"))
-    advice = (
-        "look at it from a shell: is the disk full or the drive gone? The trainer writes its files anew while it runs"
-    )
-    return [Reading(key, True, False, title, advice, is_unknown=True) for key, title in found]
+    if state.name == "unknown" and not any(state.evidence == title for _, title, _ in found):
+        found.append(("state_unknown", f"state unknown: {state.evidence}", UNKNOWN))
+    return [Reading(key, True, False, title, advice, is_unknown=True) for key, title, advice in found]
 
 
 def _advice(watched: Watched) -> str:
