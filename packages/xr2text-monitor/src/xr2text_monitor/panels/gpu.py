@@ -66,9 +66,10 @@ def _row(gpu: Gpu, styles: Styles, width: int, is_only: bool) -> Content:
     cells = 12 if width >= 100 else 7 if width >= 70 else 4 if width >= 56 else 0
     busy = _busy(gpu, cells) if width >= 70 else _busy(gpu, 0)
     pieces: list[Piece] = [*busy, "  ", _temperature(gpu, styles), _slow(gpu, styles), "  "]
-    pieces += [*_memory(gpu, styles, cells), f" {_gib(gpu)}"]
     if cells:
-        pieces += ["  ", *_power(gpu)]
+        pieces += [*_memory(gpu, styles, cells), f" {_gib(gpu)}", "  ", *_power(gpu)]
+    else:
+        pieces.append((_gib(gpu), styles.get(f"memory_{gpu.index}", "")))
     if not is_only and width >= 70:
         pieces.append((f"  {_name(gpu)}", MUTED))
     return label(f"GPU {gpu.index}", *pieces)

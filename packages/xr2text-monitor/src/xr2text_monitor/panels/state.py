@@ -52,6 +52,7 @@ def _first(snapshot: Snapshot, width: int, clock: Content) -> Content:
         (line(named, _progress(snapshot, False)), _alerts(snapshot, True), clock),
         (line(named, _progress(snapshot, False)), _alerts(snapshot, False), clock),
         (line(state, _progress(snapshot, False)), _alerts(snapshot, False), line(" ")),
+        (line(state, _progress(snapshot, False)), _badge(snapshot), line(" ")),
     ):
         room = width - alerts.cell_length - right.cell_length
         if left.cell_length <= room:
@@ -89,14 +90,29 @@ def _ended(snapshot: Snapshot, status: Status, is_long: bool) -> list[Piece]:
 
 def _alerts(snapshot: Snapshot, is_long: bool) -> Content:
     """How many, and the worst of them."""
-    alerts, worst = snapshot.alerts, snapshot.health
+    worst = snapshot.health
     if worst == "ok":
         return line((("✓ no alerts" if is_long else "✓") if snapshot.has_run else "", GOOD))
-    count = sum(1 for alert in alerts if worst == ("unknown" if alert.is_unknown else alert.severity))
-    plural = "s" if worst == "warning" and count != 1 else ""
-    words = " ".join(part for part in (str(count or ""), worst + plural) if part)
-    others = f" of {len(alerts)} alerts" if is_long and count < len(alerts) else ""
-    return line((f"{ALERT_GLYPHS[worst]} {words}{others}", f"{STRONG} {ALERT_STYLES[worst]}"))
+    count, style = _count(snapshot), f"{STRONG} {ALERT_STYLES[worst]}"
+    words = " ".join(
+        part for part in (str(count or ""), worst + ("s" if worst == "warning" and count != 1 else "")) if part
+    )
+    others = f" of {len(snapshot.alerts)} alerts" if is_long and count < len(snapshot.alerts) else ""
+    return line((f"{ALERT_GLYPHS[worst]} {words}{others}", style))
+
+
+def _badge(snapshot: Snapshot) -> Content:
+    """The same in four cells."""
+    worst = snapshot.health
+    if worst == "ok":
+        return _alerts(snapshot, False)
+    return line((f"{ALERT_GLYPHS[worst]}{_count(snapshot) or ''}", f"{STRONG} {ALERT_STYLES[worst]}"))
+
+
+def _count(snapshot: Snapshot) -> int:
+    """Alerts of the worst kind that stands."""
+    kinds = ["unknown" if alert.is_unknown else alert.severity for alert in snapshot.alerts]
+    return kinds.count(snapshot.health)
 
 
 def _second(snapshot: Snapshot, width: int) -> Content:

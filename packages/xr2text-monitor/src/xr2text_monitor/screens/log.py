@@ -136,11 +136,15 @@ class LogScreen(ModalScreen[None]):
             self._newest.extend(block.lines)
         return list(self._newest)
 
+    def _why_empty(self) -> str:
+        problem = self._file.problem
+        return f"cannot read train.log: {problem}" if problem else "no train.log yet"
+
     def _fill(self, wait_s: float = 0.0) -> None:
         lines = self._errand.result(wait_s)
         if lines is not None:
             self._table(1).put(
-                [_log_line(t.clean(line, LINE_LIMIT)) for line in lines] or [_nothing("no train.log yet")]
+                [_log_line(t.clean(line, LINE_LIMIT)) for line in lines] or [_nothing(self._why_empty())]
             )
         elif self._errand.late_s > LATE_S:
             self._table(1).put([_nothing(f"cannot read train.log: no answer for {t.duration(self._errand.late_s)}")])
