@@ -15,7 +15,7 @@ from xr2text_monitor.ascii import spell, to_ascii, wants_ascii
     ("text", "expected"),
     [
         ("● TRAINING → 85 °C…", "* TRAINING > 85  C~"),
-        ("▲▲ █░ ━┄ ┤│ ⠉⣀⣿⠀", "!! #. -- +| '.: "),
+        ("▲▲ █░ ━┄ ┤│ ⠉⣀⣿⠀", "!! #. =- +| '.: "),
         ("naïve — 日本 \U0001f600", "naive - ???? ??"),
         ("plain", "plain"),
     ],

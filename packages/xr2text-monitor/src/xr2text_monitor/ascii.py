@@ -8,7 +8,8 @@ from typing import TextIO
 
 SAME = str.maketrans(
     {
-        **dict.fromkeys("─━┄┈╌╴╶═▔", "-"),
+        **dict.fromkeys("─┄┈╌╴╶▔", "-"),
+        **dict.fromkeys("━═", "="),
         **dict.fromkeys("│┃┊┆║▌▐▏▎▍▕", "|"),
         **dict.fromkeys("┤├┼┬┴┐└┘┌╭╮╰╯", "+"),
         **dict(zip("▁▂▃▄▅▆▇█", "__..-=+#", strict=True)),

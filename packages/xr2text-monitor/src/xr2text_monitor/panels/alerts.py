@@ -11,7 +11,7 @@ from xr2text_monitor.panels.panel import TALL, Panel
 from xr2text_monitor.snapshot import Snapshot
 
 MAX_LINES = {"low": 2, "short": 4, "tall": 8}  # the numbers below need the rest
-LOW = 18  # lines of a screen; as in the application's breakpoints
+LOW = 22  # lines of a screen; as in the application's breakpoints
 
 
 class AlertsPanel(Panel):
@@ -42,8 +42,8 @@ class AlertsPanel(Panel):
 
     def _room(self, snapshot: Snapshot) -> int:
         rows = self.app.size.height
-        if snapshot.state.name == "failed" and rows >= LOW:
-            return MAX_LINES["tall"]  # why it ended matters more than its curves
+        if snapshot.state.name == "failed":  # why it ended matters more than its curves
+            return max(MAX_LINES["low"], min(MAX_LINES["tall"], rows - 12))
         return MAX_LINES["low" if rows < LOW else "short" if rows < TALL else "tall"]
 
 
