@@ -40,6 +40,15 @@ def test_a_driver_that_stops_answering_leaves_nothing_healthy() -> None:
     assert keys(AlertBook(Limits()), silent) == ["gpu_driver"]
 
 
+def test_all_gpus_lost_stay_lost_when_the_driver_is_closed() -> None:
+    book = AlertBook(Limits())
+    keys(book, CALM, 0)
+    keys(book, replace(CALM, gpus=(LOST,)), 1)
+    closed = replace(CALM, gpus=(), gpu_problem="no GPU answers any more; asking again")
+    assert keys(book, closed, 20) == ["gpu_driver", "gpu_0"]
+    assert {alert.severity for alert in book.standing} == {"critical"}
+
+
 def test_a_sensor_that_falls_silent_is_unknown_although_it_was_never_hot() -> None:
     book = AlertBook(Limits())
     assert keys(book, with_gpu(temperature_c=70), 0) == []

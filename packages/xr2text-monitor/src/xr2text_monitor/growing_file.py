@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-BLOCK = 1 << 18
+BLOCK = 1 << 16
 MARK = 256  # bytes compared at the start of the file and before the place read up to
 GONE = (FileNotFoundError, NotADirectoryError)
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")

@@ -111,6 +111,7 @@ class HistoryReader:
         self._history = history
         self._places: dict[str, int] = {}  # column name -> its place in a line
         self._further: tuple[str, ...] = ()
+        self._curves: list[tuple[str, int]] = []  # columns that are kept whole, and their place; -1: not in the file
         self._problem = ""
         self._num_lines = 0
         self._newest: list[str] = []
@@ -168,6 +169,7 @@ class HistoryReader:
         known = {one.name for one in fields(EpochRow)}
         self._further = tuple(name for name in names if name and name not in (*known, "step"))[:NUM_FURTHER]
         self._history.columns.update({name: array("d") for name in self._further})
+        self._curves = [(name, self._places.get(name, -1)) for name in self._history.columns]
 
     def _keep(self, epoch: int, cells: list[str]) -> None:
         if self._history is self._shown:
@@ -176,9 +178,8 @@ class HistoryReader:
         if history.epochs and epoch <= history.epochs[-1]:
             self._cut_from(epoch)
         history.epochs.append(epoch)
-        for name, column in history.columns.items():
-            value = _number(self._text(cells, name))
-            column.append(NAN if value is None else value)
+        for name, place in self._curves:
+            history.columns[name].append(_measured(cells[place]) if place >= 0 else NAN)
         stage = self._text(cells, "stage")
         if not history.stages or history.stages[-1][1] != stage:
             history.stages.append((epoch, stage))
@@ -227,6 +228,13 @@ def _cells(line: str) -> list[str]:
         return next(csv.reader([line]), [])
     except csv.Error:
         return []
+
+
+def _measured(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return NAN
 
 
 def _number(text: str) -> float | None:

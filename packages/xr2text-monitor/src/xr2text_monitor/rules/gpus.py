@@ -57,8 +57,9 @@ class GpuRules:
         for index in sorted(present.keys() | self._seen.keys()):
             gpu = present.get(index)
             is_lost = gpu is None or bool(gpu.note)
-            if is_lost and not watched.gpu_problem:
-                readings.append(self._lost(index, gpu))
+            if is_lost:
+                lost = self._lost(index, gpu)
+                readings.append(unread(lost) if watched.gpu_problem else lost)
             if gpu is not None and not is_lost:
                 self._seen[index] = gpu
                 readings.append(_found(gpu))
