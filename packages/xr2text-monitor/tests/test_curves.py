@@ -44,13 +44,19 @@ def test_smoothing_keeps_a_constant_begins_at_the_first_value_and_leaves_gaps() 
     assert math.isnan(found[1]) and math.isinf(found[2]) and 1.0 < found[3] < 3.0
 
 
-def test_keys_go_around_all_zooms_and_spans() -> None:
-    view = CurveView()
-    for _ in range(5):
-        view = view.next_zoom()
-    for _ in range(3):
-        view = view.next_span()
-    assert view == CurveView()
+@pytest.mark.parametrize(
+    ("num_epochs", "zooms"), [(13, [10, None]), (60, [50, 20, 10, None]), (10, [None]), (0, [None])]
+)
+def test_zoom_goes_around_what_is_fewer_than_there_are(num_epochs: int, zooms: list[int | None]) -> None:
+    view, seen = CurveView(), []
+    for _ in zooms:
+        view = view.next_zoom(num_epochs)
+        seen.append(view.zoom)
+    assert seen == zooms
+
+
+def test_smoothing_goes_around() -> None:
+    assert CurveView().next_span().next_span().next_span() == CurveView()
 
 
 def test_the_legend_says_what_differs_from_the_plain_view() -> None:

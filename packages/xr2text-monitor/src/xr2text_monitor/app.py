@@ -186,7 +186,7 @@ class MonitorApp(App[None]):
         self._charts.turn(self.snapshot.history)
 
     def action_zoom(self) -> None:
-        self._look(self._charts.view.next_zoom())
+        self._look(self._charts.view.next_zoom(len(self.snapshot.history)))
 
     def action_mean(self) -> None:
         self._look(self._charts.view.next_span())

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from xr2text_monitor.history import History
 
-ZOOMS = (None, 100, 50, 20, 10)  # newest epochs; None: all
+ZOOMS = (100, 50, 20, 10)  # newest epochs
 SPANS = (1, 5, 15)  # epochs that the moving average mainly sees; 1: as measured
 
 
@@ -22,13 +22,15 @@ class OtherRun:
 class CurveView:
     """How the curves over the epochs are shown."""
 
-    zoom: int | None = None
+    zoom: int | None = None  # newest epochs; None: all
     span: int = 1
     is_log: bool = False
     other: OtherRun | None = None
 
-    def next_zoom(self) -> "CurveView":
-        return replace(self, zoom=ZOOMS[(ZOOMS.index(self.zoom) + 1) % len(ZOOMS)])
+    def next_zoom(self, num_epochs: int) -> "CurveView":
+        """From all epochs to ever fewer of the newest, as far as there are more than those, and back to all."""
+        smaller = [zoom for zoom in ZOOMS if zoom < min(num_epochs, self.zoom or num_epochs)]
+        return replace(self, zoom=smaller[0] if smaller else None)
 
     def next_span(self) -> "CurveView":
         return replace(self, span=SPANS[(SPANS.index(self.span) + 1) % len(SPANS)])

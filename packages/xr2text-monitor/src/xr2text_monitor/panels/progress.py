@@ -32,7 +32,7 @@ class ProgressPanel(Panel):
         if status.message and height > len(lines):
             lines.append(label("says", status.message))
         elif status.device and height > len(lines):
-            lines.append(label("device", status.device, ("  data ", MUTED), snapshot.info.data or t.DASH))
+            lines.append(label("data", snapshot.info.data or t.DASH, ("  on ", MUTED), status.device))
         return lines
 
 
