@@ -82,6 +82,15 @@ async def test_a_run_on_another_host_labels_gpu_and_machine_as_not_its_own(tmp_p
     assert "not of" not in await shown(frozen.typical(tmp_path / "here"))
 
 
+async def test_a_gpu_that_the_run_does_not_use_is_labelled(tmp_path: Path) -> None:
+    snapshot = frozen.typical(tmp_path)
+    assert snapshot.status is not None
+    on_cpu = replace(snapshot, status=replace(snapshot.status, device="cpu"))
+    for size in ((80, 24), (120, 40)):
+        assert "GPU, not used: the run is on the CPU" in await shown(on_cpu, size)
+    assert "not used" not in await shown(snapshot)
+
+
 async def test_on_40x12_eta_gpu_and_events_can_be_reached(tmp_path: Path) -> None:
     snapshot = frozen.typical(tmp_path)
     app = MonitorApp(snapshot)

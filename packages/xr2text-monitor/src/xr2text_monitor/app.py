@@ -153,7 +153,7 @@ class MonitorApp(App[None]):
             self.show(message.snapshot)
 
     def show(self, snapshot: Snapshot) -> None:
-        """Draw a snapshot; a warning that is new in it also rings the bell and shows a toast, once."""
+        """Draw a snapshot; an alert that is new in it also rings the bell and shows a toast, once."""
         self.snapshot = snapshot
         self.journal.add(snapshot)
         self.trace.add(snapshot.gpu.gpus, time.monotonic())
@@ -164,10 +164,12 @@ class MonitorApp(App[None]):
             self._announce(raised)
 
     def _announce(self, raised: Sequence[Alert]) -> None:
-        """One toast and one bell for all that is new; the warnings themselves stay on screen in their panel."""
+        """One toast and one bell for all that is new; the alerts themselves stay on screen in their panel."""
         self.bell()
-        title = "new warning" if len(raised) == 1 else f"{len(raised)} new warnings"
-        self.notify("\n".join(alert.title for alert in raised), title=title, severity="error", markup=False)
+        title = "new alert" if len(raised) == 1 else f"{len(raised)} new alerts"
+        is_critical = any(alert.severity == "critical" for alert in raised)
+        text = "\n".join(alert.title for alert in raised)
+        self.notify(text, title=title, severity="error" if is_critical else "warning", markup=False)
 
     def action_help(self) -> None:
         self.push_screen(HelpScreen())

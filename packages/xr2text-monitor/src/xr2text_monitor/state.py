@@ -137,7 +137,8 @@ def _by_status(
         )
     if is_silent:
         known = f"{pid} still runs" if process == "alive" else "its process cannot be looked at"
-        longest = f"longer than the {duration(patience)} that this run may need"
+        known_by = "this run may need" if len(history) else "a first epoch may need, whose rhythm is not known yet"
+        longest = f"longer than the {duration(patience)} that {known_by}"
         return RunState("silent", f"silent while {doing}, {longest}; {known}", age_s, patience)
     known = f"{pid} runs" if process == "alive" else f"{pid} is not seen, but the files are being written"
     return RunState(status.state, known, age_s, patience)

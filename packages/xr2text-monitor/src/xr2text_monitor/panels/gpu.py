@@ -24,11 +24,11 @@ class GpuPanel(Panel):
         if count == 0:
             return 1
         if not self.is_boxed:
-            return (2 if count == 1 else min(count, MAX_SHORT)) + bool(whose_machine(snapshot))
+            return (2 if count == 1 else min(count, MAX_SHORT)) + bool(_whose(snapshot))
         return 4 if count == 1 else min(count, MAX_GPUS)
 
     def draw(self, snapshot: Snapshot, width: int, height: int) -> list[Content]:
-        whose, gpus = whose_machine(snapshot), snapshot.gpu.gpus
+        whose, gpus = _whose(snapshot), snapshot.gpu.gpus
         self.border_title = f"GPU{whose}"
         if not gpus:
             return [label("GPU", (f"{t.DASH} {snapshot.gpu.note}", MUTED))]
@@ -36,6 +36,12 @@ class GpuPanel(Panel):
         if whose and not self.is_boxed:
             return [line((f"GPU{whose}", MUTED)), *_rows(gpus, styles, width, height - 1)]
         return _rows(gpus, styles, width, height)
+
+
+def _whose(snapshot: Snapshot) -> str:
+    """What must be said beside GPUs that are not the run's."""
+    is_on_cpu = snapshot.status is not None and snapshot.status.device == "cpu"
+    return whose_machine(snapshot) or (", not used: the run is on the CPU" if is_on_cpu else "")
 
 
 def _rows(gpus: tuple[Gpu, ...], styles: Styles, width: int, height: int) -> list[Content]:

@@ -27,7 +27,7 @@ LOOKS = {
     "failed": ("✗", BAD, "FAILED"),
     "unknown": ("?", WARN, "CANNOT READ"),
     "restarting": ("◔", WARN, "RESTARTING"),
-    "silent": ("?", BAD, "NO SIGN OF LIFE"),
+    "silent": ("?", WARN, "NO SIGN OF LIFE"),
     "dead": ("✗", BAD, "PRESUMED DEAD"),
 }
 LEAST_EVIDENCE = 12  # cells; fewer say nothing
