@@ -1,5 +1,6 @@
 """The screen: joins the watcher with the panels. Reads no files, writes nothing but screenshots."""
 
+import gc
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -122,6 +123,7 @@ class MonitorApp(App[None]):
             self._watch(self.sampler)
             if not self.is_headless:
                 self.set_interval(TERMINAL_S, leave_if_gone)
+                self.call_after_refresh(_collect_garbage)
         self.set_interval(OVERLAY_S, self._read_overlay)
 
     def on_unmount(self) -> None:
@@ -266,6 +268,12 @@ class MonitorApp(App[None]):
         yield SystemCommand("Curves", "Epochs, findings, newest steps, GPU over the last hours", self.action_curves)
         yield SystemCommand("Log", "Events, train.log and alerts: filter, copy, full text", self.action_log)
         yield SystemCommand("Runs", "Watch another run, compare two", self.action_runs)
+
+
+def _collect_garbage() -> None:
+    """From now on; what stands is here to stay and need not be searched again."""
+    gc.freeze()
+    gc.enable()
 
 
 def run(sampler: Sampler, is_ascii: bool = False) -> int:

@@ -1,6 +1,7 @@
 """xr2text-monitor: watch a training from a second terminal. Textual is imported only when there is a screen to draw."""
 
 import argparse
+import gc
 import math
 import os
 import sys
@@ -65,6 +66,7 @@ def _run(
         return _watch_log(sampler)
     if options.web:
         return _serve(arguments, sampler if command is not None else None)
+    gc.disable()  # until the screen stands: building it makes many objects and no garbage
     from xr2text_monitor.app import run
 
     return run(sampler, options.ascii or wants_ascii(os.environ, sys.stdout.encoding))
