@@ -10,7 +10,7 @@ import pytest
 from fake_run import FakeRun
 
 from xr2text_monitor.alerts import Alert, Change, Limits
-from xr2text_monitor.cli import main
+from xr2text_monitor.cli import NEWS, main
 from xr2text_monitor.gpu_poller import nobody
 from xr2text_monitor.on_alert import ALSO, AlertCommand, also_from
 from xr2text_monitor.run_files import Event, RunFolder
@@ -99,6 +99,10 @@ def test_alerts_start_it_when_raised_and_informations_and_endings_only_when_aske
         "alert:flat",
         "over:hot",
     ]
+
+
+def test_help_names_the_news_that_can_be_asked_for() -> None:
+    assert tuple(NEWS.split(", ")) == ALSO
 
 
 def test_what_happened_before_the_watch_is_not_told_and_what_happens_is(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """Text in plain ASCII, for terminals, fonts and locales without more; and when that is so."""
 
 import codecs
-import unicodedata
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import TextIO
@@ -60,6 +59,8 @@ def _encode(error: UnicodeError) -> tuple[str, int]:
 def _one(letter: str) -> str:
     if "\u2800" <= letter <= "\u28ff":
         return _braille(ord(letter) - 0x2800)
+    import unicodedata  # a megabyte that is rarely needed
+
     plain = unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode()
     cells = 0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
     return plain if len(plain) == cells else "?" * cells

@@ -8,18 +8,21 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from xr2text_monitor import __version__, gpu_poller
 from xr2text_monitor.ascii import spell, wants_ascii
-from xr2text_monitor.on_alert import ALSO, AlertCommand, also_from
 from xr2text_monitor.rules.reading import Limits
 from xr2text_monitor.run_files import RunFolder
 from xr2text_monitor.sampler import Sampler
-from xr2text_monitor.terminal import interrupt_on_signals, why_no_screen
+
+if TYPE_CHECKING:
+    from xr2text_monitor.on_alert import AlertCommand  # what a single look does not need is imported where it is used
 
 POLL_S = 1.0
 COMMAND_S = 30.0
 HOTTEST_C = 150.0  # no GPU survives this: a limit above it is a mistyped one
+NEWS = "finished, failed, interrupted, stage_changed, new_best, info, over"  # on_alert.ALSO, for a person
 EXIT_CODES = "Exit codes of --once and --json: 0 healthy, 1 a warning stands, 2 no run found, 3 nobody can tell."
 
 
@@ -49,11 +52,11 @@ def _run(
     arguments: Sequence[str],
     sampler: Sampler,
     poller: gpu_poller.GpuPoller | None,
-    command: AlertCommand | None,
+    command: "AlertCommand | None",
 ) -> int:
     """What was asked for: one look, lines, a page, or the screen."""
     is_screen = not (options.once or options.json or options.watch_log or options.test_alert or options.web)
-    if is_screen and (problem := why_no_screen()):
+    if is_screen and (problem := _why_no_screen()):
         print(f"xr2text-monitor: {problem}", file=sys.stderr)
         return 2
     if poller is not None and not (options.web and command is None):
@@ -70,6 +73,12 @@ def _run(
     from xr2text_monitor.app import run
 
     return run(sampler, options.ascii or wants_ascii(os.environ, sys.stdout.encoding))
+
+
+def _why_no_screen() -> str:
+    from xr2text_monitor.terminal import why_no_screen
+
+    return why_no_screen()
 
 
 def limits_from(max_temp: float | None, max_memory: str | None) -> Limits:
@@ -89,18 +98,20 @@ def limits_from(max_temp: float | None, max_memory: str | None) -> Limits:
     return Limits(max_temp, None, value) if is_share else Limits(max_temp, value)
 
 
-def _command(options: argparse.Namespace) -> AlertCommand | None:
+def _command(options: argparse.Namespace) -> "AlertCommand | None":
     if options.on_alert is None:
         if options.on is not None or options.test_alert:
             raise ValueError(f"{'--on' if options.on is not None else '--test-alert'} needs --on-alert COMMAND")
         return None
+    from xr2text_monitor.on_alert import AlertCommand, also_from
+
     if not options.on_alert.strip():
         raise ValueError("--on-alert '': expected a command for the shell")
     also = () if options.on is None else also_from(options.on)
     return AlertCommand(options.on_alert, options.run, also, options.once or options.json)
 
 
-def _once(sampler: Sampler, command: AlertCommand | None, wants_json: bool) -> int:
+def _once(sampler: Sampler, command: "AlertCommand | None", wants_json: bool) -> int:
     from xr2text_monitor.summary import as_json, as_text, exit_code
 
     sampler.start()
@@ -112,7 +123,7 @@ def _once(sampler: Sampler, command: AlertCommand | None, wants_json: bool) -> i
     return exit_code(snapshot)
 
 
-def _test(sampler: Sampler, command: AlertCommand) -> int:
+def _test(sampler: Sampler, command: "AlertCommand") -> int:
     """Run the command of --on-alert once, and say how that went."""
     problem = command.test(sampler.sample())
     print("the command of --on-alert has ended with exit code 0" if not problem else "", end="" if problem else "\n")
@@ -128,6 +139,7 @@ def _complain(problem: str) -> None:
 def _watch_log(sampler: Sampler) -> int:
     """Events, changes of state and alerts as lines, until Ctrl-C or SIGTERM."""
     from xr2text_monitor.journal import Journal
+    from xr2text_monitor.terminal import interrupt_on_signals
 
     interrupt_on_signals()
     journal = Journal()
@@ -188,7 +200,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--watch-log", action="store_true", help="print events, states and alerts as lines, until Ctrl-C or SIGTERM")
     add("--web", action="store_true", help="serve the screen in a browser on this machine (needs the extra `web`)")
     add("--on-alert", metavar="COMMAND", help="run this in the shell for each new alert; it gets XR2TEXT_ALERT_*")
-    add("--on", metavar="NEWS", help=f"run it for these too, separated by commas: {', '.join(ALSO)}, or all")
+    add("--on", metavar="NEWS", help=f"run it for these too, separated by commas: {NEWS}, or all")
     add("--test-alert", action="store_true", help="run the command of --on-alert once and say how it ended")
     add("--max-temp", type=float, metavar="C", help="warn above this GPU temperature (85 °C, or the card's own limit)")
     add(

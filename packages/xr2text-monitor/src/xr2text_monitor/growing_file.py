@@ -3,9 +3,8 @@
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 BLOCK = 1 << 16
 MARK = 256  # bytes compared at the start of the file and before the place read up to
@@ -13,8 +12,7 @@ GONE = (FileNotFoundError, NotADirectoryError)
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
-@dataclass(frozen=True)
-class NewLines:
+class NewLines(NamedTuple):
     """`lines` without their newline; `restarted`: forget what came before, the file is read from its beginning."""
 
     lines: list[str]

@@ -3,7 +3,7 @@
 from array import array
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, replace
 from itertools import islice
 from pathlib import Path
@@ -111,7 +111,7 @@ class HistoryReader:
         self._history = history
         self._places: dict[str, int] = {}  # column name -> its place in a line
         self._further: tuple[str, ...] = ()
-        self._curves: list[tuple[str, int]] = []  # columns that are kept whole, and their place; -1: not in the file
+        self._curves = self._appends()
         self._problem = ""
         self._num_lines = 0
         self._newest: list[str] = []
@@ -169,17 +169,23 @@ class HistoryReader:
         known = {one.name for one in fields(EpochRow)}
         self._further = tuple(name for name in names if name and name not in (*known, "step"))[:NUM_FURTHER]
         self._history.columns.update({name: array("d") for name in self._further})
-        self._curves = [(name, self._places.get(name, -1)) for name in self._history.columns]
+        self._curves = self._appends()
+
+    def _appends(self) -> list[tuple[Callable[[float], None], int]]:
+        """How to keep a cell, and its place in a line; -1: not in this file."""
+        columns = self._history.columns.items()
+        return [(column.append, self._places.get(name, -1)) for name, column in columns]
 
     def _keep(self, epoch: int, cells: list[str]) -> None:
         if self._history is self._shown:
             self._history = self._shown.copy()
+            self._curves = self._appends()
         history = self._history
         if history.epochs and epoch <= history.epochs[-1]:
             self._cut_from(epoch)
         history.epochs.append(epoch)
-        for name, place in self._curves:
-            history.columns[name].append(_measured(cells[place]) if place >= 0 else NAN)
+        for append, place in self._curves:
+            append(_measured(cells[place]) if place >= 0 else NAN)
         stage = self._text(cells, "stage")
         if not history.stages or history.stages[-1][1] != stage:
             history.stages.append((epoch, stage))

@@ -2,7 +2,7 @@
 
 import math
 from bisect import bisect_left
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from xr2text_monitor.history import History
 from xr2text_monitor.run_files import Status
@@ -14,8 +14,7 @@ TREND_EPOCHS = 5
 AT_WORK = ("training", "validating", "saving", "elsewhere")  # what is left shrinks with the clock
 
 
-@dataclass(frozen=True)
-class Times:
+class Times(NamedTuple):
     """Seconds; `finish_at` in Unix seconds. `is_own_estimate`: worked out here because the status has no eta_s."""
 
     elapsed_s: float | None = None

@@ -3,17 +3,20 @@
 import socket
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from xr2text_monitor.alerts import AlertBook, Limits, Watched
 from xr2text_monitor.errand import Errand
 from xr2text_monitor.gpu import GpuReport
 from xr2text_monitor.host import Host, read_host
-from xr2text_monitor.on_alert import AlertCommand
 from xr2text_monitor.run_files import FORMAT, Problem, RunFolder, Status
 from xr2text_monitor.run_reader import RunFiles, RunReader
 from xr2text_monitor.snapshot import Snapshot
 from xr2text_monitor.state import RunState, state_of
 from xr2text_monitor.text import duration
+
+if TYPE_CHECKING:
+    from xr2text_monitor.on_alert import AlertCommand  # loaded only where there is a command
 
 __all__ = ["Sampler", "Snapshot"]
 
@@ -29,7 +32,7 @@ class Sampler:
         folder: RunFolder,
         limits: Limits,
         gpu: Callable[[], GpuReport],
-        command: AlertCommand | None = None,
+        command: "AlertCommand | None" = None,
         files_s: float = FILES_S,
     ) -> None:
         self.folder, self.limits = folder, limits

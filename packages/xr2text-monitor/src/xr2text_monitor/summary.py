@@ -42,7 +42,7 @@ def fields(snapshot: Snapshot) -> dict[str, Any]:
         "alerts": [asdict(alert) for alert in snapshot.alerts],
         "status": None if status is None else asdict(status),
         "progress": {
-            **asdict(times(snapshot)),
+            **times(snapshot)._asdict(),
             "run_fraction": run_fraction(status) if status else None,
             "step_fraction": step_fraction(status),
             "stage_number": stage_number(status.stage) if status else None,
