@@ -83,7 +83,7 @@ def _progress(snapshot: Snapshot, is_long: bool) -> Content:
 def _ended(snapshot: Snapshot, status: Status, is_long: bool) -> list[Piece]:
     if status.updated_at is None:
         return []
-    word = {"dead": "  last seen ", "finished": "  at "}.get(snapshot.state.name, "  at ")
+    word = "  last seen " if snapshot.state.name == "dead" else "  at "
     since = f" ({t.age(snapshot.at - status.updated_at)})" if is_long else ""
     return [(word, MUTED), (t.clock(status.updated_at, snapshot.at), STRONG), since]
 
@@ -94,9 +94,8 @@ def _alerts(snapshot: Snapshot, is_long: bool) -> Content:
     if worst == "ok":
         return line((("✓ no alerts" if is_long else "✓") if snapshot.has_run else "", GOOD))
     count, style = _count(snapshot), f"{STRONG} {ALERT_STYLES[worst]}"
-    words = " ".join(
-        part for part in (str(count or ""), worst + ("s" if worst == "warning" and count != 1 else "")) if part
-    )
+    name = f"{worst}s" if worst == "warning" and count != 1 else worst
+    words = f"{count} {name}" if count else name
     others = f" of {len(snapshot.alerts)} alerts" if is_long and count < len(snapshot.alerts) else ""
     return line((f"{ALERT_GLYPHS[worst]} {words}{others}", style))
 
