@@ -2,14 +2,13 @@
 
 import re
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import frozen
 import pytest
 from fake_run import FakeRun
-from textual.pilot import Pilot
+from screen import screen_text, settle, wait_for
 
 from xr2text_monitor.alerts import Alert, Change, Limits
 from xr2text_monitor.app import MonitorApp
@@ -19,7 +18,7 @@ from xr2text_monitor.history import EpochRow, History
 from xr2text_monitor.host import Host
 from xr2text_monitor.panels.state import LOOKS
 from xr2text_monitor.run_files import Checkpoint, Event, RunFolder, Status
-from xr2text_monitor.sampler import Sampler, Snapshot
+from xr2text_monitor.sampler import Sampler
 from xr2text_monitor.screens.help import HelpScreen
 from xr2text_monitor.state import BUSY, ENDED, RunState
 
@@ -30,19 +29,6 @@ SIZES = [(80, 24), (110, 28), (80, 40), (120, 40), (200, 60)]
 def utc(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
-
-
-def screen_text(app: MonitorApp) -> str:
-    """What stands on the screen, row by row, read back from the picture the application makes of itself."""
-    rows = app.screen._compositor.render_strips()
-    return "\n".join(strip.text for strip in rows)
-
-
-async def settle(app: MonitorApp, pilot: Pilot[None], snapshot: Snapshot) -> str:
-    app.show(snapshot)
-    await pilot.pause()
-    await pilot.pause()
-    return screen_text(app)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -183,14 +169,6 @@ async def test_events_scroll_with_keys(tmp_path: Path) -> None:
         for _ in range(12):
             await pilot.press("down")
         assert "number 0." in screen_text(app) and "number 11." not in screen_text(app)
-
-
-async def wait_for(pilot: Pilot[None], app: MonitorApp, is_there: Callable[[str], bool]) -> str:
-    deadline = time.monotonic() + 20
-    while not is_there(screen_text(app)):
-        assert time.monotonic() < deadline, screen_text(app)
-        await pilot.pause(0.05)
-    return screen_text(app)
 
 
 async def test_a_run_is_followed_from_nothing_to_its_end(tmp_path: Path) -> None:

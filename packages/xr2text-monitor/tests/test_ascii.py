@@ -5,7 +5,7 @@ from pathlib import Path
 
 import frozen
 import pytest
-from test_contrast import SCREENS
+from screen import KEYS, back_to_the_first, screen_text
 
 from xr2text_monitor.app import MonitorApp
 from xr2text_monitor.ascii import spell, to_ascii, wants_ascii
@@ -45,24 +45,19 @@ def test_the_locale_decides(environ: dict[str, str], encoding: str | None, expec
     assert wants_ascii(environ, encoding) is expected
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
-async def test_all_that_is_drawn_is_ascii(tmp_path: Path, size: tuple[int, int]) -> None:
+async def test_all_that_is_drawn_is_ascii(tmp_path: Path) -> None:
     snapshot = frozen.hot(tmp_path)
     app = MonitorApp(snapshot, is_ascii=True)
-    async with app.run_test(size=size, notifications=True) as pilot:
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
         app.show(snapshot)
         app.notify("— a toast …", title="ü")
-        for keys in SCREENS:
+        for keys in KEYS:
             await pilot.press(*keys)
             await pilot.pause(0.1)
-            drawn = "".join(
-                segment.text for strip in app.screen._compositor.render_strips() for segment in strip if segment.text
-            )
+            drawn = screen_text(app)
             assert drawn.isascii(), f"{keys}: {sorted({letter for letter in drawn if not letter.isascii()})}"
             assert "TRAINING" in drawn or keys
-            while len(app.screen_stack) > 1:
-                await pilot.press("escape")
-                await pilot.pause()
+            await back_to_the_first(pilot, app)
 
 
 def test_printing_to_a_stream_without_the_letters_spells_them() -> None:

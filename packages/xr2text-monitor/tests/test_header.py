@@ -6,7 +6,7 @@ from pathlib import Path
 
 import frozen
 import pytest
-from test_app import settle
+from screen import screen_text, settle
 
 from xr2text_monitor.alerts import Alert
 from xr2text_monitor.app import MonitorApp
@@ -99,7 +99,7 @@ async def test_on_40x12_eta_gpu_and_events_can_be_reached(tmp_path: Path) -> Non
         for key in ("pagedown", "pagedown", "pagedown"):
             await pilot.press(key)
             await pilot.pause()
-            seen += "\n" + "\n".join(strip.text for strip in app.screen._compositor.render_strips())
+            seen += "\n" + screen_text(app)
     for expected in (
         "ETA     9 h 32 min → 11:46",
         "78 °C",

@@ -7,7 +7,7 @@ from pathlib import Path
 import frozen
 import pytest
 from fake_run import FakeRun
-from test_app import screen_text, settle, wait_for
+from screen import screen_text, settle, wait_for
 
 from xr2text_monitor.app import MonitorApp
 from xr2text_monitor.run_files import Event, RunFolder

@@ -6,7 +6,7 @@ from pathlib import Path
 import frozen
 import pytest
 from fake_run import FakeRun
-from test_app import screen_text, wait_for
+from screen import choose, screen_text, wait_for
 
 from xr2text_monitor.alerts import Limits
 from xr2text_monitor.app import MonitorApp
@@ -66,11 +66,7 @@ async def test_enter_watches_another_run_without_a_restart(out: Path) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await wait_for(pilot, app, lambda text: "● TRAINING" in text and "13/50" in text)
         before = app.watcher
-        await pilot.press("r")
-        await wait_for(pilot, app, lambda text: "done" in text and "finished" in text)
-        chooser = app.screen
-        assert isinstance(chooser, RunsScreen)
-        chooser._table.move_cursor(row=[run.folder.name for run in chooser.runs].index("done"))
+        await choose(pilot, app, "done")
         await pilot.press("enter")
         shown = await wait_for(pilot, app, lambda text: "✓ FINISHED  done" in text)
         assert "/data/statistics/done" in shown and "skipped_step" not in shown
@@ -85,11 +81,7 @@ async def test_o_lays_a_run_behind_the_curves_and_takes_it_away_again(out: Path)
     async with app.run_test(size=(120, 40)) as pilot:
         await wait_for(pilot, app, lambda text: "● TRAINING" in text)
         for expected in (True, False):
-            await pilot.press("r")
-            await wait_for(pilot, app, lambda text: "runs below" in text and "finished" in text)
-            chooser = app.screen
-            assert isinstance(chooser, RunsScreen)
-            chooser._table.move_cursor(row=[run.folder.name for run in chooser.runs].index("done"))
+            await choose(pilot, app, "done")
             await pilot.press("o")
             await wait_for(pilot, app, lambda text, expected=expected: ("· done" in text) is expected)  # type: ignore[misc]
 
@@ -98,15 +90,10 @@ async def test_c_compares_the_settings_of_the_marked_run_with_the_one_under_the_
     app = app_of(out)
     async with app.run_test(size=(120, 40)) as pilot:
         await wait_for(pilot, app, lambda text: "● TRAINING" in text)
-        await pilot.press("r")
-        await wait_for(pilot, app, lambda text: "runs below" in text and "finished" in text)
-        chooser = app.screen
-        assert isinstance(chooser, RunsScreen)
-        names = [run.folder.name for run in chooser.runs]
-        chooser._table.move_cursor(row=names.index(""))
+        await choose(pilot, app, "")
         await pilot.press("c")
         assert isinstance(app.screen, RunsScreen)  # nothing to compare a run with itself
-        chooser._table.move_cursor(row=names.index("done"))
+        await choose(pilot, app, "done")
         await pilot.press("c")
         assert isinstance(app.screen, CompareScreen)
         shown = await wait_for(pilot, app, lambda text: "settings.batch" in text)

@@ -56,6 +56,7 @@ class LineTable(DataTable[Text]):
 
     def on_mount(self) -> None:
         self.add_columns(*self.headers)
+        self.app.theme_changed_signal.subscribe(self, lambda _: self.fill())
 
     def put(self, lines: Sequence[Line]) -> None:
         """Show these lines instead."""
