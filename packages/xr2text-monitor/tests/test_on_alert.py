@@ -117,6 +117,22 @@ def test_what_happened_before_the_watch_is_not_told_and_what_happens_is(tmp_path
     ]
 
 
+def test_another_run_brings_its_alerts_and_not_its_past(tmp_path: Path) -> None:
+    for name, loss in (("a", 1.0), ("b", float("nan"))):
+        run = FakeRun(tmp_path, name)
+        run.status(loss=loss)
+        run.event("new_best", f"of {name}")
+    out = tmp_path / "told"
+    command = AlertCommand(f'echo "$XR2TEXT_ALERT_RUN:$XR2TEXT_ALERT" >> {out}', "a", ALSO)
+    sampler = Sampler(RunFolder.under(tmp_path, "a"), Limits(), nobody, command)
+    sampler.sample()
+    other = sampler.moved_to(RunFolder.under(tmp_path, "b"))
+    other.sample()
+    other.sample()
+    command.wait(20)
+    assert out.read_text().splitlines() == ["b:loss_not_finite"]
+
+
 def test_a_single_look_at_a_finished_run_tells_its_end(tmp_path: Path) -> None:
     over = replace(frozen.typical(tmp_path), state=RunState("finished", "done"))
     assert told(tmp_path, [over], ("finished",), is_single_look=True) == ["finished:the run has finished: done"]
