@@ -51,17 +51,6 @@ def told(
     return out.read_text().splitlines() if out.exists() else []
 
 
-def test_on_alert_gets_the_warning_in_its_environment(tmp_path: Path) -> None:
-    run = FakeRun(tmp_path, "night; touch hacked")
-    run.status(loss=float("inf"))
-    out = tmp_path / "seen"
-    command = f'echo "$XR2TEXT_ALERT|$XR2TEXT_ALERT_TITLE|$XR2TEXT_ALERT_RUN" > {out}'
-    arguments = ["--once", "--no-gpu", "--out", str(tmp_path), "--run", run.name, "--on-alert", command]
-    assert main(arguments) == 1
-    assert out.read_text().strip() == "loss_not_finite|loss is inf|night; touch hacked"
-    assert not (tmp_path / "hacked").exists()
-
-
 def test_every_documented_variable_is_set(tmp_path: Path) -> None:
     readme = (Path(__file__).parent.parent / "README.md").read_text()
     out = tmp_path / "seen"
