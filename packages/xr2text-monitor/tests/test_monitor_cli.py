@@ -175,6 +175,17 @@ def test_options_are_not_guessed_from_their_beginnings(short: str, capsys: pytes
     assert short.partition("=")[0] in capsys.readouterr().err
 
 
+def test_on_alert_gets_the_warning_in_its_environment(tmp_path: Path) -> None:
+    run = FakeRun(tmp_path, "night; touch hacked")
+    run.status(loss=float("inf"))
+    out = tmp_path / "seen"
+    command = f'echo "$XR2TEXT_ALERT|$XR2TEXT_ALERT_TITLE|$XR2TEXT_ALERT_RUN" > {out}'
+    arguments = ["--once", "--no-gpu", "--out", str(tmp_path), "--run", run.name, "--on-alert", command]
+    assert main(arguments) == 1
+    assert out.read_text().strip() == "loss_not_finite|loss is inf|night; touch hacked"
+    assert not (tmp_path / "hacked").exists()
+
+
 @pytest.mark.parametrize("ignored", [False, True])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_watch_log_prints_events_and_leaves_quietly(tmp_path: Path, number: signal.Signals, ignored: bool) -> None:

@@ -51,17 +51,6 @@ def told(
     return out.read_text().splitlines() if out.exists() else []
 
 
-def test_on_alert_gets_the_warning_in_its_environment(tmp_path: Path) -> None:
-    run = FakeRun(tmp_path, "night; touch hacked")
-    run.status(loss=float("inf"))
-    out = tmp_path / "seen"
-    command = f'echo "$XR2TEXT_ALERT|$XR2TEXT_ALERT_TITLE|$XR2TEXT_ALERT_RUN" > {out}'
-    arguments = ["--once", "--no-gpu", "--out", str(tmp_path), "--run", run.name, "--on-alert", command]
-    assert main(arguments) == 1
-    assert out.read_text().strip() == "loss_not_finite|loss is inf|night; touch hacked"
-    assert not (tmp_path / "hacked").exists()
-
-
 def test_every_documented_variable_is_set(tmp_path: Path) -> None:
     readme = (Path(__file__).parent.parent / "README.md").read_text()
     out = tmp_path / "seen"
@@ -115,6 +104,22 @@ def test_what_happened_before_the_watch_is_not_told_and_what_happens_is(tmp_path
         "stage_changed:harder",
         "finished:the run has finished: done",
     ]
+
+
+def test_another_run_brings_its_alerts_and_not_its_past(tmp_path: Path) -> None:
+    for name, loss in (("a", 1.0), ("b", float("nan"))):
+        run = FakeRun(tmp_path, name)
+        run.status(loss=loss)
+        run.event("new_best", f"of {name}")
+    out = tmp_path / "told"
+    command = AlertCommand(f'echo "$XR2TEXT_ALERT_RUN:$XR2TEXT_ALERT" >> {out}', "a", ALSO)
+    sampler = Sampler(RunFolder.under(tmp_path, "a"), Limits(), nobody, command)
+    sampler.sample()
+    other = sampler.moved_to(RunFolder.under(tmp_path, "b"))
+    other.sample()
+    other.sample()
+    command.wait(20)
+    assert out.read_text().splitlines() == ["b:loss_not_finite"]
 
 
 def test_a_single_look_at_a_finished_run_tells_its_end(tmp_path: Path) -> None:

@@ -20,13 +20,13 @@ OFF = (b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?1000l")  # alternate screen, hidden
 class Terminal:
     """The monitor in a pseudo-terminal of its own."""
 
-    def __init__(self, folder: Path, before: str = "") -> None:
+    def __init__(self, folder: Path, ignored: str = "") -> None:
         self.drawn = b""
         self.pid, self.master = pty.fork()
         if self.pid == 0:
             os.environ.update(TERM="xterm-256color")
-            if before:
-                signal.signal(getattr(signal, before), signal.SIG_IGN)
+            for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # however these tests were started, under nohup for example
+                signal.signal(getattr(signal, name), signal.SIG_IGN if name == ignored else signal.SIG_DFL)
             os.execv(sys.executable, [*MONITOR, "--out", str(folder)])
         os.set_blocking(self.master, False)
 
@@ -65,16 +65,16 @@ def test_a_signal_that_ends_the_screen_restores_the_terminal(tmp_path: Path, nam
 
 
 def test_the_keyboard_ends_it_also_where_signals_are_ignored(tmp_path: Path) -> None:
-    terminal = Terminal(tmp_path, before="SIGINT")
+    terminal = Terminal(tmp_path, ignored="SIGINT")
     terminal.read_until(b"WAITING")
     os.write(terminal.master, b"\x03")
     assert terminal.ended() == 0 and all(code in terminal.drawn for code in OFF)
 
 
-@pytest.mark.parametrize("before", ["", "SIGHUP"])
-def test_a_terminal_that_goes_away_ends_it(tmp_path: Path, before: str) -> None:
+@pytest.mark.parametrize("ignored", ["", "SIGHUP"])
+def test_a_terminal_that_goes_away_ends_it(tmp_path: Path, ignored: str) -> None:
     """Its window was closed; with SIGHUP ignored, as by nohup, reading from it fails instead."""
-    terminal = Terminal(tmp_path, before)
+    terminal = Terminal(tmp_path, ignored)
     terminal.read_until(b"WAITING")
     os.close(terminal.master)
     process = psutil.Process(terminal.pid)

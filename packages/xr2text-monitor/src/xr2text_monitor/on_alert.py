@@ -43,6 +43,10 @@ class AlertCommand:
         self._state = "" if is_single_look else None
         self._started: list[Started] = []
 
+    def move_to(self, run: str) -> None:
+        """Another run is watched from now on: what happened in it before is no news."""
+        self.run_name, self._new_events, self._state = run, NewEvents(), None
+
     def tell(self, snapshot: Snapshot) -> None:
         """Start the command for everything that is new in this snapshot."""
         self._look_after()

@@ -45,6 +45,8 @@ class Sampler:
 
     def moved_to(self, folder: RunFolder) -> "Sampler":
         """The same for another run: same limits, driver and command."""
+        if self._command is not None:
+            self._command.move_to(folder.name)
         return Sampler(folder, self.limits, self._gpu, self._command, self._files_s)
 
     def start(self) -> None:

@@ -45,24 +45,27 @@ class GpuRules:
         self._idle = IdleClock()
         self._seen: dict[int, Gpu] = {}
         self._told: dict[str, tuple[float, float]] = {}  # key -> last value, and when
+        self._losses: dict[int, Reading] = {}
 
     def readings(self, watched: Watched, limits: Limits, now: float, wall: float) -> list[Reading]:
         """None for a run on the CPU, on another host, or over: these GPUs have nothing to do with it."""
         if not watched.uses_local_gpu or watched.state.name in ("finished", "interrupted", "waiting"):
-            self._seen.clear()
-            self._told.clear()
+            for memory in (self._seen, self._told, self._losses):
+                memory.clear()
             return []
         present = {gpu.index: gpu for gpu in watched.gpus}
         readings = [] if not watched.gpu_problem else [self._driver(watched.gpu_problem)]
         for index in sorted(present.keys() | self._seen.keys()):
             gpu = present.get(index)
             is_lost = gpu is None or bool(gpu.note)
-            if is_lost:
-                lost = self._lost(index, gpu)
-                readings.append(unread(lost) if watched.gpu_problem else lost)
             if gpu is not None and not is_lost:
                 self._seen[index] = gpu
+                self._losses.pop(index, None)
                 readings.append(_found(gpu))
+            elif not watched.gpu_problem:
+                self._losses[index] = self._lost(index, gpu)
+            if index in self._losses:  # also while the driver says nothing of it
+                readings.append(self._losses[index])
             if watched.is_working:
                 readings += self._values(
                     self._seen.get(index, Gpu(index)) if is_lost else present[index], is_lost, limits, now, wall

@@ -16,6 +16,7 @@ NEWEST_STEPS, EARLIER_STEPS = 20, 60
 PLATEAU_EPOCHS = 10
 SLOW, NORMAL = 2 / 3, 0.8  # shares of the run's own median speed
 SPEED_EPOCHS = 50
+STAGE_EPOCHS = 200
 SPEED_STEPS = 20  # the first steps of an epoch are slow: workers start
 
 SMALLER_STEPS = "use --precision bf16 or a lower --new-rate"
@@ -95,8 +96,9 @@ def _steps_of_epoch(watched: Watched) -> tuple[float, ...]:
 
 
 def _rows_of_stage(watched: Watched) -> int:
+    """How many of the newest rows belong to the present stage; of very many, as many as count."""
     stages, last = watched.history.stages, watched.history.last
-    return last.epoch - stages[-1][0] + 1 if stages and last is not None else 0
+    return min(STAGE_EPOCHS, last.epoch - stages[-1][0] + 1) if stages and last is not None else 0
 
 
 def _plateau(watched: Watched) -> Reading:
