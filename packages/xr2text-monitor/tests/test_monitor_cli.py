@@ -201,7 +201,7 @@ def test_watch_log_prints_events_and_leaves_quietly(tmp_path: Path, number: sign
     first = process.stdout.readline()
     process.send_signal(number)
     _, errors = process.communicate(timeout=20)
-    assert "started: Training started" in first and errors == "" and process.returncode == 0
+    assert "started: Training 50 epochs" in first and errors == "" and process.returncode == 0
 
 
 def test_the_run_is_not_touched(tmp_path: Path) -> None:

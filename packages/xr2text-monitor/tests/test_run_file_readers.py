@@ -95,11 +95,19 @@ def test_checkpoints_are_listed_newest_first_without_temporary_files(tmp_path: P
     (run.checkpoints / "folder.pt").mkdir()
     found = list_checkpoints(run.checkpoints, Status(epoch=13, best_epoch=11))
     assert [(one.name, one.epoch) for one in found] == [
-        ("latest.pt", 13),
+        ("latest.pt", None),  # as old as its file: the trainer may be further, or have just begun another epoch
         ("best_model.pt", 11),
         ("checkpoint_epoch_10.pt", 10),
     ]
     assert list_checkpoints(tmp_path / "nowhere", None) == []
+
+
+def test_the_epoch_of_final_model_is_known_only_of_a_finished_run(tmp_path: Path) -> None:
+    FakeRun(tmp_path).checkpoint("final_model.pt", 100)
+    folder = FakeRun(tmp_path).checkpoints
+    states = ("training", "finished")
+    epochs = [list_checkpoints(folder, Status(state=state, epoch=50))[0].epoch for state in states]
+    assert epochs == [None, 50]
 
 
 def test_times_with_and_without_offset(tmp_path: Path) -> None:
