@@ -187,6 +187,14 @@ def test_test_alert_runs_the_command_and_says_how_it_ended(
     assert words in printed.out + printed.err
 
 
+def test_a_test_is_the_only_news_also_of_a_run_with_alerts(tmp_path: Path) -> None:
+    FakeRun(tmp_path).status(loss=float("nan"))
+    out = tmp_path / "told"
+    command = f"echo $XR2TEXT_ALERT_KIND >> {out}"
+    assert main(["--test-alert", "--no-gpu", "--out", str(tmp_path), "--on-alert", command]) == 0
+    assert out.read_text() == "test\n"
+
+
 def test_once_says_that_the_command_failed(tmp_path: Path) -> None:
     FakeRun(tmp_path).status(loss=float("nan"))
     command = [

@@ -40,10 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         spell(stream, options.ascii)
     poller = None if options.no_gpu else gpu_poller.GpuPoller()
-    if options.once or options.json or options.test_alert:
-        sampler = Sampler(folder, limits, poller.first_report if poller else gpu_poller.nobody, command)
-    else:
-        sampler = Sampler(folder, limits, poller.report if poller else gpu_poller.nobody, command)
+    is_single_look = options.once or options.json or options.test_alert
+    gpu = gpu_poller.nobody if poller is None else poller.first_report if is_single_look else poller.report
+    sampler = Sampler(folder, limits, gpu, None if options.test_alert else command)
     return _quietly(lambda: _run(options, arguments, sampler, poller, command))
 
 
