@@ -7,10 +7,17 @@ from pathlib import Path
 from fake_run import FakeRun
 
 from xr2text_monitor.alerts import Alert
-from xr2text_monitor.gpu import Gpu, GpuReport
-from xr2text_monitor.history import HistoryReader
-from xr2text_monitor.host import Host
-from xr2text_monitor.run_files import EventsReader, JsonReader, RunFolder, list_checkpoints, run_info_from, status_from
+from xr2text_monitor.hardware.gpu import Gpu, GpuReport
+from xr2text_monitor.hardware.host import Host
+from xr2text_monitor.readers.history import HistoryReader
+from xr2text_monitor.readers.run_files import (
+    EventsReader,
+    JsonReader,
+    RunFolder,
+    list_checkpoints,
+    run_info_from,
+    status_from,
+)
 from xr2text_monitor.sampler import Snapshot
 from xr2text_monitor.state import RunState
 

@@ -12,12 +12,12 @@ from screen import screen_text, settle, wait_for
 
 from xr2text_monitor.alerts import Alert, Change, Limits
 from xr2text_monitor.app import MonitorApp
-from xr2text_monitor.gpu import Gpu, GpuReport
-from xr2text_monitor.gpu_poller import nobody
-from xr2text_monitor.history import EpochRow, History
-from xr2text_monitor.host import Host
+from xr2text_monitor.hardware.gpu import Gpu, GpuReport
+from xr2text_monitor.hardware.gpu_poller import nobody
+from xr2text_monitor.hardware.host import Host
 from xr2text_monitor.panels.state import LOOKS
-from xr2text_monitor.run_files import Checkpoint, Event, RunFolder, Status
+from xr2text_monitor.readers.history import EpochRow, History
+from xr2text_monitor.readers.run_files import Checkpoint, Event, RunFolder, Status
 from xr2text_monitor.sampler import Sampler
 from xr2text_monitor.screens.help import HelpScreen
 from xr2text_monitor.state import BUSY, ENDED, RunState

@@ -7,9 +7,9 @@ import frozen
 from fake_run import FakeRun
 
 from xr2text_monitor.alerts import Alert, Change, Limits
-from xr2text_monitor.gpu_poller import nobody
+from xr2text_monitor.hardware.gpu_poller import nobody
 from xr2text_monitor.journal import Journal
-from xr2text_monitor.run_files import Event, RunFolder
+from xr2text_monitor.readers.run_files import Event, RunFolder
 from xr2text_monitor.sampler import Sampler
 from xr2text_monitor.state import RunState
 

@@ -7,9 +7,9 @@ import frozen
 import pytest
 from watching import rows
 
-from xr2text_monitor.history import EpochRow
 from xr2text_monitor.progress import times, trend, trend_epochs
-from xr2text_monitor.run_files import Event, Status
+from xr2text_monitor.readers.history import EpochRow
+from xr2text_monitor.readers.run_files import Event, Status
 from xr2text_monitor.snapshot import Snapshot
 from xr2text_monitor.state import RunState
 

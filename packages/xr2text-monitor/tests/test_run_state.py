@@ -9,9 +9,9 @@ import psutil
 import pytest
 from fake_run import FakeRun
 
-from xr2text_monitor.history import History, HistoryReader
-from xr2text_monitor.host import Process, look_at_process
-from xr2text_monitor.run_files import Event, Problem, Status
+from xr2text_monitor.hardware.host import Process, look_at_process
+from xr2text_monitor.readers.history import History, HistoryReader
+from xr2text_monitor.readers.run_files import Event, Problem, Status
 from xr2text_monitor.state import SignOfLife, patience_s, state_of
 
 TRAINING = Status(state="training", pid=77, host="here", step=5, steps_in_epoch=960)

@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 from xr2text_monitor.alerts import Alert, AlertBook, Limits, Watched
-from xr2text_monitor.gpu import Gpu
-from xr2text_monitor.history import EpochRow, History
-from xr2text_monitor.host import Host
-from xr2text_monitor.run_files import Event, RunInfo, Status
+from xr2text_monitor.hardware.gpu import Gpu
+from xr2text_monitor.hardware.host import Host
+from xr2text_monitor.readers.history import EpochRow, History
+from xr2text_monitor.readers.run_files import Event, RunInfo, Status
 from xr2text_monitor.state import RunState
 
 NOW = 1e9

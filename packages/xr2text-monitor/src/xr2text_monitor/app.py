@@ -16,10 +16,10 @@ from textual.screen import Screen
 from textual.widgets import Footer
 
 from xr2text_monitor.alerts import Alert
-from xr2text_monitor.ascii_filter import AsciiFilter
-from xr2text_monitor.curves import CurveView, OtherRun
-from xr2text_monitor.errand import Errand
-from xr2text_monitor.history import HistoryReader
+from xr2text_monitor.drawing.ascii_filter import AsciiFilter
+from xr2text_monitor.drawing.curves import CurveView, OtherRun
+from xr2text_monitor.drawing.theme import DARK, LIGHT
+from xr2text_monitor.hardware.trace import GpuTrace
 from xr2text_monitor.journal import Journal
 from xr2text_monitor.panels.alerts import LOW, AlertsPanel
 from xr2text_monitor.panels.charts import ChartsPanel
@@ -31,14 +31,14 @@ from xr2text_monitor.panels.panel import TALL, Panel
 from xr2text_monitor.panels.progress import SLIM, ProgressPanel
 from xr2text_monitor.panels.scores import ScoresPanel
 from xr2text_monitor.panels.state import StatePanel
-from xr2text_monitor.run_files import RunFolder
+from xr2text_monitor.readers.errand import Errand
+from xr2text_monitor.readers.history import HistoryReader
+from xr2text_monitor.readers.run_files import RunFolder
 from xr2text_monitor.sampler import Sampler
 from xr2text_monitor.screens.help import HelpScreen
 from xr2text_monitor.snapshot import Snapshot
 from xr2text_monitor.state import RunState
 from xr2text_monitor.terminal import leave_if_gone, leave_on_signals
-from xr2text_monitor.theme import DARK, LIGHT
-from xr2text_monitor.trace import GpuTrace
 from xr2text_monitor.watch import Watcher
 
 if TYPE_CHECKING:

@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xr2text_monitor import __version__, gpu_poller
-from xr2text_monitor.ascii import spell, wants_ascii
+from xr2text_monitor import __version__
+from xr2text_monitor.drawing.ascii import spell, wants_ascii
+from xr2text_monitor.hardware import gpu_poller
+from xr2text_monitor.readers.run_files import RunFolder
 from xr2text_monitor.rules.reading import Limits
-from xr2text_monitor.run_files import RunFolder
 from xr2text_monitor.sampler import Sampler
 
 if TYPE_CHECKING:

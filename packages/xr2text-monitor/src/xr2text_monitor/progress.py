@@ -4,8 +4,8 @@ import math
 from bisect import bisect_left
 from typing import NamedTuple
 
-from xr2text_monitor.history import History
-from xr2text_monitor.run_files import Status
+from xr2text_monitor.readers.history import History
+from xr2text_monitor.readers.run_files import Status
 from xr2text_monitor.snapshot import Snapshot
 from xr2text_monitor.state import ENDED
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from xr2text_monitor.alerts import AlertBook, Limits, Watched
-from xr2text_monitor.errand import Errand
-from xr2text_monitor.gpu import GpuReport
-from xr2text_monitor.host import Host, read_host
-from xr2text_monitor.run_files import FORMAT, Problem, RunFolder, Status
-from xr2text_monitor.run_reader import RunFiles, RunReader
+from xr2text_monitor.hardware.gpu import GpuReport
+from xr2text_monitor.hardware.host import Host, read_host
+from xr2text_monitor.readers.errand import Errand
+from xr2text_monitor.readers.run_files import FORMAT, Problem, RunFolder, Status
+from xr2text_monitor.readers.run_reader import RunFiles, RunReader
 from xr2text_monitor.snapshot import Snapshot
 from xr2text_monitor.state import RunState, state_of
 from xr2text_monitor.text import duration

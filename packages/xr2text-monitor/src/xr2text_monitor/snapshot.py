@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 
 from xr2text_monitor.alerts import Alert, Change
-from xr2text_monitor.gpu import GpuReport
-from xr2text_monitor.history import History
-from xr2text_monitor.host import Host
-from xr2text_monitor.run_files import Checkpoint, Event, Problem, RunFolder, RunInfo, Status
+from xr2text_monitor.hardware.gpu import GpuReport
+from xr2text_monitor.hardware.host import Host
+from xr2text_monitor.readers.history import History
+from xr2text_monitor.readers.run_files import Checkpoint, Event, Problem, RunFolder, RunInfo, Status
 from xr2text_monitor.state import RunState
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
-from xr2text_monitor.history import History
-from xr2text_monitor.host import Process
-from xr2text_monitor.run_files import Event, Problem, Status
+from xr2text_monitor.hardware.host import Process
+from xr2text_monitor.readers.history import History
+from xr2text_monitor.readers.run_files import Event, Problem, Status
 from xr2text_monitor.text import duration
 
 ENDED = ("finished", "interrupted", "failed")

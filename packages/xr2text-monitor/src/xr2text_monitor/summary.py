@@ -7,7 +7,7 @@ from typing import Any
 
 from xr2text_monitor import text as t
 from xr2text_monitor.alerts import Alert
-from xr2text_monitor.gpu import Gpu
+from xr2text_monitor.hardware.gpu import Gpu
 from xr2text_monitor.progress import run_fraction, stage_number, step_fraction, times, trend, trend_epochs
 from xr2text_monitor.snapshot import Snapshot
 

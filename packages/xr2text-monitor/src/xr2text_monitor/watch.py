@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from xr2text_monitor.errand import Errand
+from xr2text_monitor.readers.errand import Errand
 from xr2text_monitor.sampler import Sampler
 from xr2text_monitor.snapshot import Snapshot
 

@@ -6,7 +6,7 @@ from textual.content import Content
 
 from xr2text_monitor import text as t
 from xr2text_monitor.alerts import Alert
-from xr2text_monitor.ink import ALERT_GLYPHS, ALERT_STYLES, STRONG, WARN, line
+from xr2text_monitor.drawing.ink import ALERT_GLYPHS, ALERT_STYLES, STRONG, WARN, line
 from xr2text_monitor.panels.panel import TALL, Panel
 from xr2text_monitor.snapshot import Snapshot
 

@@ -7,16 +7,16 @@ from textual.app import ComposeResult
 from textual.containers import Container
 from textual.content import Content
 
-from xr2text_monitor import chart
 from xr2text_monitor import text as t
-from xr2text_monitor.axis import Scale
-from xr2text_monitor.chart import Mark, Series
-from xr2text_monitor.curves import CurveView, has_values, points
-from xr2text_monitor.history import History
-from xr2text_monitor.ink import FIRST, GOOD, MUTED, SECOND, STRONG, Piece, line
+from xr2text_monitor.drawing import chart
+from xr2text_monitor.drawing.axis import Scale
+from xr2text_monitor.drawing.chart import Mark, Series
+from xr2text_monitor.drawing.curves import CurveView, has_values, points
+from xr2text_monitor.drawing.ink import FIRST, GOOD, MUTED, SECOND, STRONG, Piece, line
+from xr2text_monitor.hardware.trace import FIELDS, GpuTrace
 from xr2text_monitor.panels.panel import Panel
+from xr2text_monitor.readers.history import History
 from xr2text_monitor.snapshot import Snapshot
-from xr2text_monitor.trace import FIELDS, GpuTrace
 
 STYLES = (FIRST, SECOND, GOOD, MUTED)
 REDRAWN_S = 10.0  # a curve over hours does not change every second

@@ -3,9 +3,9 @@
 from textual.content import Content
 
 from xr2text_monitor import text as t
-from xr2text_monitor.ink import GOOD, MUTED, STRONG, label, line
+from xr2text_monitor.drawing.ink import GOOD, MUTED, STRONG, label, line
 from xr2text_monitor.panels.panel import Panel
-from xr2text_monitor.run_files import Checkpoint
+from xr2text_monitor.readers.run_files import Checkpoint
 from xr2text_monitor.snapshot import Snapshot
 
 

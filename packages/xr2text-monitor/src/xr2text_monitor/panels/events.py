@@ -3,7 +3,7 @@
 from textual.content import Content
 
 from xr2text_monitor import text as t
-from xr2text_monitor.ink import BAD, GOOD, MUTED, WARN, label, line
+from xr2text_monitor.drawing.ink import BAD, GOOD, MUTED, WARN, label, line
 from xr2text_monitor.journal import Entry, Journal
 from xr2text_monitor.panels.panel import Panel
 from xr2text_monitor.snapshot import Snapshot

@@ -3,8 +3,8 @@
 from textual.content import Content
 
 from xr2text_monitor import text as t
-from xr2text_monitor.gpu import Gpu
-from xr2text_monitor.ink import FIRST, MUTED, SECOND, STRONG, Piece, bar, label, line
+from xr2text_monitor.drawing.ink import FIRST, MUTED, SECOND, STRONG, Piece, bar, label, line
+from xr2text_monitor.hardware.gpu import Gpu
 from xr2text_monitor.panels.alerts import look_of
 from xr2text_monitor.panels.host import whose_machine
 from xr2text_monitor.panels.panel import Panel

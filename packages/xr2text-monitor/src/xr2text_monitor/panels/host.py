@@ -5,7 +5,7 @@ import socket
 from textual.content import Content
 
 from xr2text_monitor import text as t
-from xr2text_monitor.ink import FIRST, MUTED, SECOND, STRONG, Piece, bar, label
+from xr2text_monitor.drawing.ink import FIRST, MUTED, SECOND, STRONG, Piece, bar, label
 from xr2text_monitor.panels.alerts import look_of
 from xr2text_monitor.panels.panel import Panel
 from xr2text_monitor.snapshot import Snapshot

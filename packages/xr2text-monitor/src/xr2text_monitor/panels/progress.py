@@ -3,10 +3,10 @@
 from textual.content import Content
 
 from xr2text_monitor import text as t
-from xr2text_monitor.ink import FIRST, MUTED, SECOND, STRONG, Piece, bar, label, line
+from xr2text_monitor.drawing.ink import FIRST, MUTED, SECOND, STRONG, Piece, bar, label, line
 from xr2text_monitor.panels.panel import Panel
 from xr2text_monitor.progress import STAGES, run_fraction, stage_number, step_fraction, times
-from xr2text_monitor.run_files import Status
+from xr2text_monitor.readers.run_files import Status
 from xr2text_monitor.snapshot import Snapshot
 
 BAR_CELLS = 28

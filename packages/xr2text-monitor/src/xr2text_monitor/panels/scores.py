@@ -3,11 +3,11 @@
 from textual.content import Content
 
 from xr2text_monitor import text as t
-from xr2text_monitor.history import EpochRow
-from xr2text_monitor.ink import BAD, FIRST, GOOD, MUTED, STRONG, Piece, label, spark
+from xr2text_monitor.drawing.ink import BAD, FIRST, GOOD, MUTED, STRONG, Piece, label, spark
 from xr2text_monitor.panels.panel import Panel
 from xr2text_monitor.progress import trend, trend_epochs
-from xr2text_monitor.run_files import Status
+from xr2text_monitor.readers.history import EpochRow
+from xr2text_monitor.readers.run_files import Status
 from xr2text_monitor.snapshot import Snapshot
 
 SLIM = 48  # columns, below which trend and newest loss have no room

@@ -3,10 +3,10 @@
 from textual.content import Content
 
 from xr2text_monitor import text as t
-from xr2text_monitor.ink import ALERT_GLYPHS, ALERT_STYLES, BAD, GOOD, MUTED, STRONG, WARN, Piece, line
+from xr2text_monitor.drawing.ink import ALERT_GLYPHS, ALERT_STYLES, BAD, GOOD, MUTED, STRONG, WARN, Piece, line
 from xr2text_monitor.panels.panel import Panel
 from xr2text_monitor.progress import run_fraction, times
-from xr2text_monitor.run_files import Status
+from xr2text_monitor.readers.run_files import Status
 from xr2text_monitor.snapshot import Snapshot
 from xr2text_monitor.state import ENDED
 

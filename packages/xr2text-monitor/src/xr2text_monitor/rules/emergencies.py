@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from xr2text_monitor.readers.run_files import Event
 from xr2text_monitor.rules.life import READ_LOG
 from xr2text_monitor.rules.reading import MACHINE, RUN, Reading, Severity, Watched
-from xr2text_monitor.run_files import Event
 
 RECENT_S = 600.0
 HOUR_S = 3600.0

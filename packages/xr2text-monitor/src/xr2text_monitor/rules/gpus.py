@@ -1,10 +1,10 @@
 """Heat, memory, slowing and loss of the GPUs that the run may use. A GPU that falls silent is never healthy."""
 
-from xr2text_monitor.gpu import Gpu
+from xr2text_monitor.hardware.gpu import Gpu
+from xr2text_monitor.readers.run_files import Status
 from xr2text_monitor.rules.emergencies import COOL
 from xr2text_monitor.rules.learning import SMALLER_BATCH
 from xr2text_monitor.rules.reading import Limits, Reading, Severity, Watched, group_of
-from xr2text_monitor.run_files import Status
 from xr2text_monitor.text import duration
 
 IDLE_S = 300.0

@@ -3,9 +3,9 @@
 import math
 from collections.abc import Sequence
 
+from xr2text_monitor.readers.run_files import Event, parse_time
 from xr2text_monitor.rules.emergencies import RECENT_S
 from xr2text_monitor.rules.reading import Reading, Watched
-from xr2text_monitor.run_files import Event, parse_time
 from xr2text_monitor.text import clean
 
 NUM_SKIPPED = 3  # FP16 skips a step now and then to find its loss scale; this many in ten minutes are too many

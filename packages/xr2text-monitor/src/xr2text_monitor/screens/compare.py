@@ -10,11 +10,11 @@ from textual.screen import ModalScreen
 from textual.widgets import DataTable, Footer, Static
 
 from xr2text_monitor import text as t
-from xr2text_monitor.errand import Errand
-from xr2text_monitor.ink import STRONG
-from xr2text_monitor.run_files import JsonReader, RunFolder
+from xr2text_monitor.drawing.ink import STRONG
+from xr2text_monitor.readers.errand import Errand
+from xr2text_monitor.readers.run_files import JsonReader, RunFolder
+from xr2text_monitor.readers.settings import Pair, compared
 from xr2text_monitor.screens.text import TextScreen
-from xr2text_monitor.settings import Pair, compared
 
 EVERY_S = 1.0
 FIRST_S = 0.1

@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from xr2text_monitor.ink import MUTED, STRONG, line
+from xr2text_monitor.drawing.ink import MUTED, STRONG, line
 from xr2text_monitor.panels.state import LOOKS
 
 KEYS = (

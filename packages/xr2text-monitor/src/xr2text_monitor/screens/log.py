@@ -13,12 +13,12 @@ from textual.widgets import DataTable, Footer, Input, TabbedContent, TabPane
 
 from xr2text_monitor import text as t
 from xr2text_monitor.alerts import Alert
-from xr2text_monitor.errand import Errand
-from xr2text_monitor.growing_file import GrowingFile
-from xr2text_monitor.ink import BAD, MUTED, STRONG, WARN
+from xr2text_monitor.drawing.ink import BAD, MUTED, STRONG, WARN
 from xr2text_monitor.journal import Entry, Journal
 from xr2text_monitor.panels.alerts import look_of, since
 from xr2text_monitor.panels.events import STYLES
+from xr2text_monitor.readers.errand import Errand
+from xr2text_monitor.readers.growing_file import GrowingFile
 from xr2text_monitor.screens.text import TextScreen, copy
 from xr2text_monitor.snapshot import Snapshot
 

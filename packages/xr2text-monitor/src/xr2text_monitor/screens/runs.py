@@ -13,11 +13,11 @@ from textual.screen import ModalScreen
 from textual.widgets import DataTable, Footer, Static
 
 from xr2text_monitor import text as t
-from xr2text_monitor.errand import Errand
-from xr2text_monitor.ink import STRONG
+from xr2text_monitor.drawing.ink import STRONG
 from xr2text_monitor.panels.state import LOOKS
-from xr2text_monitor.run_files import RunFolder
-from xr2text_monitor.runs import RunList, RunSummary
+from xr2text_monitor.readers.errand import Errand
+from xr2text_monitor.readers.run_files import RunFolder
+from xr2text_monitor.readers.runs import RunList, RunSummary
 from xr2text_monitor.screens.compare import CompareScreen
 
 EVERY_S = 1.0

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from xr2text_monitor.nvml import GpuReader
+from xr2text_monitor.hardware.nvml import GpuReader
 
 LAPTOP = """\
 all devices 1
@@ -31,7 +31,7 @@ all devices 1
 0 slowed_bits 4
 0 pid 4242
 """
-READ = "import dataclasses, json; from xr2text_monitor.nvml import GpuReader; reader = GpuReader()\n"
+READ = "import dataclasses, json; from xr2text_monitor.hardware.nvml import GpuReader; reader = GpuReader()\n"
 PRINT = "print(json.dumps(dataclasses.asdict(reader.read({now}))))\n"
 
 

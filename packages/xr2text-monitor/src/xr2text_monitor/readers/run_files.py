@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from xr2text_monitor.growing_file import GONE, GrowingFile, reason, regular
+from xr2text_monitor.readers.growing_file import GONE, GrowingFile, reason, regular
 from xr2text_monitor.text import clean
 
 FORMAT = 1

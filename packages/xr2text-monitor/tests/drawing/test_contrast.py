@@ -11,8 +11,8 @@ from screen import KEYS, back_to_the_first
 from textual.filter import Monochrome
 
 from xr2text_monitor.app import MonitorApp
-from xr2text_monitor.ink import ALERT_STYLES
-from xr2text_monitor.theme import DARK, LIGHT
+from xr2text_monitor.drawing.ink import ALERT_STYLES
+from xr2text_monitor.drawing.theme import DARK, LIGHT
 
 LEAST = 4.5
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from fake_run import FakeRun
 
-from xr2text_monitor.run_files import (
+from xr2text_monitor.readers.run_files import (
     NUM_EVENTS,
     EventsReader,
     JsonReader,

@@ -6,9 +6,9 @@ import pytest
 from watching import CALM, NOW, event, look, rows, with_events
 
 from xr2text_monitor.alerts import AlertBook, Limits
-from xr2text_monitor.history import EpochRow
+from xr2text_monitor.readers.history import EpochRow
+from xr2text_monitor.readers.run_files import Checkpoint
 from xr2text_monitor.rules.emergencies import EMERGENCIES
-from xr2text_monitor.run_files import Checkpoint
 from xr2text_monitor.state import RunState
 
 GRAVE = ("gave_up", "failed", "checkpoint_failed", "battery_low", "paused")

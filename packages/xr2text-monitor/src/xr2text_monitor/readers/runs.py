@@ -6,9 +6,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from xr2text_monitor.history import History
-from xr2text_monitor.run_files import RunFolder, Status
-from xr2text_monitor.run_reader import RunFiles, RunReader
+from xr2text_monitor.readers.history import History
+from xr2text_monitor.readers.run_files import RunFolder, Status
+from xr2text_monitor.readers.run_reader import RunFiles, RunReader
 from xr2text_monitor.state import state_of
 
 PATTERNS = ("", "*/")

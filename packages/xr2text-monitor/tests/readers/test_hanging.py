@@ -15,11 +15,11 @@ from fake_run import FakeRun
 from watching import CALM
 
 from xr2text_monitor.alerts import Limits
-from xr2text_monitor.errand import Errand
-from xr2text_monitor.gpu import GpuReport
-from xr2text_monitor.gpu_poller import GpuPoller, nobody
-from xr2text_monitor.run_files import JsonReader, RunFolder
-from xr2text_monitor.run_reader import RunReader
+from xr2text_monitor.hardware.gpu import GpuReport
+from xr2text_monitor.hardware.gpu_poller import GpuPoller, nobody
+from xr2text_monitor.readers.errand import Errand
+from xr2text_monitor.readers.run_files import JsonReader, RunFolder
+from xr2text_monitor.readers.run_reader import RunReader
 from xr2text_monitor.sampler import Sampler
 from xr2text_monitor.summary import exit_code
 

@@ -10,14 +10,14 @@ from screen import choose, screen_text, wait_for
 
 from xr2text_monitor.alerts import Limits
 from xr2text_monitor.app import MonitorApp
-from xr2text_monitor.gpu_poller import nobody
+from xr2text_monitor.hardware.gpu_poller import nobody
 from xr2text_monitor.panels.charts import ChartsPanel
-from xr2text_monitor.run_files import RunFolder
-from xr2text_monitor.runs import RunList
+from xr2text_monitor.readers.run_files import RunFolder
+from xr2text_monitor.readers.runs import RunList
+from xr2text_monitor.readers.settings import compared
 from xr2text_monitor.sampler import Sampler
 from xr2text_monitor.screens.compare import CompareScreen
 from xr2text_monitor.screens.runs import RunsScreen
-from xr2text_monitor.settings import compared
 
 
 @pytest.fixture

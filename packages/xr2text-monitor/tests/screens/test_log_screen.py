@@ -10,7 +10,7 @@ from fake_run import FakeRun
 from screen import screen_text, settle, wait_for
 
 from xr2text_monitor.app import MonitorApp
-from xr2text_monitor.run_files import Event, RunFolder
+from xr2text_monitor.readers.run_files import Event, RunFolder
 from xr2text_monitor.screens.log import LogScreen
 from xr2text_monitor.screens.text import TextScreen
 from xr2text_monitor.snapshot import Snapshot

@@ -3,7 +3,7 @@
 from array import array
 from dataclasses import dataclass
 
-from xr2text_monitor.gpu import Gpu
+from xr2text_monitor.hardware.gpu import Gpu
 
 BUCKET_S = 30.0
 NUM_BUCKETS = 1440  # twelve hours; 45 KiB a GPU, taken at once, so that memory does not grow through the night

@@ -7,8 +7,8 @@ import pytest
 from watching import CALM, look, rows
 
 from xr2text_monitor.alerts import Watched
-from xr2text_monitor.history import EpochRow
-from xr2text_monitor.run_files import Status
+from xr2text_monitor.readers.history import EpochRow
+from xr2text_monitor.readers.run_files import Status
 from xr2text_monitor.state import RunState
 
 

@@ -3,7 +3,7 @@
 import threading
 import time
 
-from xr2text_monitor.gpu import GpuReport
+from xr2text_monitor.hardware.gpu import GpuReport
 from xr2text_monitor.text import duration
 
 POLL_S = 1.0
@@ -21,7 +21,7 @@ class GpuPoller(threading.Thread):
         self._begun_at = time.monotonic()
 
     def run(self) -> None:
-        from xr2text_monitor.nvml import GpuReader  # not before the first paint
+        from xr2text_monitor.hardware.nvml import GpuReader  # not before the first paint
 
         reader = GpuReader()
         while True:

@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from xr2text_monitor.history import History
+from xr2text_monitor.readers.history import History
 
 ZOOMS = (100, 50, 20, 10)  # newest epochs
 SPANS = (1, 5, 15)  # epochs that the moving average mainly sees; 1: as measured

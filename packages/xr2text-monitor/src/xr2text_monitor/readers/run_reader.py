@@ -5,9 +5,9 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from xr2text_monitor.history import History, HistoryReader
-from xr2text_monitor.host import Process, disk_space, look_at_process
-from xr2text_monitor.run_files import (
+from xr2text_monitor.hardware.host import Process, disk_space, look_at_process
+from xr2text_monitor.readers.history import History, HistoryReader
+from xr2text_monitor.readers.run_files import (
     Checkpoint,
     Event,
     EventsReader,

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from xr2text_monitor.axis import Axis, Scale, axis_for, inside, short
+from xr2text_monitor.drawing.axis import Axis, Scale, axis_for, inside, short
 
 SCORES = Scale(floor=0.0, least_span=0.01)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from fake_run import HEADER, FakeRun, row
 
-from xr2text_monitor.history import HistoryReader
+from xr2text_monitor.readers.history import HistoryReader
 
 
 def test_rows_become_columns_stages_last_and_best(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from textual.content import Content
 
-from xr2text_monitor.axis import LABEL_CELLS, Axis, Scale, axis_for, dots, inside
-from xr2text_monitor.ink import MUTED, Piece, line
+from xr2text_monitor.drawing.axis import LABEL_CELLS, Axis, Scale, axis_for, dots, inside
+from xr2text_monitor.drawing.ink import MUTED, Piece, line
 
 DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))  # bit of the dot in column 0..1, row 0..3 of a braille cell
 AXIS_CELLS = LABEL_CELLS + 2

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from itertools import islice
 from pathlib import Path
 
-from xr2text_monitor.growing_file import GrowingFile
+from xr2text_monitor.readers.growing_file import GrowingFile
 from xr2text_monitor.text import clean
 
 SCORES = ("bleu_4", "rouge_l")

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import pynvml
 
-from xr2text_monitor.gpu import Gpu, GpuReport
+from xr2text_monitor.hardware.gpu import Gpu, GpuReport
 from xr2text_monitor.text import clean
 
 T = TypeVar("T")

@@ -8,7 +8,7 @@ import pytest
 from screen import KEYS, back_to_the_first, screen_text
 
 from xr2text_monitor.app import MonitorApp
-from xr2text_monitor.ascii import spell, to_ascii, wants_ascii
+from xr2text_monitor.drawing.ascii import spell, to_ascii, wants_ascii
 
 
 @pytest.mark.parametrize(

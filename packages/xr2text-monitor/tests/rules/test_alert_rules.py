@@ -7,9 +7,9 @@ import pytest
 from watching import CALM, IDLE_GPU, keys, with_gpu
 
 from xr2text_monitor.alerts import AlertBook, Limits
-from xr2text_monitor.history import EpochRow, History
-from xr2text_monitor.host import Host
-from xr2text_monitor.run_files import Checkpoint, Event, RunInfo, Status
+from xr2text_monitor.hardware.host import Host
+from xr2text_monitor.readers.history import EpochRow, History
+from xr2text_monitor.readers.run_files import Checkpoint, Event, RunInfo, Status
 from xr2text_monitor.state import RunState
 
 

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import pytest
 
-from xr2text_monitor.growing_file import GrowingFile, NewLines
+from xr2text_monitor.readers.growing_file import GrowingFile, NewLines
 
 
 def lines(file: GrowingFile) -> tuple[list[str], bool]:

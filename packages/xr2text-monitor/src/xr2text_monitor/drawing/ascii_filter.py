@@ -4,7 +4,7 @@ from rich.segment import Segment
 from textual.color import Color
 from textual.filter import LineFilter
 
-from xr2text_monitor.ascii import to_ascii
+from xr2text_monitor.drawing.ascii import to_ascii
 
 
 class AsciiFilter(LineFilter):

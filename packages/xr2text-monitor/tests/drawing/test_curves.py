@@ -7,9 +7,9 @@ from dataclasses import replace
 import frozen
 import pytest
 
-from xr2text_monitor.curves import CurveView, OtherRun, has_values, points, smoothed
-from xr2text_monitor.history import History
-from xr2text_monitor.trace import BUCKET_S, NUM_BUCKETS, GpuTrace
+from xr2text_monitor.drawing.curves import CurveView, OtherRun, has_values, points, smoothed
+from xr2text_monitor.hardware.trace import BUCKET_S, NUM_BUCKETS, GpuTrace
+from xr2text_monitor.readers.history import History
 
 
 def history(values: list[float]) -> History:

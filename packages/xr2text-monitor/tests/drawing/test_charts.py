@@ -5,8 +5,8 @@ import math
 import pytest
 
 from xr2text_monitor import text as t
-from xr2text_monitor.chart import Mark, Series, draw
-from xr2text_monitor.ink import bar, line, spark
+from xr2text_monitor.drawing.chart import Mark, Series, draw
+from xr2text_monitor.drawing.ink import bar, line, spark
 
 
 def plain(lines: list) -> list[str]:  # type: ignore[type-arg]

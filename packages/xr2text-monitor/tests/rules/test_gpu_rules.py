@@ -6,7 +6,7 @@ import pytest
 from watching import CALM, IDLE_GPU, NOW, keys, look, with_gpu
 
 from xr2text_monitor.alerts import AlertBook, Limits, Watched
-from xr2text_monitor.gpu import Gpu
+from xr2text_monitor.hardware.gpu import Gpu
 from xr2text_monitor.state import RunState
 
 BUSY_GPU = CALM.gpus[0]
