@@ -61,7 +61,7 @@ def test_a_new_run_with_as_many_events_as_the_old_one_is_told_whole(tmp_path: Pa
     assert journal.add(sampler.sample()) == []
 
 
-def test_what_is_unknown_or_only_an_information_is_not_called_an_alert(tmp_path: Path) -> None:
+def test_what_is_unknown_or_only_information_is_not_called_an_alert(tmp_path: Path) -> None:
     alerts = (Alert("a", "t", "a", 1.0, is_unknown=True), Alert("b", "t", "a", 1.0, severity="info"))
     changes = tuple(Change(alert, True, 1.0) for alert in alerts)
     new = Journal().add(replace(frozen.waiting(), changes=changes))

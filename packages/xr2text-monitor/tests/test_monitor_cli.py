@@ -77,7 +77,7 @@ def test_a_history_that_is_not_understood_exits_with_3(tmp_path: Path, capsys: p
     assert "separated by semicolons" in capsys.readouterr().out
 
 
-def test_informations_do_not_count_in_the_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_information_alone_does_not_change_the_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = FakeRun(tmp_path)
     run.typical()
     run.event("clock_jumped", "The clock jumped")

@@ -76,7 +76,7 @@ def test_every_documented_variable_is_set(tmp_path: Path) -> None:
     assert all(f"`{name}`" in readme for name in VARIABLES)
 
 
-def test_alerts_start_it_when_raised_and_informations_and_endings_only_when_asked_for(tmp_path: Path) -> None:
+def test_alerts_start_it_when_raised_and_information_and_endings_only_when_asked_for(tmp_path: Path) -> None:
     quiet = frozen.typical(tmp_path)
     alert, info = Alert("k", "hot", "a", 5.0), Alert("i", "flat", "a", 5.0, severity="info")
     changes = (Change(alert, True, 6.0), Change(info, True, 6.0), Change(alert, False, 7.0))

@@ -41,7 +41,7 @@ class Change:
 
 
 class AlertBook:
-    """The alerts that stand, the worst first, and those of one GPU together."""
+    """The alerts that stand, the worst first."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -90,12 +90,8 @@ class AlertBook:
 
 
 def in_order(alerts: Iterable[Alert]) -> tuple[Alert, ...]:
-    """The group with the worst alert first; within a group the worst and then the oldest first."""
-    alerts = tuple(alerts)
-    worst: dict[str, int] = {}
-    for alert in alerts:
-        worst[alert.group] = max(worst.get(alert.group, 0), _rank(alert))
-    return tuple(sorted(alerts, key=lambda one: (-worst[one.group], _place(one.group), -_rank(one), one.since)))
+    """The worst first; among equals those of one group together, the oldest of them first."""
+    return tuple(sorted(alerts, key=lambda one: (-_rank(one), _place(one.group), one.since)))
 
 
 def _rank(alert: Alert) -> int:

@@ -16,7 +16,7 @@ NUM_EVENTS_IN_JSON = 100
 
 
 def exit_code(snapshot: Snapshot) -> int:
-    """0 healthy (informations do not count), 1 a warning or worse stands, 2 there is no run, 3 nobody can tell."""
+    """0 healthy (information does not count), 1 a warning or worse stands, 2 there is no run, 3 nobody can tell."""
     if not snapshot.has_run:
         return 2
     return {"critical": 1, "warning": 1, "unknown": 3}.get(snapshot.health, 0)

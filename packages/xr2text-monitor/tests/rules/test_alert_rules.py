@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from watching import CALM, IDLE_GPU, keys, with_gpu
+from watching import CALM, IDLE_GPU, NOW, keys, with_gpu
 
 from xr2text_monitor.alerts import AlertBook, Limits
 from xr2text_monitor.hardware.host import Host
@@ -136,3 +136,40 @@ def test_every_warning_says_what_to_do() -> None:
     book.update(with_gpu(temperature_c=90, memory_used_mib=8000, throttling=("x",)), 0, 0)
     assert len(book.standing) == 3 and all(alert.advice for alert in book.standing)
     assert "cooling" in book.standing[0].advice and "batch" in book.standing[1].advice
+
+
+def test_silence_that_becomes_death_rings_again_with_the_advice_of_death() -> None:
+    book = AlertBook(Limits())
+    (silent,) = book.update(replace(CALM, state=RunState("silent", "no word", 90.0)), 0, NOW)
+    (dead,) = book.update(replace(CALM, state=RunState("dead", "pid 1 is gone", 150.0)), 60, NOW + 60)
+    assert (silent.alert.severity, dead.alert.severity, dead.is_raised, dead.was) == (
+        "warning",
+        "critical",
+        True,
+        "warning",
+    )
+    assert "start the same training command again" in dead.alert.advice and "train.log" in silent.alert.advice
+    assert "presumed dead: pid 1 is gone" in dead.alert.title
+    assert book.update(replace(CALM, state=RunState("dead", "pid 1 is gone", 151.0)), 61, NOW + 61) == []
+
+
+@pytest.mark.parametrize(("name", "since"), [("silent", NOW - 10_800), ("dead", NOW - 10_800), ("failed", NOW - 7200)])
+def test_since_is_when_it_happened_and_not_when_it_was_seen(name: str, since: float) -> None:
+    status = replace(CALM.status, updated_at=NOW - 7200)  # type: ignore[type-var]
+    book = AlertBook(Limits())
+    book.update(replace(CALM, state=RunState(name, "why", 10_800.0), status=status), 0, NOW)
+    assert book.standing[0].since == since
+
+
+def test_the_advice_of_a_dead_run_whose_supervisor_gave_up_is_not_to_start_it_blindly() -> None:
+    book = AlertBook(Limits())
+    book.update(replace(CALM, state=RunState("dead", "pid 1 is gone; the supervisor gave up", 9.0)), 0, NOW)
+    assert "train.log" in book.standing[0].advice
+
+
+def test_death_that_can_no_longer_be_seen_stays() -> None:
+    book = AlertBook(Limits())
+    book.update(replace(CALM, state=RunState("dead", "pid 1 is gone", 9.0)), 0, NOW)
+    blind = replace(CALM, state=RunState("unknown", "cannot read status.json: x"))
+    assert set(keys(book, blind, 100)) == {"life", "state_unknown"}
+    assert all(alert.is_unknown for alert in book.standing)

@@ -114,7 +114,7 @@ def test_a_failure_is_told_once() -> None:
     assert list(look(failed)) == ["life"]
 
 
-def test_news_that_are_no_emergency_raise_nothing() -> None:
+def test_news_that_is_no_emergency_raise_nothing() -> None:
     kinds = (
         "started",
         "resumed",

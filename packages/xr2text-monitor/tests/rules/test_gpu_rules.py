@@ -147,13 +147,13 @@ def test_an_idle_gpu_rings_once_however_many_validations_come_between() -> None:
     assert book.standing == ()
 
 
-def test_alerts_are_sorted_by_severity_and_those_of_a_gpu_stay_together() -> None:
+def test_the_worst_alert_comes_first_and_equals_are_grouped() -> None:
     gpus = (
-        replace(BUSY_GPU, temperature_c=88),
+        replace(BUSY_GPU, throttling=("power brake",)),
         replace(BUSY_GPU, index=1, throttling=("power brake",), temperature_c=96),
     )
     watched: Watched = replace(CALM, gpus=gpus, state=RunState("silent", "why", 99.0))
     book = AlertBook(Limits())
     book.update(watched, 0, NOW)
-    assert [alert.key for alert in book.standing] == ["temperature_1", "throttling_1", "life", "temperature_0"]
-    assert [alert.group for alert in book.standing] == ["GPU 1", "GPU 1", "run", "GPU 0"]
+    assert [alert.key for alert in book.standing] == ["temperature_1", "life", "throttling_0", "throttling_1"]
+    assert [alert.group for alert in book.standing] == ["GPU 1", "run", "GPU 0", "GPU 1"]

@@ -71,7 +71,7 @@ def test_losses_of_the_newest_steps_that_grow_diverge_before_the_epoch_is_over()
     assert look(replace(CALM, status=replace(status, step=30))) == {}  # most of them belong to the epoch before
 
 
-def test_ten_epochs_without_a_better_one_are_an_information() -> None:
+def test_ten_epochs_without_a_better_one_are_information() -> None:
     flat = [EpochRow(epoch, bleu_4=0.1, is_best=float(epoch == 2)) for epoch in range(1, 13)]
     assert look(replace(CALM, history=rows(*flat[:11]))) == {}
     assert look(replace(CALM, history=rows(*flat)))["plateau"].severity == "info"
