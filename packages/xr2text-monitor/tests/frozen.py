@@ -116,13 +116,12 @@ def failed(folder: Path) -> Snapshot:
 
 
 def finished(folder: Path) -> Snapshot:
-    """The same run seven hours after its end."""
+    """A run of twelve epochs, seven hours after its end."""
     before = typical(folder)
     assert before.status is not None
-    status = replace(
-        before.status, state="finished", epoch=50, step=960, message="Training completed!", updated_at=NOW - 25_000
-    )
-    return replace(before, status=status, state=RunState("finished", "Training completed!", 25_000.0))
+    status = replace(before.status, state="finished", epoch=12, epochs=12, step=960, updated_at=NOW)
+    state = RunState("finished", "Training completed!", 25_000.0)
+    return replace(before, at=NOW + 25_000, status=status, state=state)
 
 
 def saw(folder: Path) -> Snapshot:

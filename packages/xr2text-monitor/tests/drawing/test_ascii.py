@@ -39,6 +39,7 @@ def test_ascii_takes_as_many_cells(text: str, expected: str) -> None:
         ({"TERM": "linux", "LANG": "en_US.UTF-8"}, "utf-8", True),  # the console's font has no braille
         ({"LANG": "en_US.UTF-8"}, "ascii", True),
         ({"LANG": "en_US.UTF-8"}, None, False),
+        ({"TEXTUAL_DRIVER": "x"}, "cp1252", False),  # --web on Windows
     ],
 )
 def test_the_locale_decides(environ: dict[str, str], encoding: str | None, expected: bool) -> None:

@@ -58,7 +58,7 @@ async def test_alerts_are_counted_and_the_worst_is_named(tmp_path: Path) -> None
 
 async def test_a_finished_run_says_when_it_ended_and_how(tmp_path: Path) -> None:
     found = await header(frozen.finished(tmp_path))
-    assert "✓ FINISHED" in found and "at Sun 19:16 (6 h ago)" in found and "50/50" in found
+    assert "✓ FINISHED" in found and "at 02:13 (6 h ago)" in found and "12/12" in found
     assert "Training completed!" in found and "done" not in found
 
 

@@ -32,6 +32,8 @@ def wants_ascii(environ: Mapping[str, str], encoding: str | None) -> bool:
     Where none is set, as in most containers, terminals show UTF-8 nevertheless. The Linux console has no braille.
     Python itself puts LC_CTYPE=C.UTF-8 where the locale was C: that says nothing of the terminal.
     """
+    if environ.get("TEXTUAL_DRIVER"):  # a browser, behind a pipe of whatever encoding
+        return False
     if environ.get("TERM") == "linux":
         return True
     if encoding is not None and encoding.lower().replace("-", "").replace("_", "") not in ("utf8", "utf8sig"):
