@@ -53,7 +53,7 @@ def test_a_log_axis_shows_powers_of_ten_over_decades_and_leaves_out_what_has_no_
     assert labels([1e-4, 1e3], 9, log) == ["1e-04", "0.01", "1", "100"]
     assert labels([2.17, 3.95], 7, log) == ["2.5", "3", "3.5"]
     assert axis([1.0, 10.0, 0.0, -4.0], 7, log).place(0.0) is None
-    assert axis_for([0.0, -1.0], 7, log) is None
+    assert axis_for([0.0, -1.0, 1e-310], 7, log) is None
 
 
 def test_equal_factors_are_equal_heights_on_a_log_axis() -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 LABEL_CELLS = 5
 WORTH = 0.7  # of the height: where round ends leave less to the curve, they stand inside
+SMALLEST = 1e-300  # that has a place on a log axis
 LARGEST = 1e300  # beyond it differences overflow
 RELATIVE_SPAN = 0.005  # of the value: with fewer digits than this, labels of five letters could not differ
 LOG_STEPS = ((1, 2, 5), (1, 3), (1,))
@@ -32,7 +33,7 @@ class Axis:
 
     def place(self, value: float) -> float | None:
         """0 at the top, 1 at the bottom; None where the value cannot be drawn."""
-        if not math.isfinite(value) or (self.is_log and value <= 0):
+        if not math.isfinite(value) or (self.is_log and value < SMALLEST):
             return None
         low, high, value = (_log(x) if self.is_log else _within(x) for x in (self.low, self.high, value))
         return min(1.0, max(0.0, (high - value) / (high - low)))
@@ -56,7 +57,7 @@ def dots(place: float, rows: int) -> int:
 
 def axis_for(values: Sequence[float], rows: int, scale: Scale) -> Axis | None:
     """The axis over these values in so many rows; None where there is nothing to draw."""
-    drawable = [_within(x) for x in values if math.isfinite(x) and (x > 0 or not scale.is_log)]
+    drawable = [_within(x) for x in values if math.isfinite(x) and (x >= SMALLEST or not scale.is_log)]
     if not drawable:
         return None
     most = max(2, (rows - 1) // 2)  # one round step cannot enclose both signs
@@ -92,7 +93,7 @@ def inside(low: float, high: float, most: int, least_step: float = 0.0) -> tuple
 
 def round_steps(least: float) -> Iterator[float]:
     """1, 2 or 5 times a power of ten, rising, from about `least` on."""
-    exponent = math.floor(math.log10(max(least, 1e-300)))
+    exponent = math.floor(math.log10(max(least, SMALLEST)))
     while True:
         for factor in (1, 2, 5):
             # 5 * 10**-3 is 0.005, but 5 * 0.001 is not: divide by whole powers
@@ -154,7 +155,7 @@ def _log_label(value: float) -> str:
 
 
 def _log(value: float) -> float:
-    return math.log10(max(value, 1e-300))
+    return math.log10(max(value, SMALLEST))
 
 
 def _within(value: float) -> float:

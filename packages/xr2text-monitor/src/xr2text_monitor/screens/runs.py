@@ -102,9 +102,8 @@ class RunsScreen(ModalScreen[Choice | None]):
     def _cells(self, run: RunSummary) -> list[Text]:
         glyph, style, _ = LOOKS.get(run.state, UNKNOWN)
         colour = self.app.theme_variables.get(style[1:], "")
-        marks = ("▶" if run.folder.name == self.watched.name else " ") + (
-            "+" if run.folder.name == self.marked.name else " "
-        )
+        name = run.folder.name
+        marks = f"{'▶' if name == self.watched.name else ' '}{'+' if name == self.marked.name else ' '}"
         best = f"{t.number(run.best)} ep. {t.whole(run.best_epoch)}" if run.best is not None else t.DASH
         written = t.DASH if run.written_at is None else t.age(time.time() - run.written_at)
         return [
