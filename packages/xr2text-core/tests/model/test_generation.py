@@ -158,7 +158,7 @@ def test_neither_training_mode_nor_gradient_checkpointing_changes_a_report(
 def test_each_candidate_stands_beside_its_reference_whatever_the_order_of_writing(
     learned: XR2TextModel, batches: BatchMaker, tokenizer: ReportTokenizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(evaluation.EVALUATION_BATCH, "cpu", 3)
+    monkeypatch.setattr(evaluation, "EVALUATION_BATCH", 3)
     studies = batches.studies
     four = ReadyStudies(*([getattr(studies, field.name)[row] for row in range(4)] for field in fields(studies)))
     images_seen: list[int] = []

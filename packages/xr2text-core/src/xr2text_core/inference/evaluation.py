@@ -14,10 +14,11 @@ from xr2text_core.machine.memory import ADVICE, OutOfMemory, if_it_fits
 from xr2text_core.machine.processes import ALONE, Processes
 from xr2text_core.metrics.scores import Scores, score_reports
 from xr2text_core.model.generation import write_reports
-from xr2text_core.model.xr2text import XR2TextModel
+from xr2text_core.model.xr2text import VisualOutput, XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
 
-EVALUATION_BATCH = {"cpu": 64, "cuda": 16}  # reports at once: the logits of a long batch are what fills a small card
+EVALUATION_BATCH = 64  # reports at once
+LOSS_AT_ONCE = 4  # studies, on a GPU
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def evaluate(
     studies = batches.studies
     # References of about the same length share a batch, so that the loss meets little padding.
     by_length = sorted(range(len(studies)), key=lambda index: len(studies.tokens[index]))
-    size = EVALUATION_BATCH[batches.device.type]
+    size = EVALUATION_BATCH
     mine = processes.share([by_length[start : start + size] for start in range(0, len(by_length), size)])
     with eval_mode(model):
         parts = processes.gather(write_all(model, tokenizer, batches, mine, max_tokens, num_beams, progress, stop))
@@ -110,10 +111,19 @@ def evaluate_batch(
     model: XR2TextModel, tokenizer: ReportTokenizer, batch: Batch, max_tokens: int, num_beams: int
 ) -> tuple[float, list[str]]:
     """Loss (summed over tokens) and generated reports of a batch that is seen once for both."""
-    with torch.inference_mode():
+    with torch.no_grad():
         seen = model.get_encoder()(batch.images)
-        loss = float(model(encoder_outputs=seen, labels=batch.tokens).token_loss_sum)
+        loss = _loss(model, seen, batch)
     return loss, write_reports(model, tokenizer, seen, max_tokens, num_beams)
+
+
+def _loss(model: XR2TextModel, seen: VisualOutput, batch: Batch) -> float:
+    """Summed over the tokens. On a GPU a few studies at a time: the logits of many would fragment its memory."""
+    assert seen.last_hidden_state is not None
+    size = len(batch) if batch.tokens.device.type == "cpu" else LOSS_AT_ONCE
+    parts = zip(seen.last_hidden_state.split(size), batch.parts(size), strict=True)
+    sums = [model(encoder_outputs=VisualOutput(memory), labels=part.tokens).token_loss_sum for memory, part in parts]
+    return float(torch.stack(sums).sum())
 
 
 @contextmanager

@@ -4,6 +4,7 @@ On Windows, and in WSL, whose driver is that of Windows, a full card spills into
 limit PyTorch reports out of memory instead, and the trainer halves its micro-batch. On Linux the driver says so.
 """
 
+import logging
 import platform
 import sys
 
@@ -14,6 +15,8 @@ from xr2text_core.machine.nvml import GpuReader
 from xr2text_core.machine.watch import MachineWatch
 from xr2text_core.settings.settings import Settings
 
+NOT_DETERMINISTIC = "does not have a deterministic implementation"
+log = logging.getLogger("xr2text_core.train")
 RESERVE = 512 * 2**20  # assumed: what CUDA's libraries take beside PyTorch's allocator after the start
 
 
@@ -22,9 +25,17 @@ def open_device(settings: Settings) -> Accelerator:
     accelerator = Accelerator(mixed_precision=precision_in_use(settings), cpu=settings.device == "cpu")
     if accelerator.device.type == "cuda":
         limit_gpu_memory(accelerator.device)
-        torch.use_deterministic_algorithms(True, warn_only=True)  # else a resumed run differs in the last bits
+        torch.use_deterministic_algorithms(True)  # else a resumed run differs in the last bits
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     return accelerator
+
+
+def relax_determinism(error: RuntimeError) -> None:
+    """Allow what has no deterministic form, and log it; raise any other error again."""
+    if NOT_DETERMINISTIC not in str(error):
+        raise error
+    log.warning("A resumed run will differ in the last bits: %s", str(error).partition(",")[0])
+    torch.use_deterministic_algorithms(True, warn_only=True)
 
 
 def device_name(device: torch.device) -> str:

@@ -12,6 +12,7 @@ from xr2text_core.data.randomness import step_seed
 from xr2text_core.machine.memory import ADVICE, OutOfMemory, if_it_fits
 from xr2text_core.machine.processes import ALONE, Processes
 from xr2text_core.model.xr2text import XR2TextModel
+from xr2text_core.training.device import relax_determinism
 from xr2text_core.training.optimizer import forget_moved
 
 MAX_GRAD_NORM = 1.0
@@ -69,15 +70,29 @@ class Stepper:
 
         None when the memory of any process did not suffice.
         """
-        # dropout: the same whenever and wherever this step is repeated
-        torch.manual_seed(step_seed(self.seed, step, self.processes.rank))
-        loss_sum = if_it_fits(lambda: self._add_gradients(batch, micro_batch, num_tokens, num_studies))
+        loss_sum = if_it_fits(lambda: self._add_gradients(batch, micro_batch, step, num_tokens, num_studies))
         if self.processes.any(loss_sum is None):
             return None
-        return if_it_fits(lambda: self._sum_and_clip(loss_sum))
+        if not self.processes.sum_gradients(self.model.parameters()):
+            return None
+        norm = if_it_fits(lambda: self.accelerator.clip_grad_norm_(self.model.parameters(), MAX_GRAD_NORM))
+        if self.processes.any(norm is None):
+            return None
+        assert loss_sum is not None and norm is not None
+        return self.processes.sum(loss_sum), norm.to(loss_sum)
 
-    def _add_gradients(self, batch: Batch, micro_batch: int, num_tokens: int, num_studies: int) -> Tensor:
+    def _add_gradients(self, batch: Batch, *counts: int) -> Tensor:
+        """Again where an operation turned out to have no deterministic form."""
+        try:
+            return self._backward(batch, *counts)
+        except RuntimeError as error:
+            relax_determinism(error)
+        self._forget_gradients()
+        return self._backward(batch, *counts)
+
+    def _backward(self, batch: Batch, micro_batch: int, step: int, num_tokens: int, num_studies: int) -> Tensor:
         """Divide by the counts of the whole step: reports differ in length, and the last step may be short."""
+        torch.manual_seed(step_seed(self.seed, step, self.processes.rank))  # dropout: the same wherever it is repeated
         loss_sum = torch.zeros((), device=batch.tokens.device)
         for part in batch.parts(micro_batch):
             output = self.model(pixel_values=part.images, labels=part.tokens, finding_labels=part.finding_labels)
@@ -85,12 +100,6 @@ class Stepper:
             self.accelerator.backward(loss)
             loss_sum += output.token_loss_sum.detach()
         return loss_sum
-
-    def _sum_and_clip(self, loss_sum: Tensor | None) -> tuple[Tensor, Tensor]:
-        assert loss_sum is not None
-        self.processes.sum_gradients(self.model.parameters())
-        norm = self.accelerator.clip_grad_norm_(self.model.parameters(), MAX_GRAD_NORM)
-        return self.processes.sum(loss_sum), norm.to(loss_sum)
 
     def _forget_gradients(self) -> None:
         """Give back what a failed attempt holds, and let the FP16 scaler begin its step anew."""

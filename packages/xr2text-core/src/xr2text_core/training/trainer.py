@@ -125,7 +125,9 @@ class Trainer:
         if split != "val":
             trained = TrainedModel(self.model, self.data.tokenizer, self.settings, self.parts.accelerator.device)
             batches = trained.batches(self.data.dataset.split(split))
-        evaluation = evaluate(self.model, self.data.tokenizer, batches, self.settings.max_tokens, PROTOCOL, num_beams)
+        tokenizer, max_tokens = self.data.tokenizer, self.settings.max_tokens
+        with self.parts.accelerator.autocast():
+            evaluation = evaluate(self.model, tokenizer, batches, max_tokens, PROTOCOL, num_beams)
         assert evaluation is not None  # nobody asked it to stop
         return evaluation
 
@@ -293,8 +295,9 @@ class Trainer:
 
     def _is_asked_to_stop(self, stop: StopAfterStep) -> bool:
         """One process that is asked stops them all, after the same step."""
-        stop.number = self.processes.most(stop.number)
-        return bool(stop)
+        agreed = self.processes.most(stop.number)
+        stop.number = agreed or stop.number  # one that arrived during the exchange counts after the next step
+        return agreed > 0
 
     def _device_name(self) -> str:
         return device_name(self.parts.accelerator.device)
