@@ -52,27 +52,27 @@ def types(session: nox.Session) -> None:
 @nox.session
 @nox.parametrize("package", [nox.param(name, id=name) for name in PACKAGES])
 def tests(session: nox.Session, package: str) -> None:
-    """All tests of a package; arguments after -- go to pytest."""
+    """All tests of a package; arguments after -- are passed to pytest."""
     with session.chdir(Path("packages") / f"xr2text-{package}"):
         python(session, "pytest", *session.posargs)
 
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """Attack a tiny training some hundreds of times, and damage a thousand checkpoints; prints one table."""
+    """Attack a tiny run some hundreds of times, and damage a thousand checkpoints; prints one table."""
     python(session, script="packages/xr2text-core/faults/run.py")
 
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Time everything against peers; `-- --quick` takes less than five minutes on a quiet machine."""
+    """Benchmark everything against peers; `-- --quick` takes less than five minutes on a quiet machine."""
     python(session, "pip", "install", "--quiet", "--constraint", "constraints.txt", "simplejpeg")
     python(session, script="packages/xr2text-core/benchmarks/run.py")
 
 
 @nox.session
 def gpu(session: nox.Session) -> None:
-    """What needs a CUDA device: memory, FP16, BF16, out of memory for real. Skips with a word without one."""
+    """What needs a CUDA device: memory, FP16, BF16, real out of memory. Skipped with a reason without one."""
     with session.chdir("packages/xr2text-core"):
         python(session, "pytest", "-m", "gpu", "-rs", *session.posargs)
         session.run(sys.executable, "benchmarks/choices.py", "--device", "cuda", external=True)

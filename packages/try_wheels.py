@@ -73,7 +73,7 @@ def fresh_python(folder: Path) -> Path:
 def lend_packages(python: Path) -> None:
     """Let it see our packages behind its own. Paths that .pth files add, such as editable installs, are not seen."""
     run(python, "-m", "pip", "uninstall", "--quiet", "--yes", "setuptools")  # older Pythons bring one that is too old
-    theirs = Path(said(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
+    theirs = Path(printed_by(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
     (theirs / "lent.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
 
 
@@ -84,10 +84,10 @@ def commands() -> list[str]:
 
 
 def run(*command: str | Path) -> None:
-    said(*command)
+    printed_by(*command)
 
 
-def said(*command: str | Path) -> str:
+def printed_by(*command: str | Path) -> str:
     """What a command prints; run outside the repository, so that nothing of it is found by accident."""
     clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     with tempfile.TemporaryDirectory() as elsewhere:

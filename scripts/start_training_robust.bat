@@ -1,10 +1,10 @@
 @echo off
-rem Checks the computer and the data, then trains until the run is finished, starting again after crashes and hangs.
+rem Checks the computer and the data, then trains until the run is finished, restarting after crashes and hangs.
 rem
 rem     scripts\start_training_robust.bat [--skip-preflight] [flags of python -m xr2text_core.train]
 rem
-rem Works from any folder. There are no power settings to restore afterwards, not even after the task manager ended it:
-rem none is changed. The trainer holds off sleep with a request of its own, and Windows drops that with the process.
+rem Works from any folder. There are no power settings to restore afterwards, not even after the task manager has ended it:
+rem none is changed. The trainer prevents sleep with a request that Windows releases with the process.
 
 setlocal
 set "PYTHON=%~dp0..\.venv\Scripts\python.exe"

@@ -22,7 +22,7 @@ from xr2text_core.run.checkpoint import Checkpoint, load_checkpoint
 from xr2text_core.settings.presets import PRESETS
 from xr2text_core.settings.settings import Settings
 from xr2text_core.training.checkpoints import CheckpointWriter
-from xr2text_core.training.optimizer import build_optimizer, make_state
+from xr2text_core.training.optimizer import allocate_state, build_optimizer
 
 TARGET = 0.05
 BART_VOCABULARY = 50_265
@@ -37,7 +37,7 @@ def checkpoint_of_laptop() -> tuple[Checkpoint, int]:
     assert model.config.bart["d_model"] == BART_BASE["d_model"]
     model.resize_token_embeddings(BART_VOCABULARY)  # a pretrained decoder brings its own vocabulary
     optimizer = build_optimizer(model, settings, torch.device("cpu"))
-    make_state(optimizer)
+    allocate_state(optimizer)
     checkpoint = Checkpoint({}, "", "", "", {}, model.state_dict(), optimizer.state_dict())
     return checkpoint, sum(parameter.numel() for parameter in model.parameters())
 

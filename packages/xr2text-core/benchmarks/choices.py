@@ -30,7 +30,7 @@ from xr2text_core.report.vocabulary import FINDINGS, REGIONS
 from xr2text_core.settings.arguments import parse_arguments as parse_flags
 from xr2text_core.settings.arguments import settings_of
 from xr2text_core.settings.settings import Settings
-from xr2text_core.training.optimizer import build_optimizer, make_state
+from xr2text_core.training.optimizer import allocate_state, build_optimizer
 
 LABELLED = 0.6  # share of the places of a padded batch that hold a label
 ON_CPU = ["--preset", "phantom", "--encoder", "convnext_atto", "--image-size", "128", "--batch", "8"]
@@ -67,7 +67,7 @@ class Step:
         if way.checkpointing:
             self.model.encoder.images.enable_gradient_checkpointing()
         self.optimizer = build_optimizer(self.model, settings, device)
-        make_state(self.optimizer)
+        allocate_state(self.optimizer)
         for group in self.optimizer.param_groups:
             group["fused"] = way.fused
         num, side, tokens = settings.micro_batch, settings.image_size, settings.max_tokens

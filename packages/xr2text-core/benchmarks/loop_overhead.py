@@ -27,7 +27,7 @@ from xr2text_core.inference.evaluation import Evaluation
 from xr2text_core.machine.watch import MachineWatch
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.supervisor.signals import StopAfterStep
-from xr2text_core.training.optimizer import build_optimizer, make_state
+from xr2text_core.training.optimizer import allocate_state, build_optimizer
 
 TARGET = 1.03
 ATTO = [
@@ -54,7 +54,7 @@ class BareLoop:
         self.device = trainer.parts.accelerator.device
         self.model = XR2TextModel(trainer.model.config).to(self.device).train()
         self.optimizer = build_optimizer(self.model, trainer.settings, self.device)
-        make_state(self.optimizer)
+        allocate_state(self.optimizer)
         self.precision = {"fp16": torch.float16, "bf16": torch.bfloat16}.get(trainer.settings.precision)
 
     def step_s(self, parts: list[Batch]) -> float:
@@ -92,9 +92,9 @@ class TakingTurns(TimedTrainer):
         self.waiting.append(batch)
         return batch
 
-    def _heed_machine(self, watch: MachineWatch, stop: StopAfterStep) -> None:
-        super()._heed_machine(watch, stop)
-        if not self.writer._under_way:
+    def _check_machine(self, watch: MachineWatch, stop: StopAfterStep) -> None:
+        super()._check_machine(watch, stop)
+        if not self.checkpoints.writer._under_way:
             self.let_bare_go()
 
     def let_bare_go(self) -> None:

@@ -3,7 +3,7 @@
     python benchmarks/peers.py [--quick] [--rounds 3]
 
 Both train a ViT (width 128, 4 layers, patches of 16 on 96 px) and a BART decoder (width 128, 2 layers) from scratch,
-8 x 4 studies an update, AdamW, a checkpoint each epoch, on PNGs of 512 px that are drawn phantoms. Ours has region
+8 x 4 studies per update, AdamW, a checkpoint each epoch, on PNGs of 512 px that are drawn phantoms. Ours has region
 queries and a finding head more, and augments. The peer decodes with Pillow every epoch, as its examples do, or, in
 the third column, finds all its tensors in memory. Then both write reports with 3 beams, 64 studies at a time; the end
 mark is made impossible in both, so that all reports have --max-tokens tokens. Each side runs in processes of its own,

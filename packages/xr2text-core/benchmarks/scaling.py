@@ -33,7 +33,7 @@ def step_s(count: int, studies_s: float, update_s: float, sum_of_gradients_s: fl
 
 def rows(study_s: float, update_s: float, parameters: float, batches: list[int]) -> list[str]:
     """The table in Markdown: the sum, and for each effective batch the speed-up and its share of the ideal."""
-    titles = " | ".join(f"{batch} studies an update" for batch in batches)
+    titles = " | ".join(f"{batch} studies per update" for batch in batches)
     lines = [f"| | the sum, s | {titles} |", "|" + "---|" * (len(batches) + 2)]
     for name, (count, bytes_per_s) in LINKS.items():
         message_s = sum_s(count, 4 * parameters, bytes_per_s)
@@ -51,7 +51,7 @@ def main() -> int:
     parser.add_argument("--study-ms", type=float, required=True, help="forward and backward of a study on one GPU")
     parser.add_argument("--update-ms", type=float, default=30.0, help="clipping and AdamW, on every GPU")
     parser.add_argument("--parameters", type=float, default=189e6)
-    parser.add_argument("--batch", type=int, nargs="+", default=[32, 256], help="studies an update")
+    parser.add_argument("--batch", type=int, nargs="+", default=[32, 256], help="studies per update")
     options = parser.parse_args()
     print("\n".join(rows(options.study_ms / 1000, options.update_ms / 1000, options.parameters, options.batch)))
     return 0

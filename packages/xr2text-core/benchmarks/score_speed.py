@@ -48,9 +48,9 @@ def ours(candidates: Tokens, references: Tokens) -> list[float]:
 
 def pycocoevalcap(candidates: Tokens, references: Tokens) -> list[float]:
     """The same six numbers."""
-    said, true = as_captions(candidates), as_captions(references)
-    bleu, _ = Bleu(4).compute_score(true, said, verbose=0)
-    return [*bleu, float(Rouge().compute_score(true, said)[0]), float(Cider().compute_score(true, said)[0])]
+    captions = as_captions(references), as_captions(candidates)
+    bleu, _ = Bleu(4).compute_score(*captions, verbose=0)
+    return [*bleu, float(Rouge().compute_score(*captions)[0]), float(Cider().compute_score(*captions)[0])]
 
 
 def nltk_bleu(candidates: Tokens, references: Tokens) -> list[float]:
@@ -117,11 +117,11 @@ def main() -> int:
     texts = make_pairs(reports, options.pairs)
     candidates, references = tokenize_candidates(texts[0], PROTOCOL), tokenize_references(texts[1], PROTOCOL)
     # nltk counts one n-gram where a report is too short for any, so BLEU is compared where that does not happen
-    long = [(said, true) for said, true in zip(candidates, references, strict=True) if len(said) > 3]
-    said, true = [pair[0] for pair in long], [pair[1] for pair in long]
+    long = [pair for pair in zip(candidates, references, strict=True) if len(pair[0]) > 3]
+    pairs = [candidate for candidate, _ in long], [reference for _, reference in long]
     differences = {
         "pycocoevalcap": largest_difference(ours(candidates, references), pycocoevalcap(candidates, references)),
-        "nltk": largest_difference(corpus_bleu(said, true), nltk_bleu(said, true)),
+        "nltk": largest_difference(corpus_bleu(*pairs), nltk_bleu(*pairs)),
     }
     works: dict[str, Callable[[], object]] = {
         "ours: BLEU, ROUGE-L, CIDEr from tokens": lambda: ours(candidates, references),

@@ -1,8 +1,8 @@
-"""How long a training takes from the command to its first step, by running the command and watching its status.json.
+"""How long a run takes from the command to its first step, by running the command and watching its status.json.
 
     python benchmarks/startup_speed.py [--studies 200000] [--quick]
 
-Makes a manifest of as many studies with distinct reports and tiny images, and starts a training on it three times: the
+Makes a manifest of as many studies with distinct reports and tiny images, and starts a run on it three times: the
 first decodes, tokenizes and labels everything, the second (the first was killed) finds that done, the third resumes
 from a checkpoint. Then the phantom run that needs no data, and `--help`. status.json is written once a second, so a
 first step is seen up to a second late. The second column is the processor time of the trainer: where it is much less

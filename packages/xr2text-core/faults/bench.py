@@ -73,10 +73,10 @@ class Bench:
                 note(f"{len(results)}/{len(numbers)}")
         return results
 
-    def let_it_end(self, run: TinyRun, trial: Trial, compare: Comparison = everything) -> Trial:
+    def finish(self, run: TinyRun, trial: Trial, compare: Comparison = everything) -> Trial:
         """Start the run until it is finished, and judge it: the last part of most trials."""
         is_over = bool(run.starts) and run.starts[-1].code == 0
-        if not is_over and (code := run.go_on_to_the_end()):
+        if not is_over and (code := run.run_to_the_end()):
             trial.problems.append(f"the last start ends with exit code {code}: {run.last_words()}")
             return trial
         trial.repeated = run.updates_repeated()
@@ -114,17 +114,17 @@ def outcome_of(fault: str, trials: Iterable[Trial], remark: str = "") -> Outcome
 
 
 def measured(bench: Bench) -> Bench:
-    """With the end and the seconds, as busy as the machine is now, of runs that nobody touches."""
+    """With the end and the seconds, as busy as the machine is now, of undisturbed runs."""
     runs = bench.map(partial(_unbroken, bench), range(bench.jobs))
     duration_s, marks = max(seconds for seconds, _ in runs), runs[0][1]
     if any(others != marks for _, others in runs):
-        raise SystemExit("two runs that nobody touched differ from each other: there is nothing to compare with")
+        raise SystemExit("two undisturbed runs differ from each other: there is nothing to compare with")
     return replace(bench, duration_s=duration_s, unbroken=marks)
 
 
 def _unbroken(bench: Bench, number: int) -> tuple[float, Fingerprint]:
     run, started = bench.run(f"unbroken-{number}"), time.monotonic()
-    if run.go_on_to_the_end():
+    if run.run_to_the_end():
         raise SystemExit(f"the tiny run fails by itself: {run.last_words()}")
     return time.monotonic() - started, in_child(fingerprint, run)
 

@@ -25,4 +25,4 @@ def jumping(bench: Bench, number: int) -> Trial:
     shim = Shim()
     if code := ended(run, run.start(lambda: shim.jump_clock(jumps))):
         trial.problems.append(f"exit code {code}: {run.last_words()}")
-    return bench.let_it_end(run, trial)
+    return bench.finish(run, trial)

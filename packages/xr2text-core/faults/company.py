@@ -39,23 +39,23 @@ def second_trainer(bench: Bench, number: int) -> Trial:
     if first.poll() is not None:
         trial.injected = 0  # it ended before
         ended(run, first)
-        return bench.let_it_end(run, trial)
+        return bench.finish(run, trial)
     first.send_signal(signal.SIGSTOP)
     os.waitid(os.P_PID, first.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)  # its threads may still be writing
     before = contents(run.folder)
     way = WAYS[number % len(WAYS)] if run.files.latest.exists() else ()
     flags = [str(run.folder / word) if word.endswith(".pt") else word for word in way]
-    said = run.folder.with_name(f"{run.folder.name}-second.txt")
-    code = wait(Forked([*run.flags, "--out", str(run.folder), *flags], said), PATIENCE_S)
+    output = run.folder.with_name(f"{run.folder.name}-second.txt")
+    code = wait(Forked([*run.flags, "--out", str(run.folder), *flags], output), PATIENCE_S)
     trial.how = [f"at {instant:.3f} s", f"with {way}", f"exit code {code}"]
-    if code != REFUSED or "Traceback" in said.read_text() or f"process {first.pid}" not in said.read_text():
-        trial.problems.append(f"the second: exit code {code}: {said.read_text()[-500:]}")
+    if code != REFUSED or "Traceback" in output.read_text() or f"process {first.pid}" not in output.read_text():
+        trial.problems.append(f"the second: exit code {code}: {output.read_text()[-500:]}")
     changed = {name for name, _ in before.items() ^ contents(run.folder).items()}
     trial.problems += [f"changed by the second: {name}" for name in sorted(changed)]
     first.send_signal(signal.SIGCONT)
-    said.unlink()
+    output.unlink()
     ended(run, first)
-    return bench.let_it_end(run, trial)
+    return bench.finish(run, trial)
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -78,7 +78,7 @@ def same_moment(bench: Bench, number: int) -> Trial:
     if run.kinds().count("started") != 1:
         trial.problems.append(f"{run.kinds().count('started')} trainers started")
     run.starts.clear()
-    return bench.let_it_end(run, trial)
+    return bench.finish(run, trial)
 
 
 def beside_monitors(bench: Bench, number: int) -> Trial:
@@ -95,7 +95,7 @@ def beside_monitors(bench: Bench, number: int) -> Trial:
     if code := ended(run, process):
         trial.problems.append(f"exit code {code}: {run.last_words()}")
     trial.how.append(f"{trial.injected} monitors killed")
-    return bench.let_it_end(run, trial)
+    return bench.finish(run, trial)
 
 
 def monitor_in_a_terminal(run: TinyRun) -> tuple[Popen[bytes], int]:

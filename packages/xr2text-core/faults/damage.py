@@ -149,21 +149,21 @@ def _started(bench: Bench, kind: str, number: int, victims: Callable[[TinyRun], 
 
 
 def one_damaged(bench: Bench, number: int) -> Trial:
-    """The newest is left aside by name, an older one is taken, and the end is that of an unbroken run."""
+    """The newest is ignored by name, an older one is used, and the result is that of an undisturbed run."""
     run, trial = _started(bench, "newest-damaged", number, lambda run: [run.files.latest])
-    return bench.let_it_end(run, _named(run, trial, "latest.pt"))
+    return bench.finish(run, _named(run, trial, "latest.pt"))
 
 
 def best_damaged(bench: Bench, number: int) -> Trial:
     """A damaged best model is found out before it is too late to keep another."""
     run, trial = _started(bench, "best-damaged", number, lambda run: [run.files.best])
-    return bench.let_it_end(run, _named(run, trial, "best_model.pt"), rows_and_final_model)
+    return bench.finish(run, _named(run, trial, "best_model.pt"), rows_and_final_model)
 
 
 def _named(run: TinyRun, trial: Trial, name: str) -> Trial:
-    said = [event["reason"] for event in run.events() if event["kind"] == "checkpoint_damaged"]
-    if not any(name in reason for reason in said):
-        trial.problems.append(f"no event checkpoint_damaged names {name}: {said}")
+    reasons = [event["reason"] for event in run.events() if event["kind"] == "checkpoint_damaged"]
+    if not any(name in reason for reason in reasons):
+        trial.problems.append(f"no event checkpoint_damaged names {name}: {reasons}")
     return trial
 
 
@@ -176,11 +176,11 @@ def all_damaged(bench: Bench, number: int) -> Trial:
         return paths
 
     run, trial = _started(bench, "all-damaged", number, every)
-    said = run.said()
+    printed = run.printed()
     if run.starts[-1].code != 2:
         trial.problems.append(f"exit code {run.starts[-1].code} instead of 2: {run.last_words()}")
-    trial.problems += [f"{path.name} is not named" for path in paths if str(path) not in said]
-    trial.problems += ["a traceback"] if "Traceback" in said else []
+    trial.problems += [f"{path.name} is not named" for path in paths if str(path) not in printed]
+    trial.problems += ["a traceback"] if "Traceback" in printed else []
     if len(list(run.files.checkpoints.glob("*.pt"))) != len(paths) or len(run.rows()) < 2:
         trial.problems.append("files of the run were changed")
     if not trial.problems:

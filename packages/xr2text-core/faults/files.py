@@ -1,4 +1,4 @@
-"""Files taken away, replaced, or made read-only while the trainer works: it goes on, or ends in one sentence."""
+"""Files taken away, replaced, or made read-only while the trainer works: it continues, or ends in one sentence."""
 
 import shutil
 from argparse import Namespace
@@ -98,8 +98,8 @@ def changed(bench: Bench, number: int) -> Trial:
     code = ended(run, process)
     undo()
     trial.problems += refusal(run, code)
-    run.go_on_to_the_end()  # also where the run ended while something could not be written
-    return bench.let_it_end(run, trial, rows_and_final_model)
+    run.run_to_the_end()  # also where the run ended while something could not be written
+    return bench.finish(run, trial, rows_and_final_model)
 
 
 def _as_soon_as_possible(run: TinyRun, process: Forked, change: Change) -> Callable[[], object]:

@@ -1,4 +1,4 @@
-"""A disk that is full for a while, or until somebody makes room: the run goes on, or waits to be started again."""
+"""A disk that is full for a while, or until somebody makes room: the run continues, or waits to be restarted."""
 
 import shutil
 from argparse import Namespace
@@ -73,8 +73,8 @@ def _full(bench: Bench, name: str, ends_by_itself: bool) -> Trial:
     failed = [event for event in run.events() if event["kind"].endswith("_failed")]
     trial.how.append(f"exit code {code}, {len(failed)} failures on record")
     trial.problems += [f"an event does not say why: {event}" for event in failed if "No space left" not in str(event)]
-    run.go_on_to_the_end()  # also where the run ended while nothing could be written
-    bench.let_it_end(run, trial, rows_and_final_model)
+    run.run_to_the_end()  # also where the run ended while nothing could be written
+    bench.finish(run, trial, rows_and_final_model)
     if trial.problems:
         shutil.copytree(run.folder, bench.folder / f"{name}-left")
     return trial
@@ -82,6 +82,6 @@ def _full(bench: Bench, name: str, ends_by_itself: bool) -> Trial:
 
 def refusal(run: TinyRun, code: int) -> list[str]:
     """A run may end for want of room, with one sentence that names a file and never with a traceback."""
-    if code in (0, 1, 2) and "Traceback" not in run.said():
+    if code in (0, 1, 2) and "Traceback" not in run.printed():
         return []
     return [f"exit code {code}: {(tracebacks(run) or [run.last_words()])[-1]}"]

@@ -78,14 +78,14 @@ def hostile_files(mark: Path) -> Iterator[tuple[str, bytes]]:
 
 def harm(path: Path, mark: Path) -> str | None:
     """What a hostile file did when it was loaded. Uses torch."""
-    said: str | None = "it was loaded"
+    problem: str | None = "it was loaded"
     try:
         load_checkpoint(path)
     except CheckpointError as error:
-        said = None if str(path) in str(error) else f"the message does not name the file: {error}"
+        problem = None if str(path) in str(error) else f"the message does not name the file: {error}"
     except Exception as error:
-        said = f"{type(error).__name__}: {error}"
-    return "IT RAN CODE" if mark.exists() else said
+        problem = f"{type(error).__name__}: {error}"
+    return "IT RAN CODE" if mark.exists() else problem
 
 
 def run(bench: Bench, options: Namespace) -> list[Outcome]:
@@ -112,7 +112,7 @@ def read_hostile(bench: Bench, number: int) -> Trial:
 
 
 def start_on_hostile(bench: Bench, number: int) -> Trial:
-    """The trainer meets a hostile latest.pt: names it, runs nothing of it, goes on from an older one."""
+    """The trainer meets a hostile latest.pt: names it, runs nothing of it, continues from an older one."""
     _, trial, run = bench.begin("start-hostile", number)
     shutil.copytree(bench.folder / "stopped", run.folder)
     mark = run.folder / "mark"
@@ -124,7 +124,7 @@ def start_on_hostile(bench: Bench, number: int) -> Trial:
         trial.problems.append("IT RAN CODE")
     if not any(event["kind"] == "checkpoint_damaged" and "latest.pt" in event["reason"] for event in run.events()):
         trial.problems.append("no event names latest.pt")
-    return bench.let_it_end(run, trial)
+    return bench.finish(run, trial)
 
 
 def _choose(seed: int, number: int, mark: Path) -> tuple[str, bytes]:
@@ -132,17 +132,17 @@ def _choose(seed: int, number: int, mark: Path) -> tuple[str, bytes]:
 
 
 def start_on_wrong(bench: Bench, number: int) -> Trial:
-    """One part of latest.pt is missing or of another type: it is left aside, or the trainer refuses in one sentence."""
+    """One part of latest.pt is missing or of another type: it is ignored, or the trainer refuses in one sentence."""
     _, trial, run = bench.begin("start-wrong", number)
     shutil.copytree(bench.folder / "stopped", run.folder)
     key, value = KEYS[number // 2 % len(KEYS)], (None, 3)[number % 2]
     trial.how.append(f"{key} {'is missing' if value is None else 'is a number'}")
     in_child(_spoil, run.files.latest, key, value)
     code = ended(run, run.start())
-    if code == 2 and "Traceback" not in run.said() and "latest.pt" in run.last_words():
+    if code == 2 and "Traceback" not in run.printed() and "latest.pt" in run.last_words():
         run.remove()
         return trial
-    return bench.let_it_end(run, trial)
+    return bench.finish(run, trial)
 
 
 def _spoil(path: Path, key: str, value: Any) -> None:

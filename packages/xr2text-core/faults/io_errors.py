@@ -29,7 +29,7 @@ def _row(bench: Bench, mode: str, place: str, count: int) -> Outcome:
 
 
 def failing(bench: Bench, number: int, place: str, mode: str, total: int) -> Trial:
-    """One call goes wrong, an early or any one; the run goes on or ends in one sentence, and is whole in the end."""
+    """One call goes wrong, an early or any one; the run continues or ends in one sentence, and ends complete."""
     chance, trial, run = bench.begin(f"{MODES[mode]}-{place}".replace(" ", "-").replace("/", "-"), number)
     call, shim = number // 2 + 1 if number % 2 else chance.randint(1, total), Shim()
     code = ended(run, run.start(partial(shim.fail_calls, PLACES[place], mode, call)))
@@ -37,5 +37,5 @@ def failing(bench: Bench, number: int, place: str, mode: str, total: int) -> Tri
     trial.injected = int(shim.calls.value >= call)
     if mode != "k":
         trial.problems += refusal(run, code)
-        run.go_on_to_the_end()  # also where the run ended while something could not be written
-    return bench.let_it_end(run, trial, everything if mode == "k" else rows_and_final_model)
+        run.run_to_the_end()  # also where the run ended while something could not be written
+    return bench.finish(run, trial, everything if mode == "k" else rows_and_final_model)

@@ -65,7 +65,7 @@ def problems(run: TinyRun, unbroken: Fingerprint, compare: Comparison) -> list[s
 def tracebacks(run: TinyRun) -> list[str]:
     """The last lines of the tracebacks on the terminal, each once."""
     pattern = r"^Traceback \(most recent call last\):\n(?:[ \n].*\n)*(.*)"
-    return list(dict.fromkeys(re.findall(pattern, run.said(), re.MULTILINE)))
+    return list(dict.fromkeys(re.findall(pattern, run.printed(), re.MULTILINE)))
 
 
 def digest(part: Any) -> str:

@@ -56,7 +56,7 @@ def killed(bench: Bench, number: int, is_real: bool = False) -> Trial:
             run = bench.run(trial.name)  # it ended before its first kill
         if trial.injected == wanted:
             break
-    bench.let_it_end(run, trial)
+    bench.finish(run, trial)
     if trial.bytes_lost:
         trial.problems.append(f"{trial.bytes_lost} bytes of events or history are gone")
     return trial

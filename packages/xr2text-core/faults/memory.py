@@ -37,7 +37,7 @@ def limited(bench: Bench, number: int) -> Trial:
     if "failed" not in run.kinds() and run.state() not in ("importing", "finished"):
         trial.problems.append(f"exit code {code}, and nothing is on record")
     run.output.unlink()  # PyTorch raises what it likes where memory ends; this start may end with a traceback
-    return bench.let_it_end(run, trial)
+    return bench.finish(run, trial)
 
 
 def limit_memory(mib: int) -> None:
@@ -61,7 +61,7 @@ def pretended(bench: Bench, number: int) -> Trial:
         trial.problems.append(f"exit code {code}: {run.last_words()}")
     if "out_of_memory" not in run.kinds():
         trial.problems.append("it is not on record")
-    return bench.let_it_end(run, trial, steps_only)
+    return bench.finish(run, trial, steps_only)
 
 
 def not_finite(bench: Bench, number: int) -> Trial:
@@ -73,17 +73,17 @@ def not_finite(bench: Bench, number: int) -> Trial:
         trial.problems.append(f"exit code {code}: {run.last_words()}")
     if run.kinds().count("skipped_step") != times:
         trial.problems.append(f"{run.kinds().count('skipped_step')} of {times} are on record")
-    return bench.let_it_end(run, trial, steps_only)
+    return bench.finish(run, trial, steps_only)
 
 
 def never_finite(bench: Bench, number: int) -> Trial:
-    """From the sixth pass on all losses are NaN: the run ends in one sentence, its checkpoints are from before."""
+    """From the sixth pass on all losses are NaN: the run ends in one sentence, its checkpoints are older than that."""
     trial, run = Trial("never-finite", 20), replace(bench.run("never-finite"), flags=(*FLAGS, "--epochs", "10"))
     code = ended(run, run.start(lambda: spoil_passes(5, 1000)))
     trial.how.append(f"exit code {code}")
     if code != 2 or "had no finite loss" not in run.last_words():
         trial.problems.append(f"exit code {code}: {run.last_words()}")
-    return bench.let_it_end(run, trial, nothing)
+    return bench.finish(run, trial, nothing)
 
 
 def nothing(mark: str) -> bool:

@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 
 POLL_S = 0.003
 MOST_UPDATES = 4096
-# What a training imports on its way; without them each start would pay for it again.
+# What a run imports; without them each start would pay for it again.
 ALONG_THE_WAY = ("matplotlib.figure", "matplotlib.backends.backend_agg", "pandas", "xr2text_core.train")
 ENDING_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 

@@ -6,7 +6,7 @@
     python packages/xr2text-core/faults/run.py --markdown               the table for docs/faults.md
 
 Every trial starts a whole training of a few seconds in a folder of its own, does harm at a random instant, starts it
-again until it ends, and compares it with a run that nobody touched: history, weights, optimizer, positions and best
+again until it ends, and compares it with an undisturbed run: history, weights, optimizer, positions and best
 model to the bit, lines whole, figures drawn, nothing left behind, no traceback. A family is a module; `processes.py`
 tells why most starts are forks. Chance is seeded by (--seed, trial), and a failure prints what chance chose and leaves
 its folder. The exit code is 1 when a trial failed. Needs Linux; --folder should be in memory (the default is), because

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP, alone and in storms: the exit code says which, and the next start goes on."""
+"""Ctrl-C, SIGTERM and SIGHUP, alone and in storms: the exit code says which, and the next start continues."""
 
 import signal
 from argparse import Namespace
@@ -32,7 +32,7 @@ def stopped_once(bench: Bench, number: int) -> Trial:
     trial.how.append(f"{which.name} at {instant:.3f} s while {state}: exit code {code}")
     trial.injected = int(code != 0)
     trial.problems += wrong_code(code, {which})
-    bench.let_it_end(run, trial)
+    bench.finish(run, trial)
     if is_saved and any(each.steps for each in trial.repeated):
         trial.problems.append("steps were done again although the trainer could save")
     return trial
@@ -54,7 +54,7 @@ def storm(bench: Bench, number: int) -> Trial:
         trial.problems += wrong_code(code, set(sent))
         if code == 0:
             break
-    return bench.let_it_end(run, trial)
+    return bench.finish(run, trial)
 
 
 def wrong_code(code: int, sent: set[signal.Signals]) -> list[str]:

@@ -80,7 +80,7 @@ class TinyRun:
         """What all starts wrote to the terminal; beside the folder, which may be a disk that is full."""
         return self.folder.with_name(f"{self.folder.name}.txt")
 
-    def said(self) -> str:
+    def printed(self) -> str:
         return self.output.read_text(errors="replace") if self.output.exists() else ""
 
     def start(self, before: Callable[[], None] | None = None) -> Forked:
@@ -103,13 +103,13 @@ class TinyRun:
         self.kept.look(self)
         return start
 
-    def go_on_to_the_end(self, before: Callable[[], None] | None = None) -> int:
+    def run_to_the_end(self, before: Callable[[], None] | None = None) -> int:
         """Start again until a start ends well, or is refused; returns its exit code."""
         process = self.start(before)
         return self.ended(process, wait(process, PATIENCE_S)).code
 
     def last_words(self) -> str:
-        return (self.said().rstrip().splitlines() or ["nothing"])[-1]
+        return (self.printed().rstrip().splitlines() or ["nothing"])[-1]
 
     def remove(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)

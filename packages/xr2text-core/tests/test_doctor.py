@@ -10,7 +10,7 @@ from xr2text_core import doctor
 from xr2text_core.doctor import main
 from xr2text_core.drawing.names import draw_image
 from xr2text_core.run.folder import RunFolder
-from xr2text_core.run.harmless import FIELDS, WORDS, facts, telling
+from xr2text_core.run.redact import FIELDS, WORDS, error_kinds, known_fields
 from xr2text_core.run.status import Events, Status
 from xr2text_core.settings.arguments import parse_arguments, settings_of
 from xr2text_core.training.trainer import Trainer
@@ -88,15 +88,15 @@ def test_errors_that_quote_a_data_set_are_told_by_their_kind(
     )
     told = report(tmp_path, capsys)
     assert_no_secret_in(told)
-    assert "state=failed" in told and "says: ImageError, Errno 5" in told
+    assert "state=failed" in told and "errors: ImageError, Errno 5" in told
     assert "kind=restarted signal=SIGSEGV" in told
-    assert "checkpoint=latest.pt says: No space left on device" in told
+    assert "checkpoint=latest.pt errors: No space left on device" in told
     assert "kind=(left out)" in told and "encoder=(left out)" in told and "left_out=3" in told
 
 
 def test_a_cuda_error_is_recognized() -> None:
     event = {"kind": "failed", "message": "AcceleratorError: CUDA error: device-side assert triggered"}
-    assert telling(event) == ["says: AcceleratorError, CUDA error, device-side assert"]
+    assert error_kinds(event) == ["errors: AcceleratorError, CUDA error, device-side assert"]
 
 
 def test_only_the_last_events_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -146,7 +146,7 @@ def test_a_local_model_folder_is_not_named(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "dunnart").mkdir()
     monkeypatch.chdir(tmp_path)
     values = {"encoder": "dunnart", "decoder": "GanjinZero/biobart-base"}
-    assert facts(values, values.keys()) == ["encoder=(left out)", "decoder=GanjinZero/biobart-base"]
+    assert known_fields(values, values.keys()) == ["encoder=(left out)", "decoder=GanjinZero/biobart-base"]
 
 
 def test_every_documented_kind_of_event_is_known(documented: Callable[[str], list[str]]) -> None:

@@ -12,6 +12,7 @@ import pytest
 from huggingface_hub import constants
 
 from xr2text_core import preflight
+from xr2text_core.checks import survey
 from xr2text_core.checks.hardware import Card, Check, TorchGpu
 from xr2text_core.checks.run import in_words
 from xr2text_core.checks.survey import Device, Findings, all_checks, quick_checks
@@ -67,7 +68,7 @@ def test_a_phantom_run_on_a_cpu_is_ready(tmp_path: Path, capsys: pytest.CaptureF
     rows = [line.split()[:2] for line in printed.splitlines() if line and not line.startswith(" ")]
     names = ["run", "settings", "GPU", "power", "weights", "data", "disk", "memory", "time"]
     assert [name for name, _ in rows[:-1]] == names
-    assert "16 studies an update" in printed and "Ready" in printed.splitlines()[-1]
+    assert "16 studies per update" in printed and "Ready" in printed.splitlines()[-1]
     assert "\033" not in printed, "colours are for terminals"
     assert files_under(tmp_path) == {}
 
@@ -115,7 +116,7 @@ def test_an_unreadable_image_is_a_warning_and_nothing_but_those_a_failure(tmp_pa
 def test_an_encoder_that_nobody_knows_fails_once(tmp_path: Path) -> None:
     findings = all_checks(settings(tmp_path, "--encoder", "no_such_encoder"), None, False, lambda _: None)
     assert findings.names("fail") == ["weights"]
-    assert "knows no such model" in next(check.found for check in findings.checks if check.name == "weights")
+    assert "has no such model" in next(check.found for check in findings.checks if check.name == "weights")
 
 
 # -- a run that is there
@@ -125,7 +126,7 @@ def test_a_training_under_way_is_neither_disturbed_nor_doubled(someone_training:
     before = files_under(tmp_path)
     checks = look(tmp_path)
     assert checks["run"].outcome == "fail" and "is training in" in checks["run"].found
-    assert checks["time"].found == "not measured: a training is at work in this folder"
+    assert checks["time"].found == "not measured: a run is training in this folder"
     assert files_under(tmp_path) == before
 
 
@@ -141,7 +142,7 @@ def test_a_run_that_lies_there_is_resumed_or_moved_aside(tmp_path: Path) -> None
     check = quick_run(tmp_path)
     assert check.outcome == "fail" and "seed: 7 -> 0" in check.found and "--fresh" in check.advice
     folder.run_json.write_text("half a li", encoding="utf-8")
-    assert quick_run(tmp_path).outcome == "pass", "the trainer looks into the checkpoint itself"
+    assert quick_run(tmp_path).outcome == "pass", "the trainer checks the checkpoint itself"
 
 
 def quick_run(folder: Path, fresh: bool = False) -> Check:
@@ -229,13 +230,13 @@ def test_settings_with_an_overlooked_consequence_are_a_warning(flags: list[str],
 def on_card(monkeypatch: pytest.MonkeyPatch, total_gib: float, used_gib: float = 0.0) -> None:
     gpu = TorchGpu("12.8", name="a card", memory_bytes=int(total_gib * 2**30))
     reading = GpuReading(0, "a card", None, 40.0, 87.0, used_gib * 1024, total_gib * 1024, 0.0, ())
-    monkeypatch.setattr(preflight, "look_at_device", lambda _: Device(gpu, reading, []))
+    monkeypatch.setattr(survey, "probe_device", lambda _: Device(gpu, reading, []))
 
 
 def test_the_peak_is_compared_with_the_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     on_card(monkeypatch, total_gib=8.0, used_gib=0.5)
     check = look(tmp_path)["GPU memory"]
-    assert check.outcome == "pass" and check.found.endswith("of 8.0 GiB; others use 0.5 GiB")
+    assert check.outcome == "pass" and check.found.endswith("of 8.0 GiB; other programs use 0.5 GiB")
 
 
 def test_a_card_filled_by_others_is_not_measured_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,7 +94,7 @@ def test_status_events_and_figures_tell_of_the_end(unbroken: Path) -> None:
     assert {path.suffix for path in (statistics / "figures").iterdir()} == {".png"}
 
 
-def test_a_best_model_that_writes_one_report_for_all_is_not_saved_without_a_word(unbroken: Path) -> None:
+def test_a_best_model_that_writes_one_report_for_all_is_not_saved_silently(unbroken: Path) -> None:
     lines = (unbroken / "data/statistics/train.log").read_text().splitlines()
     first_best = next(
         line for line in lines if "New best model!" in line

@@ -19,7 +19,7 @@ _HOMES = {"Settings": "settings.settings", "Trainer": "training.trainer", "load_
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first asked for: importing the package stays light."""
+    """Import a public name on first use: importing the package stays light."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

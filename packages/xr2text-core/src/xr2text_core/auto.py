@@ -1,4 +1,4 @@
-"""Importing this module tells transformers' Auto classes of XR2Text, so that they load an exported folder.
+"""Importing this module registers XR2Text with transformers' Auto classes, so that they load an exported folder.
 
 import xr2text_core.auto
 from transformers import AutoImageProcessor, AutoModel, AutoTokenizer

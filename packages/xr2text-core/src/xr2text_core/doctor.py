@@ -1,8 +1,8 @@
-"""Prints what a helper needs to know of this computer and its last run, to be pasted into a request for help.
+"""Prints the state of this computer and its last run, to paste into a request for help.
 
     python -m xr2text_core.doctor [--run NAME] [--out DIR]
 
-Nothing of a data set is in it: no report text, no ids, no names of images, no folders (run/harmless.py says how).
+It holds nothing of the data set: no report text, ids, image names or folders (run/redact.py).
 """
 
 import argparse
@@ -25,7 +25,7 @@ from xr2text_core.data.study import SPLITS
 from xr2text_core.machine.nvml import driver_versions, read_gpus
 from xr2text_core.machine.power import read_power
 from xr2text_core.run.folder import RunError, RunFolder
-from xr2text_core.run.harmless import facts, telling
+from xr2text_core.run.redact import error_kinds, known_fields
 from xr2text_core.settings.settings import Settings
 
 DISTRIBUTIONS = (
@@ -69,7 +69,7 @@ def computer(out: Path) -> list[str]:
 
 
 def _processor() -> str:
-    """Its model; Linux tells it in a file only."""
+    """The CPU's model name; Linux has it only in a file."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -79,9 +79,9 @@ def _processor() -> str:
 
 
 def gpus() -> list[str]:
-    """What the driver says. Programs on the GPU are counted, not named."""
+    """GPUs as the driver reports them. Programs on a GPU are counted, not named."""
     driver = driver_versions()
-    lines = [f"driver {driver.driver}, CUDA {driver.cuda}" if driver else "no NVIDIA driver answers"]
+    lines = [f"driver {driver.driver}, CUDA {driver.cuda}" if driver else "no NVIDIA driver found"]
     for gpu in read_gpus():
         lines.append(
             f"{gpu.index}: {gpu.name}, {_number(gpu.memory_used_mib)} of {_number(gpu.memory_total_mib)} MiB in use by "
@@ -97,7 +97,7 @@ def _number(value: float | None) -> str:
 
 def torch_gpu() -> list[str]:
     gpu = ask_torch()
-    built = f"built for CUDA {gpu.built_for}" if gpu.built_for else "built for the CPU alone"
+    built = f"built for CUDA {gpu.built_for}" if gpu.built_for else "built for the CPU only"
     return [built, f"GPU: {gpu.name}, a small kernel ran" if not gpu.problem else f"no GPU: {gpu.problem}"]
 
 
@@ -106,27 +106,27 @@ def torch_gpu() -> list[str]:
 
 def status(folder: RunFolder) -> list[str]:
     values = _read_json(folder.status)
-    return [*facts(values), *telling(values)] or ["no status.json"]
+    return [*known_fields(values), *error_kinds(values)] or ["no status.json"]
 
 
 def settings(folder: RunFolder) -> list[str]:
-    """Those of the last start; folders and the name of the run are left out."""
+    """Settings of the last start, without folders and run name."""
     contents = _read_json(folder.run_json)
     data = _mapping(contents.get("data"))
     splits = _mapping(data.get("splits"))
     counts = [f"{split}={splits[split]}" for split in SPLITS if isinstance(splits.get(split), int)]
     left_out = sum(count for count in _mapping(data.get("left_out")).values() if isinstance(count, int))
-    told = facts(_mapping(contents.get("settings")), SETTINGS)
-    return [*told, *counts, f"left_out={left_out}"] if contents else ["no run.json"]
+    known = known_fields(_mapping(contents.get("settings")), SETTINGS)
+    return [*known, *counts, f"left_out={left_out}"] if contents else ["no run.json"]
 
 
 def events(folder: RunFolder) -> list[str]:
-    """The last ones, a line each."""
+    """The last events, one per line."""
     try:
         lines = folder.events.read_text(encoding="utf-8", errors="replace").splitlines()[-NUM_EVENTS:]
     except OSError:
         return ["no events.jsonl"]
-    return [" ".join([*facts(event), *telling(event)]) for event in map(_parsed, lines)]
+    return [" ".join([*known_fields(event), *error_kinds(event)]) for event in map(_parsed, lines)]
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -137,7 +137,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _parsed(text: str) -> dict[str, Any]:
-    """Half a line, or a file of something else, is empty."""
+    """Empty for a truncated line or anything else than JSON."""
     try:
         return _mapping(json.loads(text))
     except ValueError:
@@ -152,7 +152,7 @@ def _mapping(value: Any) -> dict[str, Any]:
 
 
 def sections(out: Path, folder: RunFolder) -> Iterator[tuple[str, list[str]]]:
-    """Title and lines of each part. One that fails says with which error: this program works when others do not."""
+    """Title and lines of each part. A part that fails shows its error: this command must work when others do not."""
     parts: dict[str, Callable[[], list[str]]] = {
         "versions": versions,
         "computer": lambda: computer(out),
@@ -160,7 +160,7 @@ def sections(out: Path, folder: RunFolder) -> Iterator[tuple[str, list[str]]]:
         "GPU, as PyTorch sees it": torch_gpu,
         "last run: status": lambda: status(folder),
         "last run: settings": lambda: settings(folder),
-        f"last run: its last {NUM_EVENTS} events": lambda: events(folder),
+        f"last run: last {NUM_EVENTS} events": lambda: events(folder),
     }
     for title, part in parts.items():
         try:
@@ -171,7 +171,7 @@ def sections(out: Path, folder: RunFolder) -> Iterator[tuple[str, list[str]]]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m xr2text_core.doctor", description=__doc__.splitlines()[0])
-    parser.add_argument("--run", default="", metavar="NAME", help="the run to tell about")
+    parser.add_argument("--run", default="", metavar="NAME", help="name of the run")
     parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="folder of its checkpoints/ and data/")
     options = parser.parse_args(arguments)
     try:
@@ -179,7 +179,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RunError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print("XR2Text, for a request for help: no images, report texts, ids or folders are in it.")
+    print("XR2Text, for a request for help. It contains no images, report text, ids or folders.")
     for title, lines in sections(options.out, folder):
         print(f"\n{title}\n" + "\n".join(f"  {line}" for line in lines))
     return 0

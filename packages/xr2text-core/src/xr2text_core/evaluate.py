@@ -26,11 +26,11 @@ NEIGHBOURS = 20_000  # training images for the nearest-neighbour row: bounds its
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m xr2text_core.evaluate", description=__doc__.splitlines()[0])
     parser.add_argument("--checkpoint", type=Path, default=Path("checkpoints/best_model.pt"), help="file to score")
-    parser.add_argument("--against", type=Path, help="second checkpoint: both on the same studies, with a paired test")
+    parser.add_argument("--against", type=Path, help="second checkpoint: both on the same studies, paired test")
     parser.add_argument("--split", choices=("train", "val", "test"), default="test")
-    parser.add_argument("--root", default="", help="folder of the data set, where it has moved since the training")
+    parser.add_argument("--root", default="", help="folder of the data set, if it has moved since training")
     parser.add_argument(
-        "--protocol", choices=[each.name for each in PROTOCOLS], default="clean-full", help="how text is compared"
+        "--protocol", choices=[each.name for each in PROTOCOLS], default="clean-full", help="protocol of the scores"
     )
     parser.add_argument("--beams", type=int, default=BEAMS, help="beam width; 1 is greedy (default: %(default)s)")
     parser.add_argument("--num-studies", type=int, default=0, help="score only the first N studies")
@@ -38,10 +38,10 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         "--neighbours",
         type=int,
         default=NEIGHBOURS,
-        help="training images that the nearest-neighbour row may choose from; 0 leaves it out (default: %(default)s)",
+        help="training images for the nearest-neighbour baseline; 0 skips it (default: %(default)s)",
     )
     parser.add_argument("--out", type=Path, default=Path("data/statistics"), help="folder of the CSV files")
-    parser.add_argument("--published", action="store_true", help="show the guide's rows also for other data sets")
+    parser.add_argument("--published", action="store_true", help="show published scores for other data sets too")
     parser.add_argument(
         "--save-reports", action="store_true", help="also write candidates and references (report text!)"
     )
@@ -73,8 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def show(scores: "CheckpointScores", about: dict[str, str]) -> None:
     """The table of all rows, the findings of the first model, and the paired test of two."""
     first, *second = scores.models
-    print(f"loss {scores.result.loss:.4f}")
-    print(table.say(about, first.scores.num_reports))
+    print(f"loss {scores.result.loss:.4f} (token cross-entropy, nats)")
+    print(table.heading(about, first.scores.num_reports))
     print(table.table([first, *second, *scores.others]))
     print(f"\nFindings that the rule labeler reads in references and in the reports of {first.name}:")
     print(table.finding_table(first.clinical))
@@ -84,7 +84,7 @@ def show(scores: "CheckpointScores", about: dict[str, str]) -> None:
 
 
 def write(options: argparse.Namespace, scores: "CheckpointScores", about: dict[str, str]) -> None:
-    """The same as CSV files, and the reports where they were asked for."""
+    """Write the scores as CSV files, and the reports if asked for."""
 
     def path_for(kind: str, suffix: str = "") -> Path:
         folder: Path = options.out

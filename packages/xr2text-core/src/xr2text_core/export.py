@@ -1,4 +1,4 @@
-"""Writes a checkpoint as a folder that plain transformers loads, with a model card; weights as safetensors only.
+"""Exports a checkpoint as a folder that transformers loads, with a model card; weights as safetensors only.
 
     python -m xr2text_core.export --out FOLDER [--checkpoint checkpoints/best_model.pt] [--onnx]
 
@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m xr2text_core.export", description=__doc__.splitlines()[0])
     parser.add_argument("--checkpoint", type=Path, default=Path("checkpoints/best_model.pt"), help="file to export")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="new or empty folder to write")
-    parser.add_argument("--onnx", action="store_true", help="also the image encoder with its findings, as ONNX")
+    parser.add_argument("--onnx", action="store_true", help="also export the image encoder with its findings as ONNX")
     options = parser.parse_args(arguments)
     if options.onnx and (missing := [package for package in ONNX_PACKAGES if find_spec(package) is None]):
         print(f"error: --onnx needs the packages `pip install {' '.join(missing)}` installs", file=sys.stderr)

@@ -2,7 +2,7 @@
 
     python -m xr2text_core.figures [--history data/statistics/training_history.csv] [--out data/statistics/figures]
 
-Training draws them at its end too.
+Training also draws them when it ends.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Writes a page to look at reports: images, references and candidates side by side, findings, and where regions looked.
+"""Writes an HTML page of reports: image, reference and candidate side by side, findings, and the attention of regions.
 
     python -m xr2text_core.gallery [--checkpoint checkpoints/best_model.pt] [--split test] [--out gallery.html]
 
@@ -20,16 +20,16 @@ from xr2text_core.settings.settings import BEAMS
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m xr2text_core.gallery",
-        description="Write one HTML page to look at the reports of a checkpoint; it needs no server and no network.",
+        description="Write the reports of a checkpoint as one HTML page; it needs no server and no network.",
     )
-    parser.add_argument("--checkpoint", type=Path, default=Path("checkpoints/best_model.pt"), help="whose reports")
+    parser.add_argument("--checkpoint", type=Path, default=Path("checkpoints/best_model.pt"), help="file to use")
     parser.add_argument("--split", choices=("train", "val", "test"), default="test")
-    parser.add_argument("--root", default="", help="folder of the data set, where it has moved since the training")
+    parser.add_argument("--root", default="", help="folder of the data set, if it has moved since training")
     parser.add_argument(
         "--num-studies", type=int, default=50, metavar="N", help="the first N studies of the split; 0: all (50)"
     )
     parser.add_argument(
-        "--protocol", choices=[each.name for each in PROTOCOLS], default="clean-full", help="how text is compared"
+        "--protocol", choices=[each.name for each in PROTOCOLS], default="clean-full", help="protocol of the scores"
     )
     parser.add_argument("--beams", type=int, default=BEAMS, help="beam width; 1 is greedy (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("gallery.html"), help="file to write (with report text!)")
@@ -37,14 +37,14 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 
 
 def unwritable(path: Path) -> str:
-    """Why no file can be written there, or ""; asked before minutes of work."""
+    """Why no file can be written there, or ""; checked before minutes of work."""
     if path.is_dir():
         return "it is a folder"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         return str(error.strerror)
-    return "" if os.access(path.parent, os.W_OK) else "its folder may not be written"
+    return "" if os.access(path.parent, os.W_OK) else "its folder is not writable"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _read(paths: Sequence[Path], size: int) -> dict[Path, Pixels]:
-    """The images that can be read; the others are named."""
+    """The readable images; errors name the others."""
     from xr2text_core.data.images.decode import read_image
 
     images = {}

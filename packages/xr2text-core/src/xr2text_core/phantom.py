@@ -23,7 +23,7 @@ MIN_SIZE_PX = 32
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the data set; return 0, or 2 when the folder is in use or the arguments make no sense."""
+    """Write the data set; return 0, or 2 for a folder that is not empty and for invalid counts."""
     options = _parser().parse_args(arguments)
     out: Path = options.out
     if out.exists() and (not out.is_dir() or any(out.iterdir())):

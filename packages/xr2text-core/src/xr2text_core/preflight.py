@@ -1,4 +1,4 @@
-"""Looks at everything that could spoil a night of training, and says what to do about it. Changes nothing.
+"""Checks everything that could stop an overnight run, and says how to fix it. Changes nothing.
 
     python -m xr2text_core.preflight [the flags of train] [--quick] [--json]
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from xr2text_core.checks.survey import Findings
 
 EXIT_READY, EXIT_NOT_READY, EXIT_UNUSABLE = 0, 1, 2
-NUM_STAGES = 8  # how often the bar moves
+NUM_STAGES = 8  # updates of the progress bar
 NARROWEST, WIDEST = 60, 110
 COLOURS = {"pass": "32", "warning": "33", "fail": "31"}
 
 
 def table(checks: Sequence["Check"], width: int, in_colour: bool) -> str:
-    """One row a check: what was found is folded into the last column, and below it stands what to do."""
+    """One row per check: what was found wraps in the last column, with advice below."""
     name_width = max(len(check.name) for check in checks)
     indent = " " * (name_width + len("  warning  "))
     lines = []
@@ -70,7 +70,7 @@ def conclusion(findings: "Findings") -> str:
 
 
 def to_json(findings: "Findings") -> str:
-    """The same for programs: estimates in bytes and seconds; null where something could not be had."""
+    """The same as JSON: estimates in bytes and seconds; null where unknown."""
     contents = asdict(findings)
     if findings.memory:
         contents["memory"]["total"] = findings.memory.total
@@ -79,7 +79,7 @@ def to_json(findings: "Findings") -> str:
 
 @contextmanager
 def _bar() -> Iterator[Callable[[str], None]]:
-    """A bar on the terminal that says what is being done; nothing where no terminal is."""
+    """A progress bar that names the current check; hidden without a terminal."""
     from tqdm import tqdm
 
     with tqdm(total=NUM_STAGES, bar_format="{bar:20} {desc}", mininterval=0, disable=None, leave=False) as bar:
@@ -96,7 +96,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         prog="python -m xr2text_core.preflight", description=f"{__doc__.splitlines()[0]} Takes the flags of train."
     )
     own = parser.add_argument_group("preflight")
-    own.add_argument("--quick", action="store_true", help="only what takes no second, as train does at its start")
+    own.add_argument("--quick", action="store_true", help="only the checks that take under a second, as train does")
     own.add_argument("--json", action="store_true", help="print JSON instead of a table")
     add_run_flags(parser)
     return parser.parse_args(arguments)
@@ -104,7 +104,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse_arguments(arguments)
-    logging.getLogger("xr2text_core").addHandler(logging.NullHandler())  # the table says all
+    logging.getLogger("xr2text_core").addHandler(logging.NullHandler())  # the table shows everything
     try:
         settings = settings_of(options)
         from xr2text_core.checks.survey import Findings, all_checks, quick_checks

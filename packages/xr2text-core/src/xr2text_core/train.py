@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         log.error("%s", error)
         return EXIT_UNUSABLE
     except KeyboardInterrupt:
-        log.info("Stopped before the training began; the same command starts it again.")
+        log.info("Stopped before training began; the same command starts it again.")
         return 130
 
 
@@ -56,13 +56,13 @@ def train(options: argparse.Namespace) -> int:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS is not deterministic
     faulthandler.enable()  # a crash in native code shows where
     settings = settings_of(options)
-    with paused_garbage_collection():  # imports and data make many objects and no garbage
+    with paused_garbage_collection():  # imports and data create many objects and no garbage
         from xr2text_core.checks.run import continues
         from xr2text_core.checks.survey import is_ready
         from xr2text_core.machine.memory import ADVICE, is_out_of_memory
         from xr2text_core.training.trainer import Trainer
 
-        gc.freeze()  # what was imported is here to stay; searching it for garbage takes half a second
+        gc.freeze()  # imported modules stay; scanning them for garbage takes half a second
         resumes = continues(settings, options.resume, options.fresh)
         is_rank_0 = os.environ.get("RANK", "0") == "0"  # of several processes
         if is_rank_0 and not is_ready(settings, resumes, options.fresh):

@@ -133,6 +133,6 @@ def test_an_encoder_without_pretrained_weights_is_named(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["a/b/c", "no such folder", r"C:\models\bart", "./models/bart"])
 def test_what_is_neither_a_folder_nor_a_hub_name_is_named(name: str) -> None:
-    with pytest.raises(WeightsError, match="no such folder, and no name on the hub"):
+    with pytest.raises(WeightsError, match="no such folder, and not a valid hub name"):
         locate_decoder(name)
     assert cached_folder(name) == name

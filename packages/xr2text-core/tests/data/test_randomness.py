@@ -1,4 +1,4 @@
-"""Chance is a function of (seed, epoch, study): the same on every machine, for every number of workers."""
+"""Randomness is a function of (seed, epoch, study): the same on every machine, for every number of workers."""
 
 import numpy as np
 import pytest

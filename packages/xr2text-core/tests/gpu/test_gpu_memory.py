@@ -15,7 +15,7 @@ from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.report.vocabulary import FINDINGS, REGIONS
 from xr2text_core.settings.arguments import parse_arguments, settings_of
 from xr2text_core.settings.settings import Settings
-from xr2text_core.training.optimizer import build_optimizer, make_state
+from xr2text_core.training.optimizer import allocate_state, build_optimizer
 from xr2text_core.training.step import Stepper, StepResult
 
 pytestmark = pytest.mark.gpu
@@ -56,7 +56,7 @@ def test_the_laptop_preset_fits_a_card_of_8_gb(precision: str) -> None:
     model = laptop_model(settings)
     optimizer = build_optimizer(model, settings, accelerator.device)
     model, optimizer = accelerator.prepare_model(model, evaluation_mode=True), accelerator.prepare(optimizer)
-    make_state(optimizer)
+    allocate_state(optimizer)
     stepper = Stepper(accelerator, model.train(), optimizer, settings.finding_weight, settings.seed)
     batch = full_batch(settings)
     results = [stepper.take_step(batch, settings.micro_batch, number) for number in range(3)]
@@ -106,7 +106,7 @@ def test_mixed_precision_takes_steps_with_a_finite_loss(
     settings = settings_of(parse_arguments([]))
     optimizer = build_optimizer(tiny_model, settings, accelerator.device)
     model, optimizer = accelerator.prepare_model(tiny_model, evaluation_mode=True), accelerator.prepare(optimizer)
-    make_state(optimizer)
+    allocate_state(optimizer)
     stepper = Stepper(accelerator, model.train(), optimizer, finding_weight=1.0, seed=0)
     batch = cuda_batches.training(range(8), epoch=1)
     results = [stepper.take_step(batch, 4, number) for number in range(8)]

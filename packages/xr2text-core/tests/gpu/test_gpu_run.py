@@ -13,7 +13,7 @@ from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.run.checkpoint import Checkpoint, load_checkpoint
 from xr2text_core.settings.arguments import parse_arguments, settings_of
 from xr2text_core.training.checkpoints import CheckpointWriter
-from xr2text_core.training.optimizer import make_state
+from xr2text_core.training.optimizer import allocate_state
 from xr2text_core.training.trainer import Trainer
 
 pytestmark = pytest.mark.gpu
@@ -40,7 +40,7 @@ def test_the_copies_that_a_checkpoint_is_written_from_equal_what_the_card_holds(
 ) -> None:
     model = tiny_model.cuda()
     optimizer = torch.optim.AdamW(model.parameters(), fused=True)
-    make_state(optimizer)
+    allocate_state(optimizer)
     checkpoint = Checkpoint({}, "", "{}", "", {}, model.state_dict(), optimizer.state_dict())
     before = {name: tensor.cpu().clone() for name, tensor in model.state_dict().items()}
     writer = CheckpointWriter()

@@ -2,11 +2,11 @@
 
 import gc
 
-from xr2text_core.machine.garbage import paused_garbage_collection, settled_objects
+from xr2text_core.machine.garbage import frozen_objects, paused_garbage_collection
 
 
 def test_what_exists_is_left_alone_for_a_while_and_garbage_made_meanwhile_is_not() -> None:
-    with settled_objects():
+    with frozen_objects():
         assert gc.get_freeze_count() > 1000
         cycle: list[object] = []
         cycle.append(cycle)

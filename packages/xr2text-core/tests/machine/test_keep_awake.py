@@ -40,7 +40,7 @@ def test_a_system_without_a_lock_is_told_and_trains(
     trained = False
     with caplog.at_level(logging.INFO, "xr2text_core"), keep_awake():
         trained = True
-    assert trained and "no way to hold off sleep" in caplog.text
+    assert trained and "no way to prevent sleep" in caplog.text
 
 
 def test_a_lock_that_holds_is_no_news(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

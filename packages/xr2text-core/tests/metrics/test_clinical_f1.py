@@ -1,3 +1,5 @@
+import math
+
 import pytest
 
 from xr2text_core.metrics.clinical_f1 import clinical_f1
@@ -40,9 +42,19 @@ def test_each_finding_has_precision_recall_and_support():
     assert (effusion.precision, effusion.recall, effusion.f1, effusion.support) == (0.5, 0.5, 0.5, 2)
 
 
-def test_references_without_findings_give_0_and_no_exception():
+def test_without_a_finding_in_the_references_f1_is_undefined_and_not_0():
     scores = clinical_f1([NORMAL], [NORMAL])
-    assert (scores.macro, scores.micro, scores.macro_abnormal) == (0.0, 0.0, 0.0)
+    assert all(map(math.isnan, (scores.macro, scores.micro, scores.macro_abnormal)))
+    invented = clinical_f1([EFFUSION], [NORMAL])
+    assert math.isnan(invented.macro) and invented.micro == 0.0
+
+
+def test_precision_without_candidates_and_recall_without_references_are_undefined():
+    missed = clinical_f1([NORMAL], [EFFUSION]).per_finding["pleural effusion"]
+    assert math.isnan(missed.precision) and (missed.recall, missed.f1) == (0.0, 0.0)
+    invented = clinical_f1([EFFUSION], [NORMAL]).per_finding["pleural effusion"]
+    assert math.isnan(invented.recall) and (invented.precision, invented.f1) == (0.0, 0.0)
+    assert math.isnan(clinical_f1([NORMAL], [NORMAL]).per_finding["edema"].f1)
 
 
 def test_devices_count_as_a_finding():

@@ -56,10 +56,10 @@ def test_cider_equals_pycocoevalcap(tokens):
 
 
 def test_bleu_equals_nltk_where_every_report_has_four_tokens(tokens):
-    long = [(said, true) for said, true in zip(*tokens, strict=True) if len(said) > 3]
-    candidates, references = [said for said, _ in long], [true for _, true in long]
+    long = [pair for pair in zip(*tokens, strict=True) if len(pair[0]) > 3]
+    candidates, references = [candidate for candidate, _ in long], [reference for _, reference in long]
     expected = [
-        nltk_corpus_bleu([[true] for true in references], candidates, weights=(1 / n,) * n) for n in (1, 2, 3, 4)
+        nltk_corpus_bleu([[each] for each in references], candidates, weights=(1 / n,) * n) for n in (1, 2, 3, 4)
     ]
     assert corpus_bleu(candidates, references) == pytest.approx(expected, abs=1e-9)
 
@@ -67,7 +67,7 @@ def test_bleu_equals_nltk_where_every_report_has_four_tokens(tokens):
 def test_rouge_l_of_protocol_google_equals_rouge_score(pairs):
     protocol = get_protocol("google")
     scorer = RougeScorer(["rougeL"], use_stemmer=False)
-    expected = [scorer.score(true, said)["rougeL"].fmeasure for said, true in zip(*pairs, strict=True)]
+    expected = [scorer.score(text, candidate)["rougeL"].fmeasure for candidate, text in zip(*pairs, strict=True)]
     found = rouge_l(
         tokenize_candidates(pairs[0], protocol), tokenize_references(pairs[1], protocol), protocol.rouge_beta
     )

@@ -1,6 +1,7 @@
 """Rows beside a model, the warnings they give rise to, and the tables on screen and in files."""
 
 import csv
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -73,8 +74,20 @@ def test_intervals_hold_the_scores_of_the_row() -> None:
 
 def test_without_an_abnormal_reference_there_is_no_abnormal_interval() -> None:
     row = References([NORMAL, NORMAL], "clean-full").row_with_intervals("m.pt", [NORMAL, NORMAL])
-    assert "clinical_f1_abnormal" not in row.intervals and row.clinical.macro_abnormal == 0
+    assert "clinical_f1_abnormal" not in row.intervals and math.isnan(row.clinical.macro_abnormal)
     assert "m.pt" in table.table([row])
+
+
+def test_an_undefined_score_is_a_dash_on_screen_and_an_empty_cell_in_a_file(tmp_path: Path) -> None:
+    row = References([NORMAL, NORMAL], "clean-full").row_with_intervals("m.pt", [NORMAL, NORMAL])
+    line = table.table([row]).splitlines()[1].split()
+    assert (line[5], line[6]) == ("-", "-")  # label F1, abnormal
+    table.write_table(tmp_path / "scores.csv", [row], {})
+    table.write_findings(tmp_path / "findings.csv", [row], {})
+    written = (tmp_path / "scores.csv").read_text() + (tmp_path / "findings.csv").read_text()
+    assert "nan" not in written.lower()
+    differences = References([NORMAL], "clean-full").paired_differences([NORMAL], [NORMAL])
+    assert table.paired_table(differences).splitlines()[-1].split()[-3:] == ["-", "-", "-"]
 
 
 def test_every_line_of_the_table_has_its_numbers_below_the_titles() -> None:
@@ -89,7 +102,7 @@ def test_the_finding_table_lists_findings_of_the_references_commonest_first() ->
     lines = table.finding_table(YARDSTICK.row("", candidates).clinical).splitlines()
     names = [line[:26].strip() for line in lines]
     assert set(names[1:3]) == {"pleural effusion", "cardiomegaly"} and "edema" not in names
-    assert next(line for line in lines if "pneumothorax" in line).split()[1:] == ["1", "0.000", "0.000", "0.000"]
+    assert next(line for line in lines if "pneumothorax" in line).split()[1:] == ["1", "-", "0.000", "0.000"]
 
 
 def test_files_say_in_every_row_what_was_measured(tmp_path: Path) -> None:

@@ -1,8 +1,11 @@
 """Full reports, made up for these tests in the layout of MIMIC-CXR, fall into the right sections."""
 
+import random
+
 import pytest
 
-from xr2text_core.report.sections import has_sections, header_kind, read_sections
+from xr2text_core.report.report import Report
+from xr2text_core.report.sections import cut_report, has_sections, header_kind, read_sections
 
 USUAL = """                                 FINAL REPORT
  EXAMINATION:  CHEST (PA AND LAT)
@@ -85,3 +88,63 @@ def test_without_headers_the_last_paragraph_is_the_findings() -> None:
 def test_a_bare_paragraph_is_not_taken_for_a_full_report() -> None:
     assert has_sections(USUAL)
     assert not has_sections("The lungs are clear: nothing else.\nNo effusion.")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Heart: normal.\nLungs: clear.",
+        "LINES AND TUBES: None.\nLUNGS: Clear.",
+        "Comparison: none. Lungs are clear.",
+        "HISTORY: cough and fever.",
+        "There are no findings: normal.",
+        "",
+    ],
+)
+def test_a_text_that_is_no_full_report_is_one_section_of_findings(text: str) -> None:
+    assert not has_sections(text)
+    assert cut_report(text) == Report(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "report"),
+    [
+        ("INDICATION: Pneumonia, CHF. FINDINGS: Lungs are clear.", Report("Lungs are clear.")),
+        ("History: fall.\nFindings: Clear.\nImpression: Normal.", Report("Clear.", "Normal.")),
+        ("INDICATION: Fever.\n\nThe lungs are clear.", Report("The lungs are clear.")),
+        ("IMPRESSION - Normal chest.", Report("", "Normal chest.")),
+    ],
+)
+def test_a_full_report_is_cut_into_its_sections(text: str, report: Report) -> None:
+    assert has_sections(text)
+    assert cut_report(text) == report
+
+
+def test_nothing_that_a_report_contains_makes_reading_fail() -> None:
+    """Headers, marks, white space and words in any order; the same ones at every run."""
+    parts = [
+        "FINDINGS:",
+        "Impression",
+        "FINAL REPORT",
+        "\n",
+        "\n\n",
+        "_" * 12,
+        ":",
+        ";",
+        " - ",
+        "8:15",
+        "**",
+        "# ",
+        "\ufeff",
+    ]
+    parts += ["\x00", "Dr. N", "M.D.", "COMPARISON: none", "1. ", "Lungs are clear.", "é", "肺", "(", "["]
+    draw = random.Random(0)
+    for _ in range(2000):
+        text = " ".join(draw.choices(parts, k=draw.randrange(12)))
+        assert isinstance(read_sections(text), Report)
+        assert isinstance(cut_report(text), Report)
+
+
+def test_two_bytes_a_letter_read_as_one_are_still_a_report() -> None:
+    text = "FINDINGS: Clear lungs.".encode("utf-16").decode("utf-8", "replace")
+    assert read_sections(text) == Report("Clear lungs.")

@@ -185,5 +185,5 @@ def test_a_file_with_a_right_checksum_and_wrong_contents_is_refused(tmp_path: Pa
     whole = {"format": 1, **vars(at(1))}
     for wrong in ({key: value for key, value in whole.items() if key != part}, whole | {part: 7}):
         write_contents(tmp_path / "latest.pt", wrong)
-        with pytest.raises(CheckpointError, match=rf"latest.pt: is no checkpoint of a training \({part} "):
+        with pytest.raises(CheckpointError, match=rf"latest.pt: is not a training checkpoint \({part} "):
             load_checkpoint(tmp_path / "latest.pt")

@@ -91,7 +91,7 @@ def test_a_status_that_cannot_be_written_never_raises_and_is_logged_once(
     for state in ("starting", "training", "validating"):
         status.update(state=state)
     assert len(caplog.records) == 1
-    assert "training goes on" in caplog.text
+    assert "training continues" in caplog.text
 
 
 def test_an_event_that_cannot_be_written_never_raises_and_is_still_said(

@@ -169,7 +169,7 @@ def test_three_restarts_without_a_new_step_are_enough(fake: Callable[[str], Fake
     assert len(run.starts()) == 4
     assert [event["kind"] for event in run.events()] == ["restarted"] * 3 + ["gave_up"]
     message = run.events()[-1]["message"]
-    assert message.startswith("3 restarts in a row brought no new step. Given up: the trainer ended with exit code 1")
+    assert message.startswith("3 restarts in a row made no new step. Giving up: the trainer ended with exit code 1")
     assert "in epoch 2 after 9 steps (its last status: training, training epoch 2 of 50)" in message
     assert str(run.folder.log) in message
 

@@ -10,12 +10,12 @@ import torch
 from xr2text_core.run.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from xr2text_core.training import checkpoints as module
 from xr2text_core.training.checkpoints import CheckpointWriter
-from xr2text_core.training.optimizer import make_state
+from xr2text_core.training.optimizer import allocate_state
 
 
 def checkpoint(model: torch.nn.Module, step: int = 1) -> Checkpoint:
     optimizer = torch.optim.AdamW(model.parameters(), fused=True)
-    make_state(optimizer)
+    allocate_state(optimizer)
     return Checkpoint(
         settings={},
         fingerprint="",

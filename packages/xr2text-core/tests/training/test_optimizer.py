@@ -9,13 +9,13 @@ import torch
 from xr2text_core.settings.settings import Settings
 from xr2text_core.training.optimizer import (
     FLOOR,
+    allocate_state,
     build_optimizer,
-    decoder_rate,
-    forget_moved,
-    make_state,
+    decoder_learning_rate,
+    drop_applied_gradients,
+    learning_rate_factor,
     part_of,
-    rate_factor,
-    set_rate,
+    set_learning_rate,
 )
 
 SETTINGS = Settings(encoder_rate=1e-5, decoder_rate=2e-5, new_rate=3e-5, weight_decay=0.05)
@@ -69,7 +69,7 @@ def test_matrices_decay_and_biases_and_norms_do_not(
 
 @pytest.mark.parametrize("num_steps", [1, 2, 10, 1000])
 def test_the_rate_rises_to_its_peak_and_falls_to_the_floor(num_steps: int) -> None:
-    factors = [rate_factor(step, num_steps) for step in range(num_steps)]
+    factors = [learning_rate_factor(step, num_steps) for step in range(num_steps)]
     peak = factors.index(max(factors))
     assert max(factors) == 1.0
     assert min(factors) > 0.0
@@ -78,7 +78,7 @@ def test_the_rate_rises_to_its_peak_and_falls_to_the_floor(num_steps: int) -> No
 
 
 def test_the_warm_up_is_a_twentieth_of_the_run_and_nothing_jumps() -> None:
-    factors = [rate_factor(step, 1000) for step in range(1000)]
+    factors = [learning_rate_factor(step, 1000) for step in range(1000)]
     assert factors[:3] == pytest.approx([0.02, 0.04, 0.06])
     assert factors.index(1.0) == 49
     assert max(abs(after - before) for before, after in pairwise(factors)) < 0.021
@@ -86,13 +86,13 @@ def test_the_warm_up_is_a_twentieth_of_the_run_and_nothing_jumps() -> None:
 
 
 def test_steps_beyond_the_plan_stay_at_the_floor() -> None:
-    assert rate_factor(5000, 1000) == pytest.approx(FLOOR)
+    assert learning_rate_factor(5000, 1000) == pytest.approx(FLOOR)
 
 
 def test_setting_the_rate_scales_every_group_from_its_peak(optimizer: torch.optim.Optimizer) -> None:
-    set_rate(optimizer, 0.1)
-    set_rate(optimizer, 0.5)
-    assert decoder_rate(optimizer) == pytest.approx(1e-5)
+    set_learning_rate(optimizer, 0.1)
+    set_learning_rate(optimizer, 0.5)
+    assert decoder_learning_rate(optimizer) == pytest.approx(1e-5)
     assert {group["part"]: group["lr"] for group in optimizer.param_groups} == pytest.approx(
         {"encoder": 0.5e-5, "decoder": 1e-5, "new": 1.5e-5}
     )
@@ -101,7 +101,7 @@ def test_setting_the_rate_scales_every_group_from_its_peak(optimizer: torch.opti
 def test_a_state_made_beforehand_is_the_one_that_the_first_update_makes(tiny_model: torch.nn.Module) -> None:
     copies = [tiny_model, deepcopy(tiny_model)]
     optimizers = [build_optimizer(model, SETTINGS, torch.device("cpu")) for model in copies]
-    make_state(optimizers[0])
+    allocate_state(optimizers[0])
     for model, optimizer in zip(copies, optimizers, strict=True):
         sum(parameter.square().sum() for parameter in model.parameters()).backward()
         optimizer.step()
@@ -112,20 +112,20 @@ def test_a_state_made_beforehand_is_the_one_that_the_first_update_makes(tiny_mod
 
 
 def test_a_state_that_is_there_is_kept(optimizer: torch.optim.Optimizer) -> None:
-    make_state(optimizer)
+    allocate_state(optimizer)
     parameter = optimizer.param_groups[0]["params"][0]
     optimizer.state[parameter]["step"] += 7
-    make_state(optimizer)
+    allocate_state(optimizer)
     assert float(optimizer.state[parameter]["step"]) == 7
 
 
 def test_parameters_that_an_unfinished_update_moved_lose_their_gradients(
     tiny_model: torch.nn.Module, optimizer: torch.optim.Optimizer
 ) -> None:
-    make_state(optimizer)
+    allocate_state(optimizer)
     sum(parameter.sum() for parameter in tiny_model.parameters()).backward()
     moved = optimizer.param_groups[0]["params"]
     for parameter in moved:
         optimizer.state[parameter]["step"] += 1
-    forget_moved(optimizer)
+    drop_applied_gradients(optimizer)
     assert all((parameter.grad is None) == any(parameter is m for m in moved) for parameter in tiny_model.parameters())

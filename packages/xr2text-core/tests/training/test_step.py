@@ -11,7 +11,7 @@ from accelerate import Accelerator
 from xr2text_core.data.batches import Batch, BatchMaker
 from xr2text_core.machine.memory import OutOfMemory, is_out_of_memory
 from xr2text_core.model.xr2text import XR2TextModel
-from xr2text_core.training.optimizer import make_state
+from xr2text_core.training.optimizer import allocate_state
 from xr2text_core.training.step import Stepper, StepResult
 
 Weights = dict[str, torch.Tensor]
@@ -179,7 +179,7 @@ def adam_step(model: XR2TextModel, batch: Batch, kind: type[torch.optim.AdamW]) 
     accelerator = Accelerator(cpu=True)
     halves = [{"params": list(model.encoder.parameters())}, {"params": list(model.decoder.parameters())}]
     optimizer = accelerator.prepare(kind(halves, lr=0.1, fused=True))
-    make_state(optimizer)
+    allocate_state(optimizer)
     Stepper(accelerator, model, optimizer, finding_weight=1.0, seed=0).take_step(batch, 7, 3)
     return model.state_dict()
 

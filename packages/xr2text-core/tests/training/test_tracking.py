@@ -80,10 +80,10 @@ def test_a_resumed_run_replaces_the_epochs_that_it_repeats(tmp_path: Path, clock
 def test_a_run_tracks_its_rows_where_asked_for(tmp_path: Path, clock: None) -> None:
     for track in ("", "tensorboard"):
         folder = RunFolder.under(tmp_path, f"run{track}")
-        recorder = open_run(folder, Settings(track=track), fresh=False, is_rank_0=True)
+        run_log = open_run(folder, Settings(track=track), fresh=False, is_rank_0=True)
         progress = Progress()
-        with recorder.holding_run(progress):
-            recorder.row(ROW, progress)
+        with run_log.locked_run(progress):
+            run_log.row(ROW, progress)
         assert (folder.statistics / "tensorboard").exists() == bool(track)
     assert shown(folder.statistics, "bleu_4") == [(1, 0.125)]
 
@@ -100,7 +100,7 @@ def test_curves_that_cannot_be_written_end_no_training(
 ) -> None:
     (tmp_path / "tensorboard").write_text("in the way")
     log_scores(tmp_path, {1: 0.5, 2: 0.5})
-    assert caplog.text.count("The curves for tensorboard end here, training goes on") == 1
+    assert caplog.text.count("The curves for tensorboard end here, training continues") == 1
 
 
 def test_a_missing_package_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:

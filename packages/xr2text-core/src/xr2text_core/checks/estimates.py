@@ -1,6 +1,6 @@
-"""What a run will need: memory by counting on paper, time from the speed that was measured.
+"""What a run will need: memory by calculation, time from measured speed.
 
-Nothing is fetched: a model with random weights is as large and as fast as the pretrained one.
+Nothing is downloaded: a model with random weights is as large and as fast as the pretrained one.
 """
 
 import os
@@ -31,7 +31,7 @@ BART_VOCABULARY = 50265
 
 
 def planned_config(settings: Settings, vocabulary: int = MAX_VOCABULARY) -> XR2TextConfig:
-    """The sizes of the model of a run, without a look at the hub: a decoder that is not here counts as a BART base.
+    """The sizes of the model of a run, without asking the hub: a decoder that is not local counts as a BART base.
 
     `vocabulary` is that of a tokenizer learned from the reports. WeightsError for an unknown encoder.
     """
@@ -57,7 +57,7 @@ def checkpoint_bytes(config: XR2TextConfig) -> int:
 
 @dataclass(frozen=True)
 class MemoryEstimate:
-    """Bytes at the peak of a training step: the end of a forward pass, when AdamW and gradients exist already."""
+    """Bytes at the peak of a step: the end of a forward pass, when AdamW and gradients exist already."""
 
     state: int
     activations: int
@@ -70,7 +70,7 @@ class MemoryEstimate:
 
 
 def estimate_memory(config: XR2TextConfig, settings: Settings) -> MemoryEstimate:
-    """For a micro-batch whose reports are all as long as --max-tokens, the longest there can be."""
+    """For a micro-batch whose reports all have --max-tokens tokens, the maximum."""
     tokens = settings.micro_batch * settings.max_tokens
     return MemoryEstimate(
         state=STATE_BYTES * count_parameters(config),
@@ -82,7 +82,7 @@ def estimate_memory(config: XR2TextConfig, settings: Settings) -> MemoryEstimate
 def _kept_bytes(config: XR2TextConfig, num_studies: int, num_tokens: int, in_16_bits: bool) -> int:
     """What a forward pass keeps for the backward pass, weights cast to 16 bits included: each storage once.
 
-    The model runs on tensors without contents. Autocast is that of the CPU, with one difference to CUDA's made up for.
+    The model runs on fake tensors, under the CPU's autocast, corrected for one difference to CUDA's.
     """
     kept: dict[int, torch.UntypedStorage] = {}
 
@@ -118,7 +118,7 @@ class TimeEstimate:
 
 
 def estimate_time(settings: Settings, sample: Sample, speed: Speed, num_new_images: int) -> TimeEstimate:
-    """Stages admit different numbers of studies, so their epochs differ; saving checkpoints is left out."""
+    """Stages admit different numbers of studies, so their epochs differ; saving checkpoints is not included."""
     plan = Plan.of(settings, sample.train)
     study_s = speed.study_s * sample.num_train / len(sample.train)
     validation_s = speed.report_s * sample.num_val

@@ -1,6 +1,6 @@
-"""Checks of the computer before a night of training: each looks at one thing, says what it found and what to do.
+"""Checks of the computer before an overnight run: each checks one thing, reports what it found and what to do.
 
-Readings come in as arguments, so the answers of drivers that this computer does not have are tested too.
+Readings come in as arguments, so tests can play drivers that this computer does not have.
 """
 
 from collections.abc import Sequence
@@ -10,9 +10,9 @@ from typing import Literal
 from xr2text_core.machine.nvml import DriverVersions, GpuProcess, GpuReading
 from xr2text_core.machine.power import Power
 
-BUSY_MIB = 500  # a desktop takes about so much of its GPU by itself
+BUSY_MIB = 500  # about what a desktop itself uses
 BUSY_PERCENT = 20
-WARM_C = 80.0  # before a training the GPU should be idle and far below
+WARM_C = 80.0  # before training the GPU should be idle and far below
 NEAR_SLOWDOWN_C = 10.0
 GB = 1e9  # disks are sold, and the guide counts, in powers of ten
 NO_GPU = "none that PyTorch can use"
@@ -34,9 +34,9 @@ class Check:
 
 @dataclass(frozen=True)
 class TorchGpu:
-    """The GPU that PyTorch would train on. `problem` says why it cannot; it is empty when a kernel ran."""
+    """The GPU that PyTorch would train on. `problem` says why not; empty when a kernel ran."""
 
-    built_for: str  # CUDA version of this PyTorch; empty when it knows no GPU at all
+    built_for: str  # CUDA version of this PyTorch; empty for a CPU-only build
     problem: str = ""
     name: str = ""
     uuid: str = ""
@@ -50,7 +50,7 @@ class Card:
 
     total_bytes: int
     others_bytes: int  # held by other programs
-    spills: bool  # into the memory of the computer when it is full, as the driver of Windows lets it
+    spills: bool  # into host memory when full, as the Windows driver allows
 
     @property
     def free_bytes(self) -> int:
@@ -58,16 +58,16 @@ class Card:
 
 
 def ask_torch() -> TorchGpu:
-    """Run a small kernel and look at its answer: a driver can be present, list the GPU, and still not compute."""
+    """Run a small kernel and check its result: a driver can be present, list the GPU, and still not compute."""
     import torch
 
     built_for = torch.version.cuda or getattr(torch.version, "hip", None) or ""
     try:
-        torch.cuda.init()  # type: ignore[no-untyped-call] # says why not, where is_available only says no
+        torch.cuda.init()  # type: ignore[no-untyped-call] # raises the reason, where is_available only returns False
         ones = torch.ones(256, 256, device="cuda")
         answer = float((ones @ ones).sum())
         facts = torch.cuda.get_device_properties(torch.cuda.current_device())
-    except (RuntimeError, AssertionError) as error:  # the second from a PyTorch that is built for the CPU alone
+    except (RuntimeError, AssertionError) as error:  # the second from a CPU-only PyTorch
         return TorchGpu(built_for, problem=str(error).split("\n")[0].split(". Please")[0])
     problem = "" if answer == 256**3 else f"a small kernel gave {answer:g} instead of {256**3}"
     uuid = str(getattr(facts, "uuid", ""))
@@ -75,7 +75,7 @@ def ask_torch() -> TorchGpu:
 
 
 def reading_of(readings: Sequence[GpuReading], gpu: TorchGpu) -> GpuReading | None:
-    """What the driver says of that GPU; of its first one where PyTorch names none."""
+    """The driver's reading of that GPU; of its first one where PyTorch names none."""
     same = [reading for reading in readings if gpu.uuid and (reading.uuid or "").endswith(gpu.uuid)]
     return next(iter([*same, *readings]), None)
 
@@ -89,7 +89,7 @@ def gpu_checks(
     wants_bf16: bool,
     own_pid: int,
 ) -> list[Check]:
-    """All that concerns the GPU; where there is none, that alone. Not `is_needed`: a CPU would do."""
+    """All checks of the GPU; without one, a single check. Not `is_needed`: a CPU is enough."""
     reading = reading_of(readings, gpu)
     if reading is None and gpu.problem:
         return [without_gpu(NO_GPU, is_needed)]
@@ -128,7 +128,7 @@ def check_cuda(gpu: TorchGpu, is_needed: bool, wants_bf16: bool) -> Check:
     outcome: Literal["warning", "fail"] = "fail" if is_needed else "warning"
     if not gpu.built_for:
         advice = "Install PyTorch with CUDA (its home page names the command), or train on the CPU with --device cpu"
-        return Check("CUDA", outcome, "there is a GPU, but this PyTorch is built for the CPU alone", advice)
+        return Check("CUDA", outcome, "there is a GPU, but this PyTorch is built for the CPU only", advice)
     advice = (
         "Restart the computer; if `nvidia-smi` does not list the GPU then, install the newest driver. "
         "--device cpu trains without it"
@@ -137,22 +137,22 @@ def check_cuda(gpu: TorchGpu, is_needed: bool, wants_bf16: bool) -> Check:
 
 
 def check_driver(driver: DriverVersions, built_for: str) -> Check:
-    """Whether the driver serves the CUDA version that PyTorch was built for; within a major version mostly."""
+    """Whether the driver supports the CUDA version of PyTorch; within a major version mostly."""
     name = f"driver {driver.driver or 'of unknown version'}"
     serves, wants = _version(driver.cuda), _version(built_for)
     if not serves or not wants:
-        return Check("driver", "pass", f"{name}; it does not say which CUDA it serves")
-    found = f"{name} serves CUDA {driver.cuda}, PyTorch is built for {built_for}"
+        return Check("driver", "pass", f"{name}; its CUDA version is unknown")
+    found = f"{name} supports CUDA {driver.cuda}, PyTorch is built for {built_for}"
     if serves >= wants:
         return Check("driver", "pass", found)
     if serves[0] == wants[0]:
-        return Check("driver", "warning", found, "Mostly that works; if CUDA errors appear, update the driver first")
+        return Check("driver", "warning", found, "This usually works; if CUDA errors appear, update the driver first")
     advice = f"Update the NVIDIA driver, or install a PyTorch built for CUDA {serves[0]}"
     return Check("driver", "fail", found, advice)
 
 
 def _version(text: str | None) -> tuple[int, ...]:
-    """12.8 -> (12, 8); empty when it is no such number."""
+    """12.8 -> (12, 8); empty for anything else."""
     parts = (text or "").split(".")[:2]
     return tuple(int(part) for part in parts) if all(part.isdecimal() for part in parts) else ()
 
@@ -160,11 +160,11 @@ def _version(text: str | None) -> tuple[int, ...]:
 def check_temperature(reading: GpuReading) -> Check:
     now, slowdown = reading.temperature_c, reading.slowdown_c
     if now is None:
-        return Check("temperature", "pass", "this GPU does not tell")
+        return Check("temperature", "pass", "not reported by this GPU")
     found = f"{now:.0f} degrees C" + (f"; slows down at {slowdown:.0f} degrees C" if slowdown else "")
     if now < min(WARM_C, (slowdown or 200.0) - NEAR_SLOWDOWN_C):
         return Check("temperature", "pass", found)
-    return Check("temperature", "warning", f"{found}; hot before it begins", "Free its vents and let it cool down")
+    return Check("temperature", "warning", f"{found}; hot before training", "Free its vents and let it cool down")
 
 
 def check_other_programs(reading: GpuReading, own_pid: int) -> Check:
@@ -174,8 +174,8 @@ def check_other_programs(reading: GpuReading, own_pid: int) -> Check:
     used, busy = reading.memory_used_mib or 0.0, reading.utilization_percent or 0.0
     if used < BUSY_MIB and busy < BUSY_PERCENT:
         return Check("other programs", "pass", f"{names or 'none'} ({used:.0f} MiB in use)")
-    found = f"{names or 'some that the driver does not name'} ({used / 1024:.1f} GiB in use, {busy:.0f} % busy)"
-    return Check("other programs", "warning", found, "Close browsers, games and other trainings")
+    found = f"{names or 'unnamed programs'} ({used / 1024:.1f} GiB in use, {busy:.0f} % busy)"
+    return Check("other programs", "warning", found, "Close browsers, games and other training runs")
 
 
 def _described(process: GpuProcess) -> str:
@@ -195,7 +195,7 @@ def check_disk(free_bytes: int, needed_bytes: float, least_bytes: float, what_fo
 
 
 def size(count: float) -> str:
-    """Bytes as disks are sold."""
+    """Bytes in decimal units, as disks are sold."""
     return f"{count / GB:.1f} GB" if count >= 0.95 * GB else f"{max(1, round(count / 1e6))} MB"
 
 
@@ -204,5 +204,5 @@ def check_power(power: Power | None) -> Check:
         return Check("power", "pass", "no battery")
     charge = f"battery {power.battery_percent:.0f} %"
     if power.is_plugged is False:
-        return Check("power", "warning", f"not plugged in, {charge}", "Plug it in: slower without, and over in an hour")
+        return Check("power", "warning", f"not plugged in, {charge}", "Plug it in: slow on battery, and soon empty")
     return Check("power", "pass", f"{'plugged in' if power.is_plugged else 'unknown whether plugged in'}, {charge}")

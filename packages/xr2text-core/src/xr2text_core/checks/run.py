@@ -18,25 +18,25 @@ from xr2text_core.run.status import running_trainer
 from xr2text_core.settings.settings import DEFINE_THE_RUN, Settings, differences
 from xr2text_core.training.curriculum import STAGES
 
-LOOKED_AT = 8  # images that are decoded
-TUNED_FOR = 32  # studies an update: what the learning rates of the presets belong to
+NUM_DECODED = 8  # images to decode
+TUNED_FOR = 32  # studies per update: what the learning rates of the presets are tuned for
 DISK_OF_GUIDE = 50 * GB
-HOST_ALLOWANCE = 3 * GIB  # assumed: Python, PyTorch and the libraries of CUDA, in the memory of the computer
+HOST_ALLOWANCE = 3 * GIB  # assumed: Python, PyTorch and the libraries of CUDA, in host memory
 NIGHT_S = 14 * 3600.0
 SPILL = (
-    "Windows lets a full GPU spill into the memory of the computer, many times slower, instead of saying so. The "
+    "Windows lets a full GPU spill into host memory, many times slower, instead of raising an error. The "
     "trainer stays within what is free; against other programs, set 'CUDA - Sysmem Fallback Policy' to 'Prefer No "
     "Sysmem Fallback' in the NVIDIA Control Panel"
 )
 
 
 def trainer_of(settings: Settings) -> int | None:
-    """The process that trains this run at the moment."""
+    """The process that is training this run."""
     return running_trainer(RunFolder.under(Path(settings.out), settings.run).status)
 
 
 def continues(settings: Settings, resume: Path | None, fresh: bool) -> bool:
-    """Whether a training would go on from a checkpoint."""
+    """Whether `train` would resume from a checkpoint."""
     return bool(resume) or (not fresh and RunFolder.under(Path(settings.out), settings.run).latest.exists())
 
 
@@ -52,7 +52,7 @@ def check_run(settings: Settings, resume: Path | None, fresh: bool) -> Check:
     if not folder.latest.exists():
         return Check("run", "pass", f"a new one in {folder.checkpoints}")
     if fresh:
-        return Check("run", "pass", f"a new one; what lies in {folder.checkpoints} is moved aside")
+        return Check("run", "pass", f"a new one; the run in {folder.checkpoints} is moved aside")
     last = _settings_of_last_start(folder)
     differ = differences(last, settings) if last else {}
     if wrong := [f"{name}: {differ[name]}" for name in DEFINE_THE_RUN if name in differ]:
@@ -62,7 +62,7 @@ def check_run(settings: Settings, resume: Path | None, fresh: bool) -> Check:
 
 
 def _settings_of_last_start(folder: RunFolder) -> dict[str, object]:
-    """As run.json has them; nothing where it cannot be read: the trainer looks into the checkpoint itself."""
+    """As run.json has them; empty where it cannot be read: the trainer checks the checkpoint itself."""
     try:
         return dict(json.loads(folder.run_json.read_text(encoding="utf-8"))["settings"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -70,23 +70,23 @@ def _settings_of_last_start(folder: RunFolder) -> dict[str, object]:
 
 
 def check_settings(settings: Settings) -> Check:
-    """What the run is told; a warning where a choice has a consequence that is easily overlooked."""
+    """The settings; a warning where one has a consequence that is easily overlooked."""
     found = (
         f"{settings.epochs} epochs, patience {settings.patience}, {settings.micro_batch} x {settings.accumulation} = "
-        f"{settings.effective_batch} studies an update, {settings.precision}"
+        f"{settings.effective_batch} studies per update, {settings.precision}"
     )
     advice = []
     if settings.patience < settings.epochs:
         advice.append(f"The run may end early: after {settings.patience} epochs without a better score")
     if settings.effective_batch != TUNED_FOR:
-        advice.append(f"The learning rates are tuned for {TUNED_FOR} studies an update")
+        advice.append(f"The learning rates are tuned for {TUNED_FOR} studies per update")
     if settings.curriculum and settings.epochs < len(STAGES):
-        advice.append(f"Fewer epochs than the {len(STAGES)} stages of the curriculum: some are left out")
+        advice.append(f"Fewer epochs than the {len(STAGES)} stages of the curriculum: some are skipped")
     return Check("settings", "warning" if advice else "pass", found, ". ".join(advice))
 
 
 def check_disk_of(settings: Settings, checkpoint: int, num_new_images: int, fresh: bool) -> Check:
-    """Room for all checkpoints of so many bytes that are kept, one more while it is written, and decoded images."""
+    """Room for all kept checkpoints of that size, one more while it is written, and decoded images."""
     folder = RunFolder.under(Path(settings.out), settings.run)
     images = num_new_images * settings.image_size**2
     num_kept = settings.epochs // settings.checkpoint_every + len((folder.best, folder.latest, folder.final))
@@ -102,7 +102,7 @@ def check_disk_of(settings: Settings, checkpoint: int, num_new_images: int, fres
 
 
 def num_new_images(dataset: Dataset, settings: Settings) -> int:
-    """How many images must be decoded before the first epoch; none where a cache of them was begun."""
+    """How many images must be decoded before the first epoch; none where a cache of them has been started."""
     studies = dataset.split("train") + dataset.split("val")[: settings.val_studies]
     names = sorted({study.frontal for study in studies})
     is_begun = (settings.cache_folder / cache_key(names, settings.image_size) / "index.json").exists()
@@ -110,8 +110,8 @@ def num_new_images(dataset: Dataset, settings: Settings) -> int:
 
 
 def check_data(dataset: Dataset, settings: Settings) -> Check:
-    """How many studies each split has, whether its first images can be decoded, and what was left out."""
-    names = [study.frontal for study in dataset.split("train")[:LOOKED_AT]]
+    """How many studies each split has, whether its first images can be decoded, and what was excluded."""
+    names = [study.frontal for study in dataset.split("train")[:NUM_DECODED]]
     unreadable = [reason for reason in (_why_unreadable(name, settings.image_size) for name in names) if reason]
     counts = ", ".join(f"{len(dataset.split(split))} {split}" for split in SPLITS)
     found = f"{settings.data}: {counts}; {len(names) - len(unreadable)} of the first {len(names)} images decoded"
@@ -131,7 +131,7 @@ def _why_unreadable(name: str, image_size: int) -> str:
 
 
 def check_weights(settings: Settings, resumes: bool) -> Check:
-    """Where the pretrained weights would come from; nothing is fetched."""
+    """Where the pretrained weights would come from; nothing is downloaded."""
     try:
         planned_config(settings)  # also without pretrained weights the encoder must exist
         if settings.pretrained != "yes":
@@ -146,13 +146,13 @@ def check_weights(settings: Settings, resumes: bool) -> Check:
 
 
 def check_gpu_memory(estimate: MemoryEstimate, card: Card, measured_bytes: int | None) -> Check:
-    """The peak of a step against the card. It fails where not even weights and AdamW fit, whatever the batch."""
+    """The peak of a step against the GPU's memory. It fails where not even weights and AdamW fit."""
     peak = estimate.total if measured_bytes is None else measured_bytes + ALLOWANCE
     found = f"{_gib(estimate.total)} at the peak (estimated) of {_gib(card.total_bytes)}"
     if measured_bytes is not None:
         found += f"; measured: {_gib(peak)}, {_gib(ALLOWANCE)} for CUDA itself included"
     if card.others_bytes:
-        found += f"; others use {_gib(card.others_bytes)}"
+        found += f"; other programs use {_gib(card.others_bytes)}"
     always = estimate.state + estimate.allowance
     if always > card.total_bytes:
         advice = f"The model and AdamW alone take {_gib(always)}: use a smaller --encoder or --decoder"
@@ -170,7 +170,7 @@ def without_card(estimate: MemoryEstimate, precision: str) -> Check:
 
 
 def check_memory(needed_bytes: int, available_bytes: int) -> Check:
-    """The memory of the computer: a step taken there, and the copy from which checkpoints are written."""
+    """Host memory: a step on the CPU, and the copy from which checkpoints are written."""
     found = f"{_gib(needed_bytes)} needed (estimated), {_gib(available_bytes)} available"
     if needed_bytes <= available_bytes:
         return Check("memory", "pass", found)
@@ -178,7 +178,7 @@ def check_memory(needed_bytes: int, available_bytes: int) -> Check:
 
 
 def check_time(time: TimeEstimate, speed: Speed, settings: Settings) -> Check:
-    """How long the run takes, by the steps that were measured."""
+    """How long the run takes, from the measured steps."""
     epochs = ", ".join(f"{in_words(seconds)} ({stage})" for stage, seconds in time.epoch_s.items())
     decoding = f"; before it {in_words(time.decoding_s)} to decode the images once" if time.decoding_s else ""
     found = (
@@ -189,12 +189,12 @@ def check_time(time: TimeEstimate, speed: Speed, settings: Settings) -> Check:
     if time.run_s > NIGHT_S:
         advice.append("Longer than a night: it can be stopped and resumed at any time")
     if speed.micro_batch < settings.micro_batch:
-        advice.append(f"Only {speed.micro_batch} studies fit on the GPU at once: the batch will be halved")
+        advice.append(f"Only {speed.micro_batch} studies fit in a micro-batch: it will be halved")
     return Check("time", "warning" if advice else "pass", found, ". ".join(advice))
 
 
 def in_words(seconds: float) -> str:
-    """8 s, 12 min, 3 h 20 min, 16 days: no more precise than an estimate is."""
+    """8 s, 12 min, 3 h 20 min, 16 days: as precise as an estimate can be."""
     if seconds < 99.5:
         return f"{max(1, round(seconds))} s"
     minutes = round(seconds / 60)

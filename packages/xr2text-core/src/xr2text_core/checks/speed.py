@@ -21,17 +21,17 @@ from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.settings.settings import Settings
 from xr2text_core.training.device import open_device
-from xr2text_core.training.optimizer import build_optimizer, make_state
+from xr2text_core.training.optimizer import allocate_state, build_optimizer
 from xr2text_core.training.step import Stepper
 
 SAMPLE_STUDIES = 4000
-MOST_STEPS, ENOUGH_S = 5, 5.0  # timed steps, at most; no further one after so many seconds
+MOST_STEPS, ENOUGH_S = 5, 5.0  # timed steps, at most; no further one after this many seconds
 SLOW_S = 1.0  # where one micro-batch takes longer on a CPU, whole steps would take minutes
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Studies that stand for the whole data set, which has `num_train` and `num_val` of them."""
+    """Studies that represent the whole data set, which has `num_train` and `num_val` of them."""
 
     train: ReadyStudies
     val: ReadyStudies
@@ -67,14 +67,14 @@ class Speed:
     image_s: float
     num_steps: int
     studies_in_step: int
-    micro_batch: int  # smaller than asked for when the memory did not suffice
+    micro_batch: int  # smaller than requested if memory ran out
     peak_bytes: int | None  # allocated on the GPU, with reports of full length
 
 
 def measure_speed(
     settings: Settings, config: XR2TextConfig, sample: Sample, show: Callable[[str], None] = lambda _: None
 ) -> Speed:
-    """Train a few steps and write a few reports; `show` is told what comes next. OutOfMemory when no study fits.
+    """Train a few steps and write a few reports; `show` gets the name of each stage. OutOfMemory when no study fits.
 
     Where whole steps would take minutes, single micro-batches are timed instead.
     """
@@ -90,7 +90,7 @@ def measure_speed(
     warm_up_s, micro_batch = bench.step_s(longest, settings.micro_batch, 0)
     peak = torch.cuda.max_memory_allocated() if bench.on_gpu else None
     show("timing steps")
-    is_slow = not bench.on_gpu and warm_up_s > SLOW_S  # a GPU loads its kernels meanwhile
+    is_slow = not bench.on_gpu and warm_up_s > SLOW_S  # a GPU loads kernels during warm-up
     batch = bench.batch(sample.train, train, micro_batch if is_slow else settings.effective_batch)
     seconds = [bench.step_s(batch, micro_batch, 1)[0]]
     while len(seconds) < MOST_STEPS and sum(seconds) < ENOUGH_S:
@@ -122,7 +122,7 @@ def _first_images(studies: ReadyStudies, most: int, size: int) -> dict[int, Pixe
 
 
 class _Bench:
-    """A model with random weights and all that its steps need."""
+    """A model with random weights and what its steps need."""
 
     def __init__(self, settings: Settings, config: XR2TextConfig) -> None:
         self.accelerator = open_device(settings)
@@ -131,14 +131,14 @@ class _Bench:
         model = XR2TextModel(config)
         self.model, optimizer = self.accelerator.prepare(model, build_optimizer(model, settings, self.device))
         self.stepper = Stepper(self.accelerator, self.model, optimizer, settings.finding_weight, settings.seed)
-        make_state(optimizer)
+        allocate_state(optimizer)
 
     def warm_up_studies(self, settings: Settings) -> int:
-        """The peak of the memory comes with the second micro-batch, when the first has left its gradients."""
+        """Memory peaks in the second micro-batch, when the gradients of the first exist."""
         return settings.micro_batch * min(2 if self.on_gpu else 1, settings.accumulation)
 
     def batch(self, studies: ReadyStudies, images: dict[int, Pixels], most: int, num_tokens: int = 0) -> Batch:
-        """At most so many of these studies; with `num_tokens`, their reports are repeated to that length."""
+        """At most `most` of these studies; with `num_tokens`, their reports are repeated to that length."""
         indices = list(images)[:most]
         tokens = [studies.tokens[index] for index in indices]
         if num_tokens:
@@ -150,14 +150,14 @@ class _Bench:
         )
 
     def step_s(self, batch: Batch, micro_batch: int, step: int) -> tuple[float, int]:
-        """Seconds of one step, and the micro-batch that its memory allowed."""
+        """Seconds of one step, and the micro-batch that fitted."""
         self.model.train()
         started = self._now()
         result = self.stepper.take_step(batch, micro_batch, step)
         return self._now() - started, result.micro_batch
 
     def reports_s(self, batch: Batch, tokenizer: ReportTokenizer) -> float:
-        """Seconds of what evaluate does with a batch: the loss, and reports as long as the longest reference."""
+        """Seconds of a batch in evaluate: the loss, and reports as long as the longest reference."""
         self.model.eval()
         started = self._now()
         with torch.no_grad(), self.accelerator.autocast():
@@ -168,5 +168,5 @@ class _Bench:
 
     def _now(self) -> float:
         if self.on_gpu:
-            torch.cuda.synchronize()  # what was asked of the GPU is done
+            torch.cuda.synchronize()  # wait for the GPU
         return time.perf_counter()

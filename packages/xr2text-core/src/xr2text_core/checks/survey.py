@@ -1,4 +1,4 @@
-"""Everything that preflight looks at, in the order of its table; the quick part of it runs before every training."""
+"""All checks of preflight, in the order of its table; the quick ones run before every training run."""
 
 import logging
 import os
@@ -30,7 +30,7 @@ log = logging.getLogger("xr2text_core.train")
 
 @dataclass(frozen=True)
 class Device:
-    """Where the run would compute. `reading` was taken before this process itself used the GPU."""
+    """Where the run would compute. `reading` was taken before this process used the GPU."""
 
     gpu: hardware.TorchGpu
     reading: GpuReading | None
@@ -61,7 +61,7 @@ class Findings:
         return [check.name for check in self.checks if check.outcome == outcome]
 
 
-def look_at_device(settings: Settings) -> Device:
+def probe_device(settings: Settings) -> Device:
     is_needed = settings.preset != "phantom"
     if settings.device == "cpu":
         why = "not used (--device cpu)"
@@ -80,9 +80,9 @@ def look_at_device(settings: Settings) -> Device:
 
 
 def quick_checks(settings: Settings, resumes: bool = False, fresh: bool = False) -> list[hardware.Check]:
-    """What takes no second: `train` runs it first. Neither the data set nor other runs are looked at."""
-    checks = [run_checks.check_settings(settings), *look_at_device(settings).checks, hardware.check_power(read_power())]
-    with suppress(WeightsError):  # an encoder that nobody knows; the check of the weights says so
+    """Under a second: `train` runs them first. They read neither the data set nor other runs."""
+    checks = [run_checks.check_settings(settings), *probe_device(settings).checks, hardware.check_power(read_power())]
+    with suppress(WeightsError):  # an unknown encoder; the check of the weights reports it
         checks.append(
             run_checks.check_disk_of(settings, estimates.checkpoint_bytes(estimates.planned_config(settings)), 0, fresh)
         )
@@ -90,16 +90,16 @@ def quick_checks(settings: Settings, resumes: bool = False, fresh: bool = False)
 
 
 def all_checks(settings: Settings, resume: Path | None, fresh: bool, show: Show) -> Findings:
-    """Everything; `show` is told what comes next, because it takes a minute."""
-    show("looking at the computer")
+    """All checks; `show` gets the name of each stage, because they take a minute."""
+    show("checking the computer")
     run = run_checks.check_run(settings, resume, fresh)
-    device = look_at_device(settings)
+    device = probe_device(settings)
     weights = run_checks.check_weights(settings, run_checks.continues(settings, resume, fresh))
     findings = Findings(
         [run, run_checks.check_settings(settings), *device.checks, hardware.check_power(read_power()), weights]
     )
     try:
-        with suppress(WeightsError):  # an encoder that nobody knows; the check of the weights says so
+        with suppress(WeightsError):  # an unknown encoder; the check of the weights reports it
             _look_ahead(findings, settings, device, fresh, show)
     except DatasetError as error:
         findings.checks.append(hardware.Check("data", "fail", str(error)))
@@ -117,9 +117,9 @@ def _look_ahead(findings: Findings, settings: Settings, device: Device, fresh: b
     findings.checks.append(run_checks.check_disk_of(settings, estimates.checkpoint_bytes(config), num_images, fresh))
     show("counting memory")
     findings.memory = memory = estimates.estimate_memory(config, settings)
-    if not device.is_gpu:  # there the trainer computes in fp32
+    if not device.is_gpu:  # on the CPU the trainer computes in fp32
         memory = estimates.estimate_memory(config, replace(settings, precision="fp32"))
-    available = int(psutil.virtual_memory().available)  # before the steps take some of it
+    available = int(psutil.virtual_memory().available)  # before the measured steps use some of it
     reason = _reason_not_to_measure(settings, device, memory, available)
     timing = (
         hardware.Check("time", "warning", f"not measured: {reason}")
@@ -142,9 +142,9 @@ def _look_ahead(findings: Findings, settings: Settings, device: Device, fresh: b
 def _reason_not_to_measure(
     settings: Settings, device: Device, memory: estimates.MemoryEstimate, available_bytes: int
 ) -> str:
-    """Why no step is taken: it would fail, or disturb what is at work. Empty when there is no reason."""
+    """Why no step is measured: it would fail, or disturb a run. Empty when there is no reason."""
     if run_checks.trainer_of(settings):
-        return "a training is at work in this folder"
+        return "a run is training in this folder"
     if any(check.outcome == "fail" for check in device.checks):
         return "the GPU does not work"
     free = device.card.free_bytes if device.is_gpu else available_bytes
@@ -154,7 +154,7 @@ def _reason_not_to_measure(
 
 
 def _measure(settings: Settings, config: XR2TextConfig, sample: Sample, show: Show) -> Speed | hardware.Check:
-    """Take a few steps; the check says why there is no speed."""
+    """Measure a few steps; a Check says why that failed."""
 
     try:
         return measure_speed(settings, config, sample, show)
@@ -168,7 +168,7 @@ def _measure(settings: Settings, config: XR2TextConfig, sample: Sample, show: Sh
 
 
 def is_ready(settings: Settings, resumes: bool, fresh: bool) -> bool:
-    """Log what the quick checks find. What fails keeps a run from starting, but none from going on."""
+    """Log what the quick checks find. A failure keeps a new run from starting, but not a resume."""
     is_ready = True
     for each in quick_checks(settings, resumes, fresh):
         if each.outcome == "fail" and not resumes:

@@ -1,4 +1,4 @@
-"""Where pretrained weights would come from, found out without fetching them."""
+"""Where pretrained weights would come from, without downloading them."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -16,7 +16,7 @@ FOLDER, CACHE, NETWORK = "a local folder", "the local cache", "the network, at t
 
 
 def locate_encoder(encoder: str) -> str:
-    """FOLDER, CACHE or NETWORK. WeightsError where the weights of this timm model or folder cannot be had."""
+    """FOLDER, CACHE or NETWORK. WeightsError where the weights of this timm model or folder are not available."""
     if Path(encoder).is_dir():
         return _in_folder("--encoder", encoder)
     config = timm.get_pretrained_cfg(encoder) if timm.is_model(encoder) else None
@@ -31,14 +31,14 @@ def locate_encoder(encoder: str) -> str:
 
 
 def locate_decoder(decoder: str) -> str:
-    """FOLDER, CACHE or NETWORK. WeightsError where the weights of this hub name or folder cannot be had."""
+    """FOLDER, CACHE or NETWORK. WeightsError where the weights of this hub name or folder are not available."""
     if Path(decoder).is_dir():
         return _in_folder("--decoder", decoder)
     return _on_hub("--decoder", decoder, decoder)
 
 
 def cached_folder(name: str) -> str:
-    """The folder in which the hub's cache keeps the files of a model; the name itself where it has none."""
+    """The folder of a model in the hub's cache; the name itself if it is not cached."""
     with suppress(ValueError):  # a local folder, or no name at all
         path = try_to_load_from_cache(name, "config.json")
         return str(Path(path).parent) if isinstance(path, str) else name
@@ -58,21 +58,21 @@ def _on_hub(flag: str, name: str, repository: str) -> str:
         if any(isinstance(try_to_load_from_cache(repository, file), str) for file in FILES):
             return CACHE
     except ValueError as error:
-        raise WeightsError(_advice(flag, name, "no such folder, and no name on the hub")) from error
+        raise WeightsError(_advice(flag, name, "no such folder, and not a valid hub name")) from error
     if constants.HF_HUB_OFFLINE:
         raise WeightsError(_advice(flag, name, "not in the local cache, and HF_HUB_OFFLINE is set"))
     return _on_network(flag, name, hf_hub_url(repository, "config.json"))
 
 
 def _on_network(flag: str, name: str, url: str) -> str:
-    """Ask for the head of a file, with the hub's token and proxy; it costs some hundred bytes."""
+    """Request the headers of a file, with the hub's token and proxy: a few hundred bytes."""
     try:
         get_hf_file_metadata(url, timeout=PATIENCE_S)
     except HfHubHTTPError as error:
         code = error.response.status_code
         reason = "the hub has no such model" if code in (401, 404) else f"the hub answers {code}"
         raise WeightsError(_advice(flag, name, f"not in the local cache, and {reason}")) from error
-    except Exception as error:  # of the HTTP library: no network, no name server, no time; an address that is none
+    except Exception as error:  # of the HTTP library: no network, no DNS, a timeout; an invalid address
         raise WeightsError(_advice(flag, name, "not in the local cache, and the hub cannot be reached")) from error
     return NETWORK
 

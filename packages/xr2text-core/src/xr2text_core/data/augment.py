@@ -1,4 +1,4 @@
-"""Small random changes of an image, on the device that trains. Never a flip: left and right are words in a report."""
+"""Augmentation on the training device: small random changes. Never a flip: left and right are words in a report."""
 
 import math
 
@@ -20,9 +20,9 @@ def to_float(images: Tensor) -> Tensor:
 
 
 def augment(images: Tensor, draws: Tensor) -> Tensor:
-    """uint8 (B, H, H) and draws (B, 8) in 0..1 -> float (B, 1, H, H), 0..1, moved and re-exposed a little."""
+    """uint8 (B, H, H) and draws (B, 8) in 0..1 -> float (B, 1, H, H), 0..1, slightly moved and re-exposed."""
     if not len(images):
-        return to_float(images)  # grid_sample takes no empty batch
+        return to_float(images)  # grid_sample rejects an empty batch
     signed = draws.float() * 2 - 1
     moved = functional.grid_sample(to_float(images), _places(signed, images.shape[1]), align_corners=False)
     brightness, contrast, gamma = (signed[:, column].view(-1, 1, 1, 1) for column in (5, 6, 7))
@@ -31,9 +31,9 @@ def augment(images: Tensor, draws: Tensor) -> Tensor:
 
 
 def _places(signed: Tensor, side: int) -> Tensor:
-    """Where each pixel comes from, (B, H, H, 2) in -1..1: turned, scaled and shifted by columns 1 to 4 of `signed`.
+    """The sampling grid, (B, H, H, 2) in -1..1: rotated, scaled and shifted by columns 1 to 4 of `signed`.
 
-    The same as `affine_grid` of these movements, which takes ten times as long on a CPU.
+    The same as `affine_grid` of these transforms, which takes ten times as long on a CPU.
     """
     centres = (torch.arange(side, device=signed.device) * 2 + 1) / side - 1
     across, down = centres.view(1, 1, -1), centres.view(1, -1, 1)

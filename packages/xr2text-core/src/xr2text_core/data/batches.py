@@ -18,7 +18,7 @@ from xr2text_core.report.labeler import ReportLabels
 from xr2text_core.report.tokenizer import IGNORED
 from xr2text_core.report.vocabulary import FINDINGS, REGIONS
 
-UNCERTAIN = 0.5  # target of a finding that the report leaves open
+UNCERTAIN = 0.5  # target of a finding that is uncertain in the report
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Batch:
     images: Tensor
     tokens: Tensor
     finding_labels: Tensor
-    studies: Sequence[int] = ()  # which of the ready studies these are: all that were asked for, but for lost images
+    studies: Sequence[int] = ()  # their indices in the ready studies: the requested ones without lost images
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -50,8 +50,8 @@ class Batch:
 class BatchMaker:
     """Builds batches from ready studies; the augmentation of a study follows from (seed, epoch, study) alone.
 
-    An image is lost when its cached pixels are damaged and its file can no longer be read either. A batch goes without
-    that study, so it may be shorter or even empty, and `take_lost` names the image once. Nothing takes its place.
+    An image is lost when its cached pixels are damaged and its file can no longer be read either. A batch skips
+    that study, so it may be shorter or even empty, and `take_lost` names the image once. It is not replaced.
     """
 
     studies: ReadyStudies
@@ -61,13 +61,13 @@ class BatchMaker:
     _lost: dict[str, bool] = field(default_factory=dict, init=False)  # image -> whether `take_lost` has named it
 
     def training(self, indices: Sequence[int], epoch: int) -> Batch:
-        """An augmented batch, longest reports first, so that slices of it waste little padding."""
+        """An augmented batch, longest reports first, so that its slices waste little padding."""
         lengths = self.studies.tokens.take(np.array(indices, dtype=np.int64)).lengths
         indices = [indices[place] for place in np.argsort(-lengths, kind="stable")]
-        return self._batch(indices, lambda images, studies: augment(images, self._chance(studies, epoch)))
+        return self._batch(indices, lambda images, studies: augment(images, self._draws(studies, epoch)))
 
     def plain(self, indices: Sequence[int]) -> Batch:
-        """A batch as it is, for validation."""
+        """A batch without augmentation, for validation."""
         return self._batch(indices, lambda images, _: to_float(images))
 
     def take_lost(self) -> list[str]:
@@ -106,20 +106,20 @@ class BatchMaker:
             return True
         return False
 
-    def _chance(self, indices: Sequence[int], epoch: int) -> Tensor:
-        chance = [draws(self.seed, epoch, self.studies.study_ids[index]) for index in indices]
-        return torch.from_numpy(np.array(chance).reshape(-1, NUM_DRAWS)).to(self.device)
+    def _draws(self, indices: Sequence[int], epoch: int) -> Tensor:
+        numbers = [draws(self.seed, epoch, self.studies.study_ids[index]) for index in indices]
+        return torch.from_numpy(np.array(numbers).reshape(-1, NUM_DRAWS)).to(self.device)
 
 
 def padded(sequences: Sequence[Sequence[int]]) -> Tensor:
-    """Token ids as (B, T), filled up with `IGNORED`."""
+    """Token ids as (B, T), padded with `IGNORED`."""
     longest = max((len(sequence) for sequence in sequences), default=0)
     rows = [[*sequence, *[IGNORED] * (longest - len(sequence))] for sequence in sequences]
     return torch.tensor(rows, dtype=torch.int64).view(len(rows), longest)
 
 
 def finding_targets(labels: ReportLabels) -> NDArray[np.float32]:
-    """What the regions should say, (R + 1, F) in 0..1: per region, and in the last row anywhere in the image."""
+    """The targets of the finding head, (R + 1, F) in 0..1: per region, and in the last row for the whole image."""
     targets = np.zeros((len(REGIONS) + 1, len(FINDINGS)), dtype=np.float32)
     for mention in labels.mentions:
         value = {"present": 1.0, "uncertain": UNCERTAIN, "absent": 0.0}[mention.status]

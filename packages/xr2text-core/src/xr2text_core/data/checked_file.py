@@ -1,4 +1,4 @@
-"""A file that can be made again at any time: it is written whole, and damage is noticed on reading.
+"""A file that can be rebuilt at any time: written atomically, and verified when read.
 
 The first 32 bytes are the SHA-256 of the file's name and the rest, so a file under another file's name does not pass.
 """
@@ -15,23 +15,23 @@ DIGEST_BYTES = 32
 
 
 def load_checked(path: Path) -> bytes | None:
-    """What was saved; None when there is no such file or, with a word, when it is damaged."""
+    """What was saved; None when there is no such file or, with a warning, when it is damaged."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
         return None
     except OSError as error:
-        logger.warning("%s cannot be read (%s); making it again", path, error)
+        logger.warning("%s cannot be read (%s); rebuilding it", path, error)
         return None
     payload = content[DIGEST_BYTES:]
     if content[:DIGEST_BYTES] != _digest(path, payload):
-        logger.warning("%s is damaged (wrong checksum); making it again", path)
+        logger.warning("%s is damaged (wrong checksum); rebuilding it", path)
         return None
     return payload
 
 
 def save_checked(path: Path, payload: bytes) -> None:
-    """Write in one step. A full disk or a folder that is not writable only means that it is made again next time."""
+    """Write atomically. A full disk or a folder that is not writable only means that it is rebuilt next time."""
     try:
         with replacing(path, durably=False) as file:
             file.write(_digest(path, payload))

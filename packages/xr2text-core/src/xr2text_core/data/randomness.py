@@ -1,4 +1,4 @@
-"""Chance as a function: what an epoch does with a study follows from (seed, epoch, study) alone.
+"""Stateless randomness: what an epoch does with a study follows from (seed, epoch, study) alone.
 
 So nothing has to be saved for a resume, and neither the number of workers nor the micro-batch size changes a run.
 """
@@ -18,7 +18,7 @@ def draws(seed: int, epoch: int, study_id: str) -> NDArray[np.float64]:
 
 
 def epoch_order(study_ids: Sequence[str], indices: Sequence[int], seed: int, epoch: int) -> list[int]:
-    """`indices` in the random order of this epoch: by the first draw of each study, and by its id where two agree."""
+    """`indices` in the random order of this epoch: by the first draw of each study, ties by its id."""
     ids = [study_ids[index] for index in indices]
     first = _uniform(b"".join(_digest(seed, epoch, study_id) for study_id in ids))[::NUM_DRAWS]
     return [index for _, _, index in sorted(zip(first.tolist(), ids, indices, strict=True))]
@@ -35,5 +35,5 @@ def _digest(seed: int, epoch: int, study_id: str) -> bytes:
 
 
 def _uniform(digests: bytes) -> NDArray[np.float64]:
-    """Eight bytes of a digest are one number in 0..1."""
+    """Each eight bytes of a digest give a number in 0..1."""
     return np.frombuffer(digests, dtype="<u8") / 2.0**64

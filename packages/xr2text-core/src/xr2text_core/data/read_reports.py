@@ -1,6 +1,6 @@
-"""What the reports say, as tokens and labels: found once for each distinct text and kept in the cache folder.
+"""Tokens and labels of the reports: computed once per distinct text and kept in the cache folder.
 
-Reading 200,000 reports takes half a minute, loading what was read half a second. The file holds no text, but its tokens
+Reading 200,000 reports takes half a minute, loading the result half a second. The file holds no text, but its tokens
 spell the reports: the cache folder is as confidential as the data set. It can be deleted at any time.
 """
 
@@ -32,7 +32,7 @@ REPORTS_AT_ONCE = 1000  # tokenized between two updates of the bar; bounds the m
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """The labels of many reports: the few thousand distinct mentions once, each report as a list of their numbers."""
+    """The labels of many reports: the few thousand distinct mentions once, each report as a list of indices."""
 
     mentions: tuple[Mention, ...]
     codes: Ragged
@@ -65,7 +65,7 @@ class ReadReports:
 def read_reports(
     texts: Sequence[str], tokenizer: ReportTokenizer, max_tokens: int, folder: Path | None = None
 ) -> ReadReports:
-    """Tokenize and label `texts`; with a folder, load what an earlier start found, or keep what this one finds."""
+    """Tokenize and label `texts`; with a folder, load the result of an earlier start, or save this one."""
     row_of = {text: row for row, text in enumerate(dict.fromkeys(texts))}
     rows = np.fromiter((row_of[text] for text in texts), dtype=np.int64, count=len(texts))
     distinct = list(row_of)

@@ -1,4 +1,4 @@
-"""Studies made ready to be trained on: their reports as tokens and labels."""
+"""Studies ready for training: their reports as tokens and labels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class ReadyStudies:
     """Studies of one split with their reports as tokens and labels; images stay in the cache."""
 
     study_ids: list[str]
-    images: list[str]  # the frontal image of each, as the cache names it
+    images: list[str]  # the frontal image of each, as named in the cache
     references: list[str]
     labels: Labels  # a ReportLabels per study
     tokens: Ragged  # a list of token ids per study
@@ -26,14 +26,14 @@ class ReadyStudies:
 
 
 def usable(studies: list[Study], cache: ImageCache, section: str) -> list[Study]:
-    """The studies whose frontal image could be read and whose report says something in this section."""
+    """The studies whose frontal image could be read and whose report has text in this section."""
     return [study for study in studies if study.frontal not in cache.unreadable and study.report.section(section)]
 
 
 def make_ready(
     studies: Sequence[Study], section: str, tokenizer: ReportTokenizer, max_tokens: int, folder: Path | None = None
 ) -> ReadyStudies:
-    """Take the section that is trained on, tokenize and label it; `folder` keeps that for the next start."""
+    """Select the section to train on, tokenize and label it; `folder` keeps the result for the next start."""
     references = [study.report.section(section) for study in studies]
     read = read_reports(references, tokenizer, max_tokens, folder)
     return ReadyStudies(

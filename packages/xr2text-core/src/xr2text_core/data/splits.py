@@ -1,4 +1,4 @@
-"""Which patient belongs to which split: as the source says, else by a hash of the patient id. Never by row."""
+"""The split of each patient: given by the source, else by a hash of the patient id. Never by row."""
 
 import hashlib
 from collections import Counter
@@ -16,13 +16,13 @@ _SPLIT_WORDS = {
 
 
 def split_name(word: str) -> str | None:
-    """Return the split that a word of a data set means ("validate" -> "val"); "" for none given, None if unknown."""
+    """Return the split for a data set's name of it ("validate" -> "val"); "" for none given, None if unknown."""
     word = word.strip().lower()
     return _SPLIT_WORDS.get(word) if word else ""
 
 
 def split_of(patient_id: str) -> str:
-    """Return train, val or test (80/10/10) by a hash of the patient id: the same on every machine and in every year."""
+    """Return train, val or test (80/10/10) by a hash of the patient id: the same on every machine, at any time."""
     return _split_at(_position(patient_id))
 
 
@@ -41,10 +41,10 @@ def split_patients(patient_ids: Iterable[str]) -> dict[str, str]:
 
 
 def assign_splits(given: Iterable[tuple[str, str]]) -> tuple[dict[tuple[str, str], str], list[str]]:
-    """Return the split for every (patient id, given split) and what a user must know of it.
+    """Return the split for every (patient id, given split) and the notes for the user.
 
-    A given split is honoured. A patient without one follows his other studies, else the hash. When the source gives
-    no validation split, part of its training patients becomes one, since the best model is chosen by it.
+    A given split is kept. A patient without one follows their other studies, else the hash. When the source gives
+    no validation split, part of its training patients becomes one, since it selects the best model.
     """
     splits_of: dict[str, set[str]] = {}
     pairs = set(given)
@@ -73,7 +73,7 @@ def _with_validation(assigned: Mapping[tuple[str, str], str]) -> tuple[dict[tupl
         return dict(assigned), ["there are no validation studies"]
     chosen = set(train[-count:])
     moved = {key: "val" if split == "train" and key[0] in chosen else split for key, split in assigned.items()}
-    return moved, [f"no validation split given: {count} of {len(train)} training patients were taken for it"]
+    return moved, [f"no validation split given: {count} of {len(train)} training patients were moved to it"]
 
 
 def _straddling(splits_of: Mapping[str, set[str]]) -> list[str]:
@@ -81,8 +81,8 @@ def _straddling(splits_of: Mapping[str, set[str]]) -> list[str]:
     if not names:
         return []
     return [
-        f"LEAK: {len(names)} patients stand in more than one of the given splits; scores on them are too good. "
-        "Without the split column the split is by patient"
+        f"LEAK: {len(names)} patients are in more than one of the given splits; scores on them are too high. "
+        "Without the split column, patients are split by id"
     ]
 
 
@@ -93,5 +93,5 @@ def _split_at(position: float) -> str:
 
 
 def _position(patient_id: str) -> float:
-    """Return a number in 0..1 (1 excluded) that looks random and depends on the id alone."""
+    """Return a number in 0..1 (1 excluded) that is pseudo-random and depends on the id alone."""
     return int.from_bytes(hashlib.sha256(patient_id.encode("utf-8", "surrogateescape")).digest()[:6]) / 2**48

@@ -1,4 +1,4 @@
-"""What every reader returns: studies, and an account of the rows that could not become one."""
+"""What every reader returns: studies, and the reasons why rows were excluded."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ class Study:
     """One visit of one patient: its images, frontal ones first, and its report."""
 
     study_id: str
-    images: tuple[str, ...]  # absolute paths, or names of drawn phantoms (`phantom:SEED/NUMBER`); at least one
+    images: tuple[str, ...]  # absolute paths, or names of phantoms (`phantom:SEED/NUMBER`); at least one
     views: tuple[str, ...]  # one per image: "PA", "AP", "lateral" or "unknown"
     report: Report
     patient_id: str
@@ -22,7 +22,7 @@ class Study:
 
     @property
     def frontal(self) -> str:
-        """The image that is trained on; of a study without a frontal one, the first there is."""
+        """The image to train on: the first, which is frontal if the study has a frontal one."""
         return self.images[0]
 
 
@@ -55,7 +55,7 @@ class Dataset:
     root: str
     studies: tuple[Study, ...]
     left_out: LeftOut
-    notes: tuple[str, ...] = ()  # what a user must know of the splits, for example that no patient ids exist
+    notes: tuple[str, ...] = ()  # warnings about the splits, for example that there are no patient ids
 
     def split(self, name: str) -> list[Study]:
         return [study for study in self.studies if study.split == name]

@@ -1,6 +1,6 @@
 """Draws the film of a phantom scene with numpy: a few soft edges per structure, no loop over pixels.
 
-The halves of the chest come first (phantom_lungs.py), then what lies in the middle, devices and markers.
+The halves of the chest come first (lungs.py), then the middle, devices and markers.
 """
 
 import numpy as np

@@ -24,7 +24,7 @@ _HYPERINFLATION = {"mild": 0.55, "severe": 1.0}
 
 @dataclass(frozen=True)
 class Film:
-    """The picture in the making, and what every structure is measured against."""
+    """The film being drawn, and the coordinates of every structure."""
 
     pixels: Array  # float32 (H, W), changed in place
     x: Array  # (1, W)

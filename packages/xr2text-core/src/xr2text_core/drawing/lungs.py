@@ -1,4 +1,4 @@
-"""Lungs, ribs and what is found in a lung, drawn on one half of a phantom's film (legend in phantom_film.py)."""
+"""Lungs, ribs and what is found in a lung, drawn on one half of a phantom's film (legend in film.py)."""
 
 import numpy as np
 

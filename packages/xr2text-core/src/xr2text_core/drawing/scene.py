@@ -1,4 +1,4 @@
-"""What a phantom shows: its anatomy, findings and devices, drawn by lot from (seed, number) alone."""
+"""What a phantom shows: its anatomy, findings and devices, sampled from (seed, number) alone."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -62,19 +62,19 @@ class Scene:
         return next((item for item in self.findings if item.finding == finding), None)
 
     def generator(self, purpose: int) -> np.random.Generator:
-        """Return the random numbers of one purpose (drawing, writing): always the same ones for this scene."""
+        """Return the random numbers of one purpose (drawing, writing): always the same for this scene."""
         return np.random.default_rng((self.seed, self.number, purpose))
 
 
 class SceneLabels(NamedTuple):
-    """What a reader of the report must be able to say."""
+    """The labels that a reader of the report must find."""
 
     findings: frozenset[str]  # present ones, "support devices" among them
     regions: frozenset[str]  # abnormal ones
     is_normal: bool  # nothing abnormal; devices are allowed
 
 
-# Chance that a finding is tried first, allowed sides, zones and severities. The findings of both lungs are tried more
+# Weight of a finding to be tried first, allowed sides, zones and severities. The findings of both lungs are tried more
 # often, because scenes with a single abnormal region cannot have them.
 _KINDS: dict[str, tuple[float, tuple[str | None, ...], tuple[str | None, ...], tuple[str | None, ...]]] = {
     "cardiomegaly": (1.0, (None,), (None,), _ALL_SEVERITIES),
@@ -99,7 +99,7 @@ _MAX_FINDINGS = 4
 
 
 def finding_regions(item: PhantomFinding) -> frozenset[str]:
-    """Return the regions that a finding makes abnormal; devices make none so."""
+    """Return the regions that a finding makes abnormal; devices make none abnormal."""
     if item.finding in LUNG_FINDINGS:
         return frozenset(f"{side} lung" for side in ("right", "left") if item.is_on(side))
     region = {
@@ -124,7 +124,7 @@ def scene_labels(scene: Scene) -> SceneLabels:
 
 
 def sample_scene(seed: int, number: int) -> Scene:
-    """Draw scene `number` of a seed by lot: about half are normal, and no scene depends on any other."""
+    """Sample scene `number` of a seed: about half are normal, and no scene depends on any other."""
     generator = np.random.default_rng((seed, number, 0))
     findings = () if generator.random() < _NORMAL_SHARE else _sample_findings(generator)
     view = "AP" if generator.random() < 0.5 else "PA"
@@ -168,7 +168,7 @@ def _sample_devices(generator: np.random.Generator, chance: float) -> tuple[str,
 
 
 def _sample_findings(generator: np.random.Generator) -> tuple[PhantomFinding, ...]:
-    """Collect findings that can be told apart until the wanted number of regions is abnormal."""
+    """Collect distinguishable findings until the wanted number of regions is abnormal."""
     num_regions = generator.choice(_NUM_REGIONS, p=_NUM_REGIONS_CHANCE)
     kinds = list(_KINDS)
     chances = np.array([_KINDS[kind][0] for kind in kinds])

@@ -1,7 +1,7 @@
-"""The report of a phantom scene: what is drawn, in sentences that vary as those of radiologists do.
+"""The report of a phantom scene: what is drawn, in sentences that vary like a radiologist's.
 
-Every statement has a commonest wording, its first; the others share the rest of the chance. Three habits are told apart
-by what the image shows: normal upright films, normal portable films, and films with findings, whose reports name the
+Every statement has a commonest wording, its first; the others share the rest of the probability. Three styles follow
+from the image: normal upright films, normal portable films, and films with findings, whose reports name the
 findings first and the rest in fewer words. So a report that ignores the image is wrong about most of the text.
 """
 
@@ -37,7 +37,7 @@ _PLACES = {"upper": "upper lobe", "mid": "mid lung", "lower": "lower lobe"}
 
 
 def write_report(scene: Scene) -> Report:
-    """Return the reference report of a scene: wording and order by lot, always the same for the same scene."""
+    """Return the reference report of a scene: wording and order are sampled, always the same for the same scene."""
     generator = scene.generator(_WRITING)
 
     def choose(wordings: Sequence[str]) -> str:
@@ -51,7 +51,7 @@ def write_report(scene: Scene) -> Report:
 
 
 def commonest_report(scene: Scene) -> Report:
-    """Return the same facts in the commonest wording and order: the most that a model can learn to say."""
+    """Return the same facts in the commonest wording and order: the best that a model can learn."""
 
     def choose(wordings: Sequence[str]) -> str:
         return wordings[0]

@@ -1,4 +1,4 @@
-"""The picture of where each region looked."""
+"""The figure of each region's attention."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 def draw_attention(image: NDArray[Any], maps: NDArray[Any], regions: Sequence[str], path: Path) -> None:
-    """A picture of the image, and beside it where each region looked: uint8 (H, H), and maps (R, G, G)."""
+    """Draw an image, uint8 (H, H), with the attention map of each region, (R, G, G), beside it."""
     figure = Figure(figsize=(12, 6.6), layout="constrained")
     axes = figure.subplots(2, 4).ravel()
     axes[0].imshow(image, cmap="gray", vmin=0, vmax=255)
@@ -21,5 +21,5 @@ def draw_attention(image: NDArray[Any], maps: NDArray[Any], regions: Sequence[st
         axis.set_title(region)
     for axis in axes:
         axis.set_axis_off()
-    figure.suptitle("Where each region looked (the patient's right is on the left)")
+    figure.suptitle("Attention of each region (the patient's right is on the left)")
     figure.savefig(path, dpi=110)

@@ -1,4 +1,4 @@
-"""What a trained model is held against: the studies of a split, and the rows that need its images or its data set."""
+"""What a trained model is compared with: references of a split, and the baselines that need images or a data set."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,9 +43,9 @@ def studies_to_score(trained: TrainedModel, split: str, num_studies: int, root: 
 
 
 def comparison_rows(trained: TrainedModel, scored: Scored, candidates: Sequence[str], neighbours: int) -> list[Row]:
-    """The rows that a model must be seen beside; on the phantom the last one is what nobody can beat by much.
+    """The baselines of a model; on the phantom the last row is an upper bound that nothing beats by much.
 
-    `neighbours` training images at most are searched for the nearest; 0 leaves that row out.
+    `neighbours` training images at most are searched for the nearest; 0 skips that row.
     """
     rows = trivial_rows(scored.references, candidates, scored.train, scored.val)
     if neighbours and scored.train:
@@ -56,20 +56,20 @@ def comparison_rows(trained: TrainedModel, scored: Scored, candidates: Sequence[
 
 
 def same_studies_for(other: TrainedModel, path: Path, trained: TrainedModel, scored: Scored, root: str) -> BatchMaker:
-    """The scored studies as another checkpoint takes them; DatasetError where comparing the two would be unfair."""
+    """The scored studies as batches for another checkpoint; DatasetError where the comparison would be unfair."""
     for name in ("data", "section"):
         ours, theirs = getattr(trained.settings, name), getattr(other.settings, name)
         if ours != theirs:
             raise DatasetError(f"--against {path} was trained with --{name} {theirs}, the other checkpoint with {ours}")
-    learned = _training_images(other.dataset(root)) - _training_images(scored.dataset)
-    if num_learned := len(learned.intersection(scored.batches.studies.images)):
+    seen = _training_images(other.dataset(root)) - _training_images(scored.dataset)
+    if num_seen := len(seen.intersection(scored.batches.studies.images)):
         raise DatasetError(
-            f"--against {path} was trained on {num_learned} of the {len(scored.batches.studies)} studies that are to "
-            "be scored; compare checkpoints of the same data set and splits"
+            f"--against {path} was trained on {num_seen} of the {len(scored.batches.studies)} scored "
+            "studies; compare checkpoints of the same data set and splits"
         )
     batches = other.batches(scored.studies)
     if batches.studies.study_ids != scored.batches.studies.study_ids:
-        raise DatasetError(f"--against {path}: not the same images are readable at its image size")
+        raise DatasetError(f"--against {path}: other images are unreadable at its image size")
     return batches
 
 
@@ -79,7 +79,7 @@ def _training_images(dataset: Dataset) -> set[str]:
 
 def _neighbour_row(trained: TrainedModel, scored: Scored, most: int) -> Row:
     """For every study the report of the training image that the model's own encoder finds most similar."""
-    val = scored.dataset.split("val")[: trained.settings.val_studies]  # the very cache that the training filled
+    val = scored.dataset.split("val")[: trained.settings.val_studies]  # the cache that training filled
     known = trained.batches(scored.dataset.split("train"), val, most)
     reports = nearest_neighbour(
         mean_features(trained, known), known.studies.references, mean_features(trained, scored.batches)
@@ -88,7 +88,7 @@ def _neighbour_row(trained: TrainedModel, scored: Scored, most: int) -> Row:
 
 
 def _ceiling_row(scored: Scored, section: str) -> Row:
-    """What the phantom's own writer says about the same scenes in its commonest wording: nobody can do much better."""
+    """The phantom's own writer on the same scenes in its commonest wording: an upper bound, give or take."""
     images = scored.batches.studies.images
     candidates = [commonest_report(named_scene(name)).section(section) for name in images]
     return scored.references.row("ceiling: phantom's own writer", candidates)

@@ -17,7 +17,7 @@ from xr2text_core.model.generation import write_reports
 from xr2text_core.model.xr2text import VisualOutput, XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
 
-EVALUATION_BATCH = 64  # reports at once
+EVALUATION_BATCH = 64  # reports per batch
 LOSS_AT_ONCE = 4  # studies, on a GPU
 
 
@@ -42,12 +42,12 @@ def evaluate(
     stop: Callable[[], bool] = lambda: False,
     processes: Processes = ALONE,
 ) -> Evaluation | None:
-    """Loss, generated reports and scores over all studies of `batches`; None when `stop` said so.
+    """Loss, generated reports and scores over all studies of `batches`; None when `stop` returned True.
 
-    Several processes share the work and get the same result. The model keeps its mode, training or not.
+    Ranks share the work and get the same result. The model keeps its mode, train or eval.
     """
     studies = batches.studies
-    # References of about the same length share a batch, so that the loss meets little padding.
+    # References of about the same length share a batch, so that the loss wastes little padding.
     by_length = sorted(range(len(studies)), key=lambda index: len(studies.tokens[index]))
     size = EVALUATION_BATCH
     mine = processes.share([by_length[start : start + size] for start in range(0, len(by_length), size)])
@@ -64,7 +64,7 @@ def evaluate(
 
 @dataclass
 class WrittenReports:
-    """What one process wrote: reports by the index of their study, and the summed loss (nats) of the references."""
+    """What one rank wrote: reports by the index of their study, and the summed loss (nats) of the references."""
 
     reports: dict[int, str]
     loss_sum: float = 0.0
@@ -81,7 +81,7 @@ def write_all(
     progress: bool,
     stop: Callable[[], bool],
 ) -> WrittenReports | None:
-    """Loss and reports of groups of studies; a group that does not fit into the memory is written in halves."""
+    """Loss and reports of groups of studies; a group that does not fit into memory is halved."""
     written, waiting = WrittenReports({}), deque(groups)
     total, is_silent = sum(map(len, groups)), None if progress else True
     with tqdm(total=total, desc="Generating reports", unit="report", disable=is_silent, leave=False) as bar:
@@ -95,7 +95,7 @@ def write_all(
             result = if_it_fits(partial(evaluate_batch, model, tokenizer, batch, max_tokens, num_beams))
             if result is None:
                 if len(indices) == 1:
-                    raise OutOfMemory(f"out of memory while one report is written: {ADVICE}")
+                    raise OutOfMemory(f"out of memory with a batch of one report: {ADVICE}")
                 torch.cuda.empty_cache()
                 waiting.extendleft([indices[len(indices) // 2 :], indices[: len(indices) // 2]])
                 continue
@@ -110,7 +110,7 @@ def write_all(
 def evaluate_batch(
     model: XR2TextModel, tokenizer: ReportTokenizer, batch: Batch, max_tokens: int, num_beams: int
 ) -> tuple[float, list[str]]:
-    """Loss (summed over tokens) and generated reports of a batch that is seen once for both."""
+    """Loss (summed over tokens) and generated reports of a batch, encoded once for both."""
     with torch.no_grad():
         seen = model.get_encoder()(batch.images)
         loss = _loss(model, seen, batch)
@@ -128,7 +128,7 @@ def _loss(model: XR2TextModel, seen: VisualOutput, batch: Batch) -> float:
 
 @contextmanager
 def eval_mode(model: XR2TextModel) -> Iterator[None]:
-    """Eval mode for a while, whatever happens meanwhile."""
+    """Eval mode inside the block, restored even after an error."""
     was_training = model.training
     model.train(False)
     try:

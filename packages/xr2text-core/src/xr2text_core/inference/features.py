@@ -1,4 +1,4 @@
-"""What the image encoder of a trained model makes of whole images: for the nearest-neighbour row of the tables."""
+"""Image features from the encoder of a trained model, for the nearest-neighbour baseline."""
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ def mean_features(trained: TrainedModel, batches: BatchMaker) -> NDArray[np.floa
         indices = everything[start : start + BATCH]
         batch = batches.plain(indices)
         if lost := batches.take_lost():
-            raise DatasetError(f"{', '.join(lost)}: can no longer be read; the same command again leaves it out")
+            raise DatasetError(f"{', '.join(lost)}: can no longer be read; the same command again skips it")
         with trained.autocast():
             tokens = trained.model.encoder.images(batch.images)  # (B, N, C)
         rows.append(tokens.mean(1).float().cpu().numpy())

@@ -1,4 +1,4 @@
-"""The page of the gallery: images, references and candidates side by side, findings, and where regions looked."""
+"""The page of the gallery: images, references and candidates side by side, findings, and the attention of regions."""
 
 import argparse
 import base64
@@ -29,7 +29,7 @@ from xr2text_core.report.differences import differences
 
 IMAGES_AT_ONCE = 16
 SHOWN_PX = 384  # side of the images on the page
-JPEG_QUALITY = 80  # with this, about 20 kB each
+JPEG_QUALITY = 80  # about 20 kB per image
 SHOWN_SCORES = (
     ("BLEU-1", "bleu_1", ".3f"),
     ("BLEU-4", "bleu_4", ".3f"),
@@ -42,7 +42,7 @@ SHOWN_SCORES = (
 
 @dataclass(frozen=True)
 class Gallery:
-    """What the page shows, as page/gallery.js takes it: values that become JSON."""
+    """What the page shows, as page/gallery.js reads it: values for JSON."""
 
     about: list[tuple[str, str]]  # name and value
     scores: list[tuple[str, str]]
@@ -52,29 +52,28 @@ class Gallery:
 
 
 def gallery_page(options: argparse.Namespace) -> tuple[str, int]:
-    """The page for what the command was asked for, as HTML, and how many studies it shows."""
+    """The page for the command's options as HTML, and the number of its studies."""
     trained = load_model(options.checkpoint)
     scored = studies_to_score(trained, options.split, options.num_studies, options.root, options.protocol)
     return page(gather(trained, scored, options)), len(scored.batches.studies)
 
 
 def gather(trained: TrainedModel, scored: Scored, options: argparse.Namespace) -> Gallery:
-    """Write the reports of the scored studies and hold them against their references."""
+    """Write the reports of the scored studies and compare them with their references."""
     written = write_all(trained, scored, options.beams)
     row = scored.references.row(options.checkpoint.name, written.reports)
+    both = text_rows(scored, written), image_rows(scored, written)
     return Gallery(
         about=about(trained, scored, options),
         scores=[(title, f"{getattr(row.scores, name):{form}}") for title, name, form in SHOWN_SCORES],
         regions=trained.model.config.regions,
         findings=trained.model.config.findings,
-        studies=[
-            {**texts, **seen} for texts, seen in zip(compared(scored, written), looked_at(scored, written), strict=True)
-        ],
+        studies=[{**texts, **image} for texts, image in zip(*both, strict=True)],
     )
 
 
 def about(trained: TrainedModel, scored: Scored, options: argparse.Namespace) -> list[tuple[str, str]]:
-    """What the numbers of the page were made from and how."""
+    """What the scores of the page were computed on and how."""
     settings = trained.settings
     num_shown, num_all = len(scored.batches.studies), len(scored.dataset.split(options.split))
     return [
@@ -88,7 +87,7 @@ def about(trained: TrainedModel, scored: Scored, options: argparse.Namespace) ->
 
 
 def write_all(trained: TrainedModel, scored: Scored, num_beams: int) -> WrittenReports:
-    """Reports of all scored studies, from the very pixels that the scores of `evaluate` are made from."""
+    """Reports of all scored studies, from the same pixels as in `evaluate`."""
     names = scored.batches.studies.images
     starts = range(0, len(names), IMAGES_AT_ONCE)
     parts = [
@@ -102,8 +101,8 @@ def write_all(trained: TrainedModel, scored: Scored, num_beams: int) -> WrittenR
     )
 
 
-def compared(scored: Scored, written: WrittenReports) -> list[dict[str, Any]]:
-    """Of each study: both texts in runs that differ or not, scores, and findings as `clinical_f1` counts them."""
+def text_rows(scored: Scored, written: WrittenReports) -> list[dict[str, Any]]:
+    """Per study: both texts as runs that differ or not, scores, and findings as `clinical_f1` counts them."""
     candidates, references = written.reports, scored.references.texts
     vocabulary = scored.references.vocabulary
     statistics = report_statistics(candidates, references, scored.references.protocol, vocabulary=vocabulary)
@@ -126,8 +125,8 @@ def compared(scored: Scored, written: WrittenReports) -> list[dict[str, Any]]:
     return rows
 
 
-def looked_at(scored: Scored, written: WrittenReports) -> list[dict[str, Any]]:
-    """Of each study: its image, and what the regions of the model made of it."""
+def image_rows(scored: Scored, written: WrittenReports) -> list[dict[str, Any]]:
+    """Per study: its image, the attention of the regions, and the findings they suspect."""
     views = {study.study_id: study.views[0] for study in scored.studies}
     peaks = written.attention.max(axis=(2, 3), keepdims=True)
     maps = np.rint(255 * written.attention / peaks).astype(np.uint8)  # (N, R, G, G)
@@ -147,14 +146,14 @@ def looked_at(scored: Scored, written: WrittenReports) -> list[dict[str, Any]]:
 
 
 def jpeg_uri(pixels: NDArray[Any]) -> str:
-    """A grey image, uint8 (H, H), as something that an <img> shows without a file."""
+    """A grey image, uint8 (H, H), as a data URI for <img>."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG", quality=JPEG_QUALITY, optimize=True)
     return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def page(gallery: Gallery) -> str:
-    """The page as HTML. Report text reaches it as JSON only, and no script but ours may run: the page has its hash."""
+    """The page as HTML. Report text reaches it as JSON only, and the page's hash lets no script but ours run."""
     folder = resources.files("xr2text_core") / "page"
     script = (folder / "gallery.js").read_text("utf-8")
     parts = {
@@ -162,6 +161,6 @@ def page(gallery: Gallery) -> str:
         "hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         "style": (folder / "gallery.css").read_text("utf-8"),
         "script": script,
-        "data": json.dumps(vars(gallery), separators=(",", ":")).replace("<", "\\u003c"),  # no tag can begin in it
+        "data": json.dumps(vars(gallery), separators=(",", ":")).replace("<", "\\u003c"),  # no tag can start in it
     }
     return re.sub(r"{{(\w+)}}", lambda found: parts[found[1]], (folder / "gallery.html").read_text("utf-8"))

@@ -1,4 +1,4 @@
-"""What a trained model makes of images: a report, where each region looked, and the findings that it suspects."""
+"""The output of a trained model for images: reports, attention of regions, and suspected findings."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Scores the reports of a checkpoint beside the baselines, and beside those of a second checkpoint."""
+"""Scores the reports of a checkpoint, of the baselines, and of a second checkpoint."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,7 @@ class CheckpointScores:
 
     @property
     def about(self) -> dict[str, str]:
-        """What scores depend on; each belongs in every row of every file."""
+        """What scores depend on: columns of every row in every file."""
         references = self.scored.references
         lengths = reference_lengths(references.texts, references.protocol)
         return {
@@ -56,7 +56,7 @@ def score_checkpoint(
 ) -> CheckpointScores:
     """Write the reports of one or two checkpoints for a split, and score them and the baselines.
 
-    `num_studies`: the first so many, 0 for all; `neighbours`: training images for the nearest-neighbour baseline;
+    `num_studies`: at most, 0 for all; `neighbours`: training images for the nearest-neighbour baseline;
     `root`: where the data set has moved. Raises CheckpointError and DatasetError.
     """
     trained = load_model(checkpoint)
@@ -79,7 +79,7 @@ def _written(trained: TrainedModel, batches: BatchMaker, protocol: str, beams: i
     tokens = trained.settings.max_tokens
     with trained.autocast():
         result = evaluate(trained.model, trained.tokenizer, batches, tokens, protocol, beams, progress=True)
-    assert result is not None  # nobody asked it to stop
+    assert result is not None  # it was given no `stop`
     return result
 
 

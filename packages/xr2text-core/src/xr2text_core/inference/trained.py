@@ -35,7 +35,7 @@ class TrainedModel:
         return torch.autocast(self.device.type, dtype, enabled=self.device.type == "cuda" and dtype is not None)
 
     def dataset(self, root: str = "") -> Dataset:
-        """The data set it was trained on; `root` where it has moved since."""
+        """The data set it was trained on; `root` if it has moved since."""
         settings = self.settings
         return read_dataset(settings.data, root or settings.root, settings.num_studies, settings.seed)
 
@@ -68,7 +68,7 @@ def load_model(path: str | Path) -> TrainedModel:
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Name the checkpoint whose contents, whole as they are, are not those of this version or this model."""
+    """Turn errors from intact but incompatible contents into a CheckpointError that names the file."""
     try:
         yield
     except Exception as error:  # tokenizers raise nothing narrower
@@ -84,7 +84,7 @@ def model_from(checkpoint: Checkpoint) -> XR2TextModel:
 
 
 def model_of_sizes(checkpoint: Checkpoint) -> XR2TextModel:
-    """A model of the same sizes with random weights."""
+    """A model of the same size with random weights."""
     return XR2TextModel(XR2TextConfig.from_dict(json.loads(checkpoint.config)))
 
 
@@ -93,6 +93,6 @@ def tokenizer_from(checkpoint: Checkpoint) -> ReportTokenizer:
 
 
 def settings_from(checkpoint: Checkpoint) -> Settings:
-    """The settings of a checkpoint; those of another version that are unknown here are left out."""
+    """The settings of a checkpoint; unknown ones of another version are ignored."""
     known = {field.name for field in fields(Settings)}
     return replace(Settings(), **{name: value for name, value in checkpoint.settings.items() if name in known})

@@ -1,4 +1,4 @@
-"""When Python's garbage collector searches: not among objects that are being made or are here to stay."""
+"""When Python's garbage collector runs: not over objects that are being created or that stay."""
 
 import gc
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def paused_garbage_collection() -> Iterator[None]:
-    """Hundreds of thousands of new objects, none of them garbage: looking for some takes longer than making them."""
+    """For creating hundreds of thousands of objects that stay: collecting would take longer than creating them."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -18,11 +18,11 @@ def paused_garbage_collection() -> Iterator[None]:
 
 
 @contextmanager
-def settled_objects() -> Iterator[None]:
-    """Collect garbage inside the block and after it, but do not search what exists now: a quarter of a second less."""
+def frozen_objects() -> Iterator[None]:
+    """Collect garbage in the block, but do not scan what exists already (`gc.freeze`): a quarter of a second less."""
     gc.collect()
     gc.freeze()
-    gc.enable()  # the command begins without
+    gc.enable()  # the command starts with it disabled
     try:
         yield
     finally:

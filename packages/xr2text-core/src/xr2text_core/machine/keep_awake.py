@@ -15,12 +15,12 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def keep_awake(says_so: bool = True) -> Iterator[None]:
-    """Hold off sleep where the system allows it; say so where it does not (servers, SSH, WSL) and go on."""
+def keep_awake(is_silent: bool = False) -> Iterator[None]:
+    """Prevent sleep where the system allows it; log that it does not (servers, SSH, WSL) unless `is_silent`."""
     lock = keep.running(on_fail="pass")
     lock.__enter__()
-    if says_so and not lock.active:
-        log.info("This system offers no way to hold off sleep; if it is a laptop, switch sleep off for tonight.")
+    if not is_silent and not lock.active:
+        log.info("This system offers no way to prevent sleep; on a laptop, turn sleep off for tonight.")
     try:
         yield
     finally:
@@ -28,8 +28,8 @@ def keep_awake(says_so: bool = True) -> Iterator[None]:
 
 
 def _release(lock: Mode) -> None:
-    """A desktop session that ended before the training took the lock with it: no reason to fail a finished run."""
+    """A desktop session that ended before training took the lock with it: no reason to fail a finished run."""
     try:
         lock.__exit__(None, None, None)
     except RuntimeError:
-        log.info("The lock that held off sleep could not be given back; it ends with this process.")
+        log.info("The lock that prevents sleep could not be released; it ends with this process.")

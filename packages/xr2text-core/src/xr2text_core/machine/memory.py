@@ -1,4 +1,4 @@
-"""Out of memory: telling it from other failures, and trying what may not fit."""
+"""Out of memory: telling it apart from other failures, and trying what may not fit."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -18,11 +18,11 @@ ADVICE = "close other programs on the GPU, or use a smaller --image-size, --max-
 
 
 class OutOfMemory(UserError):
-    """Not even one study fits into the memory of the device; the message says what to change."""
+    """Not even one study fits into device memory; the message says what to change."""
 
 
 def if_it_fits(action: Callable[[], Result]) -> Result | None:
-    """What `action` returns, or None when the memory did not suffice.
+    """What `action` returns, or None when it ran out of memory.
 
     The caller recovers, not the `except` here: an exception keeps the tensors of the failed attempt alive.
     """
@@ -35,7 +35,7 @@ def if_it_fits(action: Callable[[], Result]) -> Result | None:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a device or the host had no memory left. A broken GPU raises the same class, with other words."""
+    """Whether device or host memory ran out. A broken GPU raises the same class with another message."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error) for words in OUT_OF_MEMORY)

@@ -1,4 +1,4 @@
-"""The NVIDIA driver, asked through NVML. What it does not tell is None, and nothing here raises.
+"""The NVIDIA driver's readings, through NVML. Unknown values are None, and nothing here raises.
 
 The monitor has a reader of its own, because the two packages import nothing of each other (docs/decisions/0004).
 """
@@ -21,9 +21,9 @@ FAILURES = (pynvml.NVMLError, pynvml.NVMLLibraryMismatchError, UnicodeDecodeErro
 class GpuProcess:
     """A process that holds memory of a GPU."""
 
-    pid: int  # as the driver counts: inside a container it is the number outside
+    pid: int  # as the driver counts: inside a container, the pid on the host
     name: str | None  # of the program, without its folder and arguments
-    memory_mib: float | None  # Windows does not tell
+    memory_mib: float | None  # unknown on Windows
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class GpuReading:
     name: str | None
     uuid: str | None
     temperature_c: float | None
-    slowdown_c: float | None  # from here on the card slows itself down
-    memory_used_mib: float | None  # as nvidia-smi counts it: the driver's own reserve left out
+    slowdown_c: float | None  # above it the card throttles
+    memory_used_mib: float | None  # as nvidia-smi counts it: without the driver's own reserve
     memory_total_mib: float | None
     utilization_percent: float | None  # share of time in which a kernel ran
     processes: tuple[GpuProcess, ...] | None
@@ -50,7 +50,7 @@ class DriverVersions:
 class GpuReader:
     """One GPU, named by its UUID (with or without "GPU-", as torch gives it) or by its index in the driver's order.
 
-    Once found, NVML stays open until the process ends: opening it anew each time would wake and delay the driver.
+    Once found, NVML stays open until the process ends: reopening it each time would wake and delay the driver.
     """
 
     def __init__(self, gpu: str | int) -> None:
@@ -77,7 +77,7 @@ class GpuReader:
         )
 
     def temperature_c(self) -> float | None:
-        """The temperature alone: microseconds, fit to be asked every second."""
+        """The temperature alone: microseconds, cheap enough for every second."""
         return _temperature(self._find())
 
     def _find(self) -> Any:
@@ -97,7 +97,7 @@ def read_gpus() -> tuple[GpuReading, ...]:
 
 
 def driver_versions() -> DriverVersions | None:
-    """Versions of the driver; None where none answers."""
+    """Versions of the driver; None without one."""
     if not _is_open():
         return None
     cuda = _ask(pynvml.nvmlSystemGetCudaDriverVersion)  # 12080 is 12.8
@@ -108,7 +108,7 @@ def driver_versions() -> DriverVersions | None:
 
 
 def _is_open() -> bool:
-    """Open NVML. It counts how often, and the process never closes it."""
+    """Open NVML. It is reference-counted, and the process never closes it."""
     try:
         pynvml.nvmlInit()
     except FAILURES:
@@ -125,7 +125,7 @@ def _ask(query: Callable[..., T], *arguments: Any) -> T | None:
 
 
 def _temperature(handle: Any) -> float | None:
-    """Degrees C; the older call goes away in CUDA 14, the newer one is missing in older drivers."""
+    """Degrees C; the older call is removed in CUDA 14, the newer one is missing in older drivers."""
     if handle is None:
         return None
     value = _ask(pynvml.nvmlDeviceGetTemperatureV, handle, pynvml.NVML_TEMPERATURE_GPU)
@@ -135,7 +135,7 @@ def _temperature(handle: Any) -> float | None:
 
 
 def _slowdown(handle: Any) -> float | None:
-    """Degrees C. Ada and later state it as an offset to the margin (nvidia-smi: T.Limit), the old call may be gone."""
+    """Degrees C. Ada and later report it as an offset to the margin (nvidia-smi: T.Limit), the old call may be gone."""
     value = _ask(pynvml.nvmlDeviceGetTemperatureThreshold, handle, pynvml.NVML_TEMPERATURE_THRESHOLD_SLOWDOWN)
     if value is not None:
         return _plausible(value, 200)
@@ -157,7 +157,7 @@ def _memory(handle: Any) -> tuple[float | None, float | None]:
 
 
 def _processes(handle: Any) -> tuple[GpuProcess, ...] | None:
-    """Those that compute, and those that draw: a browser or a game takes memory too."""
+    """Compute and graphics processes: a browser or a game takes memory too."""
     computing = _ask(pynvml.nvmlDeviceGetComputeRunningProcesses, handle)
     drawing = _ask(pynvml.nvmlDeviceGetGraphicsRunningProcesses, handle)
     if computing is None and drawing is None:
@@ -178,5 +178,5 @@ def _program(pid: int) -> str | None:
 
 
 def _plausible(value: float | None, largest: float) -> float | None:
-    """Drivers answer all-ones for what they do not know."""
+    """Drivers return all-ones for unknown values."""
     return float(value) if value is not None and 0 <= value <= largest else None

@@ -7,7 +7,7 @@ import psutil
 
 SUPPLIES = Path("/sys/class/power_supply")  # Linux
 
-# What psutil raises: it lacks the function on some systems (AttributeError) or says so (NotImplementedError); elsewhere
+# What psutil raises: it lacks the function on some systems (AttributeError) or raises NotImplementedError; elsewhere
 # it raises what it meets in odd firmware, or for a missing /sys/class/power_supply (giampaolo/psutil#2067).
 FAILURES = (OSError, ValueError, TypeError, AttributeError, NotImplementedError)
 
@@ -15,11 +15,11 @@ FAILURES = (OSError, ValueError, TypeError, AttributeError, NotImplementedError)
 @dataclass(frozen=True)
 class Power:
     battery_percent: float
-    is_plugged: bool | None  # None: the system does not say
+    is_plugged: bool | None  # None: unknown
 
 
 def read_power() -> Power | None:
-    """None: no battery, or the system does not tell."""
+    """None: no battery, or unknown."""
     try:
         battery = None if _has_only_peripherals() else psutil.sensors_battery()
     except FAILURES:

@@ -1,7 +1,7 @@
-"""Several processes that train one model together, one a GPU, started by torchrun or accelerate launch.
+"""Data-parallel training: one process per GPU, started by torchrun or accelerate launch.
 
-Each takes its share of every step; gradients are summed by hand, so that all keep the very same weights, and the first
-process alone writes files (docs/decisions/0005). A process alone needs no torch.distributed, which Windows often lacks.
+Each takes its share of every step; gradients are summed by hand, so that all keep identical weights, and only rank 0
+writes files (docs/decisions/0005). A single process needs no torch.distributed, which Windows often lacks.
 """
 
 import itertools
@@ -21,19 +21,19 @@ from xr2text_core.machine.memory import if_it_fits
 
 Item = TypeVar("Item")
 BUCKET = 16 * 2**20  # elements summed at once: 64 MiB in fp32
-TIMEOUT = timedelta(hours=12)  # one may decode a data set or cool down meanwhile; a dead one is noticed at once
+TIMEOUT = timedelta(hours=12)  # rank 0 may decode a data set or cool down; a dead rank is noticed at once
 
 
 @dataclass(frozen=True)
 class Processes:
-    """Who we are among them; one alone by default. Every method but `share` is called by all of them or by none."""
+    """The process group and our rank; a single process by default. Every method but `share` is collective."""
 
     rank: int = 0
     count: int = 1
 
     @classmethod
     def join(cls, use_gpu: bool) -> "Processes":
-        """Meet the others that the launcher started, if it started several."""
+        """Join the process group, if the launcher started several processes."""
         count = int(os.environ.get("WORLD_SIZE", "1"))
         if count == 1:
             return cls()
@@ -42,7 +42,7 @@ class Processes:
         if not distributed.is_initialized():
             store, rank, count = next(rendezvous("env://", timeout=TIMEOUT))
             attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-            store = PrefixStore(attempt, store)  # torchrun keeps it: the addresses of the dead stand there
+            store = PrefixStore(attempt, store)  # torchrun keeps the store, with the addresses of dead ranks
             backend = "cpu:gloo,cuda:nccl" if use_gpu else "gloo"
             distributed.init_process_group(backend, store=store, rank=rank, world_size=count, timeout=TIMEOUT)
         return cls(distributed.get_rank(), count)
@@ -52,15 +52,15 @@ class Processes:
         return self.rank == 0
 
     def share(self, items: Sequence[Item]) -> Sequence[Item]:
-        """Every `count`-th item: of studies sorted by length each process gets as many long ones as the others."""
+        """Every `count`-th item: of studies sorted by length, every rank gets equally many long ones."""
         return items[self.rank :: self.count]
 
     def any(self, flag: bool) -> bool:
-        """Whether it is so for one of them."""
+        """Whether `flag` is true on any rank."""
         return self.most(int(flag)) > 0
 
     def most(self, number: int) -> int:
-        """The largest of their numbers."""
+        """The maximum over all ranks."""
         if self.count == 1:
             return number
         largest = torch.tensor(number)
@@ -68,15 +68,15 @@ class Processes:
         return int(largest)
 
     def sum(self, tensor: Tensor) -> Tensor:
-        """The sum of their tensors, in place."""
+        """The sum over all ranks, in place."""
         if self.count > 1:
             distributed.all_reduce(tensor)
         return tensor
 
     def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> bool:
-        """Give all of them the sum of their gradients, in pieces; a process whose share was empty adds zeros.
+        """Sum the gradients over all ranks, in buckets; a rank whose share was empty adds zeros.
 
-        False, and nothing is exchanged, where the memory of one did not suffice: all is allocated before, and agreed.
+        False, with nothing exchanged, when any rank ran out of memory: all is allocated before, and agreed upon.
         """
         if self.count == 1:
             return True
@@ -97,7 +97,7 @@ class Processes:
         return True
 
     def gather(self, value: Any) -> list[Any]:
-        """What each of them has, in the order of their ranks."""
+        """The values of all ranks, in their order."""
         if self.count == 1:
             return [value]
         values: list[Any] = [None] * self.count
@@ -106,7 +106,7 @@ class Processes:
 
     @contextmanager
     def rank_0_first(self) -> Iterator[None]:
-        """Rank 0 runs the block before the others do: it makes the files that they read."""
+        """A barrier: rank 0 runs the block before the others, because it creates the files that they read."""
         if not self.is_rank_0:
             distributed.barrier()
         yield

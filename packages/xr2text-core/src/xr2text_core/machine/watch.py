@@ -1,7 +1,7 @@
 """Watches heat, power and clock of the computer while it trains, in a thread of its own.
 
 The training loop only reads what the thread saw last, so a driver that hangs never hangs the loop: its last value
-grows old and then counts as unknown. No GPU and no battery mean silence.
+grows old and then counts as unknown. Without GPU and battery nothing is logged.
 """
 
 import ctypes
@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 from xr2text_core.machine.power import Power, read_power
 
-HOT_C, COOLED_C = 85.0, 80.0  # said above the first, and again only after it fell below the second
-COOL_BY_C = 10.0  # a pause for heat ends this far below the temperature that began it
+HOT_C, COOLED_C = 85.0, 80.0  # logged above the first, and again only after a fall below the second
+COOL_BY_C = 10.0  # a pause for heat ends this far below --pause-temp
 LOW_PERCENT = 20.0
 JUMP_S = 60.0  # smaller steps are time servers at work
 STALE_S = 30.0
@@ -23,7 +23,7 @@ STOP_S = 1.0  # longer than any reading takes, unless the driver hangs
 
 @dataclass(frozen=True)
 class News:
-    """One thing that became true: the kind, message and fields of an event (docs/run-files.md)."""
+    """One change: the kind, message and fields of an event (docs/run-files.md)."""
 
     kind: str
     message: str
@@ -80,7 +80,7 @@ class MachineWatch:
 
     @property
     def temperature_c(self) -> float | None:
-        """The last reading; None when there is none or it is too old to mean anything."""
+        """The last reading; None when there is none or it is too old."""
         latest = self._temperature
         return latest[0] if latest and self._awake() - latest[1] <= STALE_S else None
 
@@ -96,12 +96,12 @@ class MachineWatch:
         return now is not None and now > pause_temp
 
     def is_cool(self, pause_temp: float) -> bool:
-        """Whether a pause may end. A card that no longer answers does not hold the training for ever."""
+        """Whether a pause may end. A card that no longer answers does not block training forever."""
         now = self.temperature_c
         return now is None or now < pause_temp - COOL_BY_C
 
     def take_news(self) -> list[News]:
-        """What became true since the last call, each thing once."""
+        """What changed since the last call, each change once."""
         with self._lock:
             news, self._news = self._news, []
         return news
@@ -114,7 +114,7 @@ class MachineWatch:
             self.poll()
 
     def poll(self) -> None:
-        """Look at everything once."""
+        """Take all readings once."""
         self._look_at_clocks()
         self._look_at_temperature()
         self._look_at_power()
@@ -127,9 +127,9 @@ class MachineWatch:
         jump_s = (wall - before[0]) - (awake - before[1])
         if abs(jump_s) > JUMP_S:
             what = "went ahead by" if jump_s > 0 else "was set back by"
-            why = ": it was asleep, most likely" if jump_s > 0 else ""
+            why = ": it was probably asleep" if jump_s > 0 else ""
             message = f"The computer's clock {what} {_in_words(abs(jump_s))}{why}. The run does not depend on it"
-            self._tell("clock_jumped", message, jump_s=round(jump_s))
+            self._add_news("clock_jumped", message, jump_s=round(jump_s))
 
     def _look_at_temperature(self) -> None:
         now_c = self._read_temperature()
@@ -139,7 +139,7 @@ class MachineWatch:
             self._temperature = now_c, self._awake()
             self._hottest_c = now_c if self._hottest_c is None else max(now_c, self._hottest_c)
         if now_c > HOT_C and not self._is_hot:
-            self._tell("hot", f"The GPU is at {now_c:.0f} °C: see that its fans get air", temperature_c=now_c)
+            self._add_news("hot", f"The GPU is at {now_c:.0f} °C: check its fans and vents", temperature_c=now_c)
         self._is_hot = now_c > HOT_C or (self._is_hot and now_c >= COOLED_C)
 
     def _look_at_power(self) -> None:
@@ -151,15 +151,17 @@ class MachineWatch:
         self._is_unplugged = not power.is_plugged
         self._is_low = self._is_unplugged and (was_low or charge <= LOW_PERCENT)
         if self._is_unplugged and not was_unplugged:
-            message = f"The computer runs on its battery ({charge:.0f} %): slower, and not for a night. Plug it in"
-            self._tell("power_unplugged", message, battery_percent=charge)
+            message = f"The computer runs on its battery ({charge:.0f} %): slow, and empty by morning. Plug it in"
+            self._add_news("power_unplugged", message, battery_percent=charge)
         if was_unplugged and not self._is_unplugged:
-            self._tell("power_plugged", f"The computer is plugged in (battery: {charge:.0f} %)", battery_percent=charge)
+            self._add_news(
+                "power_plugged", f"The computer is plugged in (battery: {charge:.0f} %)", battery_percent=charge
+            )
         if self._is_low and not was_low:
             message = f"The battery is down to {charge:.0f} %: plug the computer in, or stop with Ctrl-C, which saves"
-            self._tell("battery_low", message, battery_percent=charge)
+            self._add_news("battery_low", message, battery_percent=charge)
 
-    def _tell(self, kind: str, message: str, **fields: float) -> None:
+    def _add_news(self, kind: str, message: str, **fields: float) -> None:
         with self._lock:
             self._news.append(News(kind, message, fields))
 

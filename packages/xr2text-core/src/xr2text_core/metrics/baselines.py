@@ -1,4 +1,4 @@
-"""Reports that need no model, or no image: the rows an honest table carries beside every model.
+"""Trivial baselines: reports that need no model or no image, for the table beside every model.
 
 On IU X-Ray (R2Gen split, protocol r2gen-iu) the best constant training report scores BLEU-4 .172 / ROUGE-L .359, the
 most frequent .07 to .08 / .31 to .33, a random one .090 / .290; R2Gen published .165 / .371.
@@ -24,7 +24,7 @@ def best_constant(
     protocol: str = "clean-full",
     num_screened: int = NUM_SCREENED,
 ) -> str:
-    """The training report that, said of every validation study, has the highest BLEU-4 + ROUGE-L there.
+    """The training report that, given to every validation study, has the highest BLEU-4 + ROUGE-L there.
 
     BLEU-4 is exact for all training reports; ROUGE-L, which is slow, only for the `num_screened` best by BLEU-4.
     """
@@ -32,12 +32,13 @@ def best_constant(
     _require(val_references, "validation reference")
     rules = get_protocol(protocol)
     texts = sorted(set(train_reports))
-    said = tokenize_candidates(texts, rules)
-    true = tokenize_references(val_references, rules)
-    bleu_4 = _bleu_4_of_constants(said, true)
+    candidates = tokenize_candidates(texts, rules)
+    references = tokenize_references(val_references, rules)
+    bleu_4 = _bleu_4_of_constants(candidates, references)
     screened = np.argsort(-bleu_4, kind="stable")[:num_screened]
-    scores = [bleu_4[index] + rouge_l([said[index]] * len(true), true, rules.rouge_beta) for index in screened]
-    return texts[int(screened[np.argmax(scores)])]
+    repeated = ([candidates[index]] * len(references) for index in screened)
+    rouge = [rouge_l(each, references, rules.rouge_beta) for each in repeated]
+    return texts[int(screened[np.argmax(bleu_4[screened] + rouge)])]
 
 
 def most_frequent(train_reports: Sequence[str]) -> str:
@@ -47,7 +48,7 @@ def most_frequent(train_reports: Sequence[str]) -> str:
 
 
 def random_reports(train_reports: Sequence[str], n: int, seed: int) -> list[str]:
-    """`n` training reports drawn with replacement."""
+    """`n` training reports sampled with replacement."""
     _require(train_reports, "training report")
     drawn = np.random.default_rng(seed).integers(len(train_reports), size=n)
     return [train_reports[index] for index in drawn]
@@ -68,18 +69,18 @@ def nearest_neighbour(
 
 
 def shuffled(candidates: Sequence[str], seed: int) -> list[str]:
-    """The same reports, each given to another study than its own: what a model scores with images shuffled."""
+    """The same reports, each given to another study than its own: a model's score with images shuffled."""
     if len(candidates) < 2:
         raise ValueError(f"shuffling among studies needs at least two reports; found {len(candidates)}")
     order = np.random.default_rng(seed).permutation(len(candidates))
     result = list(candidates)
-    for giver, taker in zip(order, np.roll(order, 1), strict=True):  # one cycle through all, so nobody keeps its own
+    for giver, taker in zip(order, np.roll(order, 1), strict=True):  # one cycle through all, so no study keeps its own
         result[taker] = candidates[giver]
     return result
 
 
 def _bleu_4_of_constants(constants: Sequence[Tokens], references: Sequence[Tokens]) -> Floats:
-    """Corpus BLEU-4 of each constant said of all references, (N,).
+    """Corpus BLEU-4 of each constant as the candidate of all references, (N,).
 
     The clipped matches of k copies of an n-gram, summed over references, are the references that have it once, plus
     those that have it twice, ... up to k times: a look-up instead of a pass over all references.
@@ -100,7 +101,7 @@ def _constant_sums(tokens: Tokens, num_having: Counter[tuple[Tokens, int]], num_
 
 
 def _numbered_ngrams(tokens: Tokens) -> list[tuple[Tokens, int]]:
-    """Every n-gram of orders 1 to 4 with the number of its copy: 1 where it stands first, 2 for the next, ..."""
+    """Every n-gram of orders 1 to 4 with its occurrence number: 1 for the first, 2 for the next, ..."""
     seen: Counter[Tokens] = Counter()
     numbered: list[tuple[Tokens, int]] = []
     for order in range(1, MAX_ORDER + 1):

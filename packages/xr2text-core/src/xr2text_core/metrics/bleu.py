@@ -8,10 +8,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from xr2text_core.metrics.ngrams import MAX_ORDER, Floats, PairedNgrams, Tokens, lengths
+from xr2text_core.metrics.ngrams import MAX_ORDER, Floats, PairedNgrams, Tokens, count_ngrams, lengths
 
 _TINY, _SMALL = 1e-15, 1e-9  # what pycocoevalcap adds to numerators and denominators, so that nothing divides by zero
 NUM_COLUMNS = 2 * MAX_ORDER + 2
+
+
+def corpus_bleu(candidates: Sequence[Tokens], references: Sequence[Tokens]) -> tuple[float, ...]:
+    """BLEU-1, 2, 3 and 4 of a corpus, each 0..1."""
+    statistics = bleu_statistics(candidates, references, count_ngrams(candidates, references))
+    return tuple(bleu_from_sums(statistics.sum(axis=0)).tolist())
 
 
 def bleu_statistics(

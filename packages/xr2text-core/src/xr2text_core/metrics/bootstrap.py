@@ -1,7 +1,7 @@
-"""How far scores would move with other studies of the same kind: percentile bootstrap, and a paired test of two models.
+"""How much scores vary with other studies of the same kind: percentile bootstrap, and a paired test of two models.
 
-Method: Koehn 2004, "Statistical significance tests for machine translation evaluation". Studies are drawn with
-replacement; corpus BLEU and macro F1 of a draw come from sums over its studies. CIDEr keeps the document frequencies of
+Method: Koehn 2004, "Statistical significance tests for machine translation evaluation". Studies are sampled with
+replacement; corpus BLEU and macro F1 come from sums over a sample's studies. CIDEr keeps the document frequencies of
 the full list of references. Check: for a plain mean such as ROUGE-L the interval is mean -/+ 1.96 standard errors.
 """
 
@@ -45,14 +45,14 @@ def bootstrap_intervals(
     num_resamples: int = NUM_RESAMPLES,
     seed: int = 0,
 ) -> dict[str, Interval]:
-    """The 95 % interval of every score in MEASURES; ValueError for lists that are empty or differ in length."""
+    """The 95 % interval of every score in MEASURES; ValueError for lists that are empty or differ in length.
+
+    Draws in which a score is undefined (rule-label F1 without a finding) do not count; NaN where all are.
+    """
     statistics = report_statistics(candidates, references, protocol, vocabulary=vocabulary)
     values = measures_from_sums(statistics.sum(axis=0), len(statistics))
-    low, high = np.percentile(_resampled(statistics, num_resamples, seed), PERCENTILES, axis=0)
-    return {
-        name: Interval(float(value), float(lower), float(upper))
-        for name, value, lower, upper in zip(MEASURES, values, low, high, strict=True)
-    }
+    drawn = _resampled(statistics, num_resamples, seed)
+    return {name: Interval(float(values[i]), *_limits(drawn[:, i])) for i, name in enumerate(MEASURES)}
 
 
 def paired_bootstrap(
@@ -65,21 +65,18 @@ def paired_bootstrap(
     num_resamples: int = NUM_RESAMPLES,
     seed: int = 0,
 ) -> dict[str, PairedDifference]:
-    """Compare two lists of candidates for the same references: both are scored on the same drawn studies each time."""
+    """Compare two lists of candidates for the same references: both are scored on the same resamples."""
     statistics = [report_statistics(each, references, protocol, vocabulary=vocabulary) for each in (first, second)]
     values = np.subtract(*(measures_from_sums(rows.sum(axis=0), len(rows)) for rows in statistics))
-    drawn = np.subtract(
-        *(_resampled(rows, num_resamples, seed) for rows in statistics)
-    )  # the same seed: the same draws
-    low, high = np.percentile(drawn, PERCENTILES, axis=0)
+    drawn = np.subtract(*(_resampled(rows, num_resamples, seed) for rows in statistics))  # the same seed, so the same
     return {
-        name: PairedDifference(float(values[i]), float(low[i]), float(high[i]), _p_value(drawn[:, i]))
+        name: PairedDifference(float(values[i]), *_limits(drawn[:, i]), _p_value(drawn[:, i]))
         for i, name in enumerate(MEASURES)
     }
 
 
 def _resampled(statistics: Floats, num_resamples: int, seed: int) -> Floats:
-    """Scores of `num_resamples` draws of as many studies as there are, with replacement, (num_resamples, 7)."""
+    """Scores of `num_resamples` resamples of all studies, with replacement, (num_resamples, 7)."""
     generator = np.random.default_rng(seed)
     num_studies = len(statistics)
     sums = np.empty((num_resamples, statistics.shape[1]))
@@ -89,8 +86,18 @@ def _resampled(statistics: Floats, num_resamples: int, seed: int) -> Floats:
     return measures_from_sums(sums, num_studies)
 
 
+def _limits(drawn: Floats) -> tuple[float, float]:
+    """The 95 % limits of the draws that are defined; NaN where none is."""
+    defined = drawn[~np.isnan(drawn)]
+    low, high = np.percentile(defined, PERCENTILES) if defined.size else (np.nan, np.nan)
+    return float(low), float(high)
+
+
 def _p_value(differences: Floats) -> float:
-    """Twice the smaller share of draws at or beyond zero; one is added to both counts, so it is never exactly 0."""
+    """Twice the smaller share of resamples at or beyond zero; one is added to both counts, so it is never exactly 0."""
+    differences = differences[~np.isnan(differences)]
+    if not differences.size:
+        return float("nan")
     at_most = 1 + int((differences <= 0).sum())
     at_least = 1 + int((differences >= 0).sum())
     return min(1.0, 2 * min(at_most, at_least) / (len(differences) + 1))

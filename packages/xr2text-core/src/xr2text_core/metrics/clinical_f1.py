@@ -5,6 +5,7 @@ is that of Irvin et al. 2019 (CheXpert) and Smit et al. 2020 (CheXbert), the lab
 Check: one reference with edema and fracture, candidate with edema: F1 of edema 1, fracture 0, macro .5, micro 2/3.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,7 +23,10 @@ NUM_COLUMNS = 3 * len(FINDINGS)
 
 @dataclass(frozen=True)
 class FindingScore:
-    """Precision, recall and F1 (0..1) of one finding, and in how many references it is present."""
+    """Precision, recall and F1 (0..1) of one finding, and in how many references it is present; NaN is undefined.
+
+    Precision is undefined where no candidate has the finding, recall where no reference has it, F1 where neither has.
+    """
 
     precision: float
     recall: float
@@ -32,10 +36,11 @@ class FindingScore:
 
 @dataclass(frozen=True)
 class ClinicalF1:
-    """`macro` averages over the findings present in at least one reference, and is 0 where there is none.
+    """`macro` averages over the findings present in at least one reference, and is NaN where there is none.
 
     So a finding that no reference has cannot pull `macro` down when candidates invent it; it does count in `micro`.
-    `macro_abnormal` is the same as `macro` over the studies whose reference is abnormal.
+    `macro_abnormal` is the same as `macro` over the studies whose reference is abnormal. `micro` is NaN where neither
+    candidates nor references have a finding.
     """
 
     macro: float
@@ -52,7 +57,7 @@ def clinical_f1(candidates: Sequence[str], references: Sequence[str]) -> Clinica
     abnormal = np.array([not is_normal for _, is_normal in map(_read, references)])
     return ClinicalF1(
         macro=float(macro_from_sums(sums)),
-        micro=float(_f1(hits.sum(), invented.sum(), missed.sum())),
+        micro=_share(2 * hits.sum(), 2 * hits.sum() + invented.sum() + missed.sum()),
         macro_abnormal=float(macro_from_sums(statistics[abnormal].sum(axis=0))),
         per_finding={
             finding: _finding_score(*map(int, counts))
@@ -69,10 +74,11 @@ def clinical_statistics(candidates: Sequence[str], references: Sequence[str]) ->
 
 
 def macro_from_sums(sums: Floats) -> Floats:
-    """Macro F1, (...), from sums of `clinical_statistics` over the studies of a corpus, (..., 3F)."""
+    """Macro F1, (...), NaN without a finding, from sums of `clinical_statistics` over studies, (..., 3F)."""
     hits, invented, missed = np.split(sums, 3, axis=-1)
     num_present = (hits + missed > 0).sum(axis=-1)
-    macro: Floats = _f1(hits, invented, missed).sum(axis=-1) / np.maximum(1, num_present)  # F1 is 0 without a hit
+    f1 = 2 * hits / np.maximum(1, 2 * hits + invented + missed)  # 0 without a hit
+    macro: Floats = np.where(num_present > 0, f1.sum(axis=-1) / np.maximum(1, num_present), np.nan)
     return macro
 
 
@@ -88,15 +94,14 @@ def _read(text: str) -> tuple[frozenset[str], bool]:
     return labels.present, labels.is_normal
 
 
-def _f1(hits: Floats, invented: Floats, missed: Floats) -> Floats:
-    f1: Floats = 2 * hits / np.maximum(1, 2 * hits + invented + missed)
-    return f1
-
-
 def _finding_score(hits: int, invented: int, missed: int) -> FindingScore:
     return FindingScore(
-        precision=hits / max(1, hits + invented),
-        recall=hits / max(1, hits + missed),
-        f1=2 * hits / max(1, 2 * hits + invented + missed),
+        precision=_share(hits, hits + invented),
+        recall=_share(hits, hits + missed),
+        f1=_share(2 * hits, 2 * hits + invented + missed),
         support=hits + missed,
     )
+
+
+def _share(part: float, whole: float) -> float:
+    return float(part / whole) if whole else math.nan

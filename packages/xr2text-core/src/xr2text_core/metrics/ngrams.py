@@ -18,7 +18,7 @@ MAX_ORDER = 4
 
 @dataclass(frozen=True)
 class Ngrams:
-    """Row k: n-gram `gram[k]` stands `count[k]` times in the report of `study[k]`. All (K,), sorted by study, gram."""
+    """Row k: n-gram `gram[k]` occurs `count[k]` times in the report of `study[k]`. All (K,), sorted by study, gram."""
 
     study: Integers
     gram: Integers

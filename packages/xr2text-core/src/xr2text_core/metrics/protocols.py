@@ -1,6 +1,6 @@
 """Named ways to turn reports into the tokens that are scored. The same text scores BLEU-4 .08 to .24 depending on this.
 
-A score without its protocol says nothing, so `describe` gives the sentence that is printed beside every number.
+A score without its protocol means nothing, so `describe` gives the sentence that is printed beside every number.
 """
 
 import re
@@ -45,12 +45,12 @@ class LengthStatistics:
 
 
 def get_protocol(name: str) -> Protocol:
-    """Return the protocol of that name; ValueError lists the names there are."""
+    """Return the protocol of that name; ValueError lists the known names."""
     for protocol in PROTOCOLS:
         if protocol.name == name:
             return protocol
     names = ", ".join(protocol.name for protocol in PROTOCOLS)
-    raise ValueError(f"no text protocol is called {name!r}; choose one of: {names}")
+    raise ValueError(f"no text protocol is named {name!r}; choose one of: {names}")
 
 
 def describe(protocol: str | Protocol) -> str:
@@ -67,7 +67,7 @@ def tokenize_candidates(candidates: Sequence[str], protocol: Protocol) -> list[l
 def tokenize_references(
     references: Sequence[str], protocol: Protocol, vocabulary: Collection[str] | None = None
 ) -> list[list[str]]:
-    """Tokens of the radiologists' reports, cut as the protocol says; words outside a given vocabulary become <unk>."""
+    """Tokens of the radiologists' reports, cut by the protocol; words outside a given vocabulary become <unk>."""
     known = None if vocabulary is None else frozenset(vocabulary)
     cut = [tokens[: protocol.max_reference_tokens] for tokens in tokenize_candidates(references, protocol)]
     if known is None:
@@ -97,7 +97,7 @@ def check_pairs(candidates: Sequence[str], references: Sequence[str]) -> None:
     """ValueError unless there is exactly one reference for each of at least one candidate."""
     if len(candidates) != len(references):
         raise ValueError(
-            f"each candidate needs its one reference; found {len(candidates)} candidates, {len(references)} references"
+            f"each candidate needs one reference; found {len(candidates)} candidates, {len(references)} references"
         )
     if not candidates:
         raise ValueError("scores need at least one candidate and its reference; found empty lists")
@@ -117,7 +117,7 @@ def _google_tokens(text: str) -> list[str]:
 
 def _ptb_tokens(text: str) -> list[str]:
     # nltk's rules split a full stop only at the end of the text, so ends of sentences are set apart first. With that,
-    # 2,010 of 2,038 IU reports get the very tokens of pycocoevalcap's Java tokenizer.
+    # 2,010 of 2,038 IU reports get exactly the tokens of pycocoevalcap's Java tokenizer.
     apart = re.sub(r"(?<=[a-z]{2})\.|\.(?=\s|$)", " . ", text.lower())
     return [token for token in _treebank().tokenize(apart) if any(letter.isalnum() for letter in token)]
 

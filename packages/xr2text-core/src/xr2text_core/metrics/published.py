@@ -1,6 +1,6 @@
 """Published scores on MIMIC-CXR that the training guide compares with, and what they were computed on.
 
-Scores compare only where data, split, section, tokens and the cut of the references are the same; here they are not.
+Scores are comparable only for the same data, split, section, tokens and cut of the references; these differ.
 """
 
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Published:
-    """BLEU-4 and ROUGE-L (0..1) as the guide gives them, and how they came about."""
+    """BLEU-4 and ROUGE-L (0..1) as the guide gives them, and how they were computed."""
 
     name: str
     bleu_4: float
@@ -28,7 +28,7 @@ GUIDE_ROWS = (
         "the guide's numbers; the paper's abstract claims 0.4806 / 0.7742, far outside what others report",
     ),
     Published(
-        "target of the guide", 0.16, 0.33, "not stated", "not stated", "at least; a wish, not a measurement",
+        "target of the guide", 0.16, 0.33, "not stated", "not stated", "at least; a goal, not a measurement",
     ),
 )  # fmt: skip
 REMARK = (
@@ -39,7 +39,7 @@ REMARK = (
 
 
 def published_table() -> str:
-    """The rows of the guide as text, with the remark that belongs to them."""
+    """The rows of the guide as text, with a remark."""
     lines = [f"{'published, MIMIC-CXR test':<26} {'BLEU-4':>8} {'ROUGE-L':>8}  section; protocol; remark"]
     for row in GUIDE_ROWS:
         about = f"{row.section}; {row.protocol}; {row.remark}"

@@ -1,4 +1,4 @@
-"""The rows of a table that can be believed: a model beside reports that need no model or no image; and warnings."""
+"""The rows of a trustworthy table: a model beside trivial baselines; and warnings."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,7 +33,7 @@ class Row:
 
 @dataclass(frozen=True)
 class References:
-    """The reports to compare with, the protocol, and the words that it keeps (None: all)."""
+    """The reports to compare with, the protocol, and its vocabulary (None: all words)."""
 
     texts: Sequence[str]
     protocol: str
@@ -45,7 +45,7 @@ class References:
         return Row(name, scores, clinical_f1(candidates, self.texts))
 
     def row_with_intervals(self, name: str, candidates: Sequence[str]) -> Row:
-        """The same with bootstrap intervals: how far scores move with the studies, not with another training."""
+        """The same with bootstrap intervals: how much scores vary with the studies, not with another training run."""
         row = self.row(name, candidates)
         intervals = bootstrap_intervals(candidates, self.texts, self.protocol, vocabulary=self.vocabulary)
         pairs = zip(candidates, self.texts, strict=True)
@@ -63,10 +63,10 @@ class References:
 def trivial_rows(
     references: References, candidates: Sequence[str], train: Sequence[str], val: Sequence[str]
 ) -> list[Row]:
-    """Reports written without looking, and the model's own reports given to other studies.
+    """Reports written without the image, and the model's own reports given to other studies.
 
     The constant is the training report that does best on `val`, never on the references that are scored. Rows that
-    cannot be had (no training reports, one study only) are left out.
+    are impossible (no training reports, one study only) are skipped.
     """
     num_studies = len(references.texts)
     written: dict[str, Sequence[str]] = {}
@@ -80,7 +80,7 @@ def trivial_rows(
 
 
 def warnings(model: Row, others: Sequence[Row]) -> list[str]:
-    """Reasons not to believe that the model reads images; an empty list when none was found."""
+    """Reasons to doubt that the model uses the images; an empty list if none was found."""
     by_name = {row.name: row for row in others}
     found = []
     if CONSTANT in by_name:
@@ -94,7 +94,7 @@ def warnings(model: Row, others: Sequence[Row]) -> list[str]:
             f"ROUGE-L is {by_name[SHUFFLED].scores.rouge_l:.4f} when the reports go to other studies, "
             f"within the interval of the model ({interval.low:.4f} to {interval.high:.4f})"
         )
-    return [f"{model.name}: {reason}: it may not look at the image at all" for reason in found]
+    return [f"{model.name}: {reason}: it may ignore the image" for reason in found]
 
 
 def _not_above_constant(model: Row, constant: Row) -> list[str]:
@@ -103,7 +103,7 @@ def _not_above_constant(model: Row, constant: Row) -> list[str]:
         "rule-label F1": (model.scores.clinical_f1, constant.scores.clinical_f1),
     }
     return [
-        f"{name} {ours:.4f} does not beat one constant report for everybody ({theirs:.4f})"
+        f"{name} {ours:.4f} does not beat one constant report for all studies ({theirs:.4f})"
         for name, (ours, theirs) in pairs.items()
         if ours <= theirs
     ]

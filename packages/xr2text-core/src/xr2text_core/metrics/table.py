@@ -1,6 +1,7 @@
-"""Rows of scores as aligned text and as CSV files; protocol, section, split and decoding stand in every CSV row."""
+"""Rows of scores as aligned text and as CSV files; protocol, section, split and decoding are in every CSV row."""
 
 import csv
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -36,8 +37,8 @@ TITLES = {
 }
 
 
-def say(about: Mapping[str, str], num_studies: int) -> str:
-    """What the numbers below were computed on and how, in two lines."""
+def heading(about: Mapping[str, str], num_studies: int) -> str:
+    """Data, protocol and reference lengths behind the table, in two lines."""
     return (
         f"{about['data']}, {about['split']} split, {num_studies} studies, {about['section']} section, beam "
         f"{about['beams']}; {describe(about['protocol'])}\n"
@@ -53,7 +54,7 @@ def table(rows: Sequence[Row]) -> str:
     lines = [" ".join([" " * width, *(f"{title:>9}" for title, _, _ in COLUMNS)])]
     for row in rows:
         values = _values(row)
-        lines.append(" ".join([f"{row.name:<{width}}", *(f"{values[name]:>9{form}}" for _, name, form in COLUMNS)]))
+        lines.append(" ".join([f"{row.name:<{width}}", *(_cell(values[name], form) for _, name, form in COLUMNS)]))
         if row.intervals:
             lines.append(" ".join([" " * width, *(f"{_span(row, name):>9}" for _, name, _ in COLUMNS)]).rstrip())
     return "\n".join([*lines, LEGEND])
@@ -64,7 +65,8 @@ def finding_table(clinical: ClinicalF1) -> str:
     lines = [f"{'finding':<26} {'references':>10} {'precision':>9} {'recall':>9} {'F1':>9}"]
     seen = [(name, score) for name, score in clinical.per_finding.items() if score.support]
     for name, score in sorted(seen, key=lambda item: -item[1].support):
-        lines.append(f"{name:<26} {score.support:>10d} {score.precision:>9.3f} {score.recall:>9.3f} {score.f1:>9.3f}")
+        numbers = [_cell(number, ".3f") for number in (score.precision, score.recall, score.f1)]
+        lines.append(" ".join([f"{name:<26} {score.support:>10d}", *numbers]))
     return "\n".join(lines)
 
 
@@ -72,6 +74,9 @@ def paired_table(differences: Mapping[str, PairedDifference]) -> str:
     """First minus second checkpoint, interval and p-value of every score."""
     lines = [f"{'score':<14} {'difference':>10} {'95 % interval':>20} {'p':>7}"]
     for name, each in differences.items():
+        if math.isnan(each.value):  # undefined for either: rule-label F1 where no reference has a finding
+            lines.append(f"{TITLES[name]:<14} {'-':>10} {'-':>20} {'-':>7}")
+            continue
         interval = f"{each.low:+.4f} to {each.high:+.4f}"
         lines.append(f"{TITLES[name]:<14} {each.value:>+10.4f} {interval:>20} {each.p_value:>7.3f}")
     return "\n".join(lines)
@@ -112,14 +117,26 @@ def _limits(row: Row) -> dict[str, float | str]:
     return limits
 
 
+def _cell(value: float, form: str) -> str:
+    """A number in nine characters; a dash where it is undefined."""
+    return f"{'-':>9}" if math.isnan(value) else f"{value:>9{form}}"
+
+
 def _span(row: Row, name: str) -> str:
     """The interval in nine characters: .534-.591, or 3.73-5.30."""
     interval = row.intervals.get(name)
-    return f"{_short(interval.low)}-{_short(interval.high)}" if interval else ""
+    if interval is None or math.isnan(interval.low):
+        return ""
+    return f"{_short(interval.low)}-{_short(interval.high)}"
 
 
 def _short(value: float) -> str:
     return f"{value:.3f}"[1:] if value < 0.9995 else f"{value:.2f}"
+
+
+def _known(value: object) -> object:
+    """The value of a cell; an empty one where a score is undefined."""
+    return "" if isinstance(value, float) and math.isnan(value) else value
 
 
 def _write(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
@@ -127,4 +144,4 @@ def _write(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows([{name: _known(value) for name, value in row.items()} for row in rows])

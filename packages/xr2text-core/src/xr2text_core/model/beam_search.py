@@ -1,4 +1,4 @@
-"""Greedy and beam search: what transformers' `generate` writes, but a study costs nothing more once its report is done.
+"""Greedy and beam search: what transformers' `generate` writes, but a study costs nothing once its report is done.
 
 B open studies, K beams, T tokens, V vocabulary. Scores are log-probabilities (nats).
 """
@@ -15,7 +15,7 @@ NEVER = -1e9  # score of a beam that does not exist; finite, because sums of it 
 
 
 def greedy_search(model: XR2TextModel, memory: Tensor, max_tokens: int) -> Tensor:
-    """The likeliest token each time, for what the encoder saw (B, S, D): token ids (B, T), padded."""
+    """The likeliest token at each step, for encoder states (B, S, D): token ids (B, T), padded."""
     config, device = model.config, memory.device
     decoder = CachedDecoder(model, memory, 1, max_tokens)
     reports = torch.full((len(memory), max_tokens), config.pad_token_id, device=device)
@@ -35,7 +35,7 @@ def greedy_search(model: XR2TextModel, memory: Tensor, max_tokens: int) -> Tenso
 
 
 def beam_search(model: XR2TextModel, memory: Tensor, max_tokens: int, num_beams: int) -> Tensor:
-    """The ended report of the highest mean score, for what the encoder saw (B, S, D): token ids (B, T), padded."""
+    """The ended report of the highest mean score, for encoder states (B, S, D): token ids (B, T), padded."""
     config, device = model.config, memory.device
     decoder = CachedDecoder(model, memory, num_beams, max_tokens)
     reports = torch.full((len(memory), max_tokens), config.pad_token_id, device=device)
@@ -45,11 +45,11 @@ def beam_search(model: XR2TextModel, memory: Tensor, max_tokens: int, num_beams:
     parents = torch.zeros_like(tokens)
     for position in range(max_tokens):
         logits = decoder.step(tokens, parents)
-        tokens, parents = beams.go_on(logits, position, config.eos_token_id)
+        tokens, parents = beams.extend(logits, position, config.eos_token_id)
         is_open = beams.can_improve(position).tolist()
         if all(is_open):
             continue
-        reports[studies] = beams.ended[:, 0]  # of those still open, too: they are written again
+        reports[studies] = beams.ended[:, 0]  # also of those still open: they are overwritten later
         if not any(is_open):
             break
         rows = OpenRows(is_open, device)
@@ -73,18 +73,18 @@ class Beams:
 
     @classmethod
     def start(cls, reports: Tensor, num_beams: int) -> "Beams":
-        """Beams without a token yet, for empty reports (B, T). Only the first beam exists: all would do the same."""
+        """Beams without a token yet, for empty reports (B, T). Only the first beam exists: all would be equal."""
         empty = reports[:, None].repeat(1, num_beams, 1)
         scores = torch.full(empty.shape[:2], NEVER, device=reports.device)
         running_scores = scores.clone()
         running_scores[:, 0] = 0
         return cls(empty, running_scores, empty.clone(), scores)
 
-    def go_on(self, logits: Tensor, position: int, end: int) -> tuple[Tensor, Tensor]:
+    def extend(self, logits: Tensor, position: int, end: int) -> tuple[Tensor, Tensor]:
         """Add the token at `position` from logits (B, K, V): the new tokens and the beams they follow, both (B, K)."""
         num_beams, vocabulary = logits.shape[1:]
         scores = logits.log_softmax(2).add_(self.running_scores[..., None])
-        # Each beam can end in one way only, so among twice as many there are always enough that go on.
+        # Each beam can end in one way only, so among 2 K continuations at least K continue.
         scores, chosen = scores.flatten(1).topk(2 * num_beams)  # (B, 2K)
         parents, tokens = chosen // vocabulary, chosen % vocabulary
         reports = self.running.take_along_dim(parents[..., None], 1)  # (B, 2K, T)
@@ -107,6 +107,6 @@ class Beams:
         return self.running_scores[:, 0] / (position + 1) > self.ended_scores[:, -1]
 
     def keep(self, rows: OpenRows) -> None:
-        """Leave out the studies that are finished."""
+        """Drop the finished studies."""
         self.running, self.running_scores = rows.of(self.running), rows.of(self.running_scores)
         self.ended, self.ended_scores = rows.of(self.ended), rows.of(self.ended_scores)

@@ -1,4 +1,4 @@
-"""Builds a model: from scratch in the phantom size, or around pretrained parts by hub name or local folder."""
+"""Builds a model: from scratch in the phantom size, or from pretrained parts by hub name or local folder."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ from xr2text_core.run.errors import UserError
 
 PHANTOM = "phantom"  # the name of both tiny parts
 # A ResNet without normalisation layers (Brock et al. 2021): it learns from scratch as fast as one with batch norm, yet
-# what it makes of a study never depends on the other studies of a micro-batch.
+# its output for a study never depends on the other studies of a micro-batch.
 PHANTOM_ENCODER: tuple[str, dict[str, Any]] = (
     "nf_resnet26",
     {"depths": (1, 1, 1), "channels": (32, 64, 128), "stem_chs": 16, "act_layer": "relu"},
@@ -38,13 +38,13 @@ BART_BASE: dict[str, Any] = {
 
 
 class WeightsError(UserError):
-    """Pretrained weights cannot be had; the message says what to do."""
+    """Pretrained weights are not available; the message says what to do."""
 
 
 def build_model(
     encoder: str, decoder: str, pretrained: bool, image_size: int, max_tokens: int, tokenizer: ReportTokenizer
 ) -> XR2TextModel:
-    """A model ready to be trained; `encoder`: timm name or local folder, `decoder`: BART-family hub name or folder."""
+    """A model ready for training; `encoder`: timm name or local folder, `decoder`: BART-family hub name or folder."""
     model = XR2TextModel(model_config(encoder, decoder, pretrained, image_size, max_tokens, tokenizer))
     if pretrained:
         _load_pretrained(model, encoder, decoder)
@@ -54,7 +54,7 @@ def build_model(
 def model_config(
     encoder: str, decoder: str, pretrained: bool, image_size: int, max_tokens: int, tokenizer: ReportTokenizer
 ) -> XR2TextConfig:
-    """The sizes of that model."""
+    """The configuration of that model."""
     name, options = _encoder_name(encoder)
     bart = _decoder_config(decoder, pretrained)
     bart = bart | {
@@ -72,7 +72,7 @@ def model_config(
 
 
 def load_tokenizer(decoder: str, pretrained: bool, texts: list[str]) -> ReportTokenizer:
-    """The tokenizer of a pretrained decoder, or one learned from the training reports."""
+    """The tokenizer of a pretrained decoder, or one trained on the training reports."""
     if not pretrained:
         return ReportTokenizer.learn(texts)
     try:
@@ -82,7 +82,7 @@ def load_tokenizer(decoder: str, pretrained: bool, texts: list[str]) -> ReportTo
 
 
 def _encoder_name(encoder: str) -> tuple[str, dict[str, Any]]:
-    """The timm architecture of an encoder and its options. Of a folder too: a checkpoint must not need that folder."""
+    """The timm architecture of an encoder and its options. A folder's too: a checkpoint must not need it."""
     if encoder == PHANTOM:
         return PHANTOM_ENCODER
     name, options = encoder, {}
@@ -94,21 +94,21 @@ def _encoder_name(encoder: str) -> tuple[str, dict[str, Any]]:
             raise WeightsError(_advice("--encoder", encoder, error)) from error
     if not timm.is_model(name):
         raise WeightsError(
-            f"--encoder {encoder}: timm {timm.__version__} knows no such model, and there is no such folder; "
-            "timm.list_models() names them all"
+            f"--encoder {encoder}: timm {timm.__version__} has no such model, and there is no such folder; "
+            "timm.list_models() lists them"
         )
     return name, options
 
 
 def _decoder_config(decoder: str, pretrained: bool) -> dict[str, Any]:
-    """The tiny decoder, the sizes of a pretrained one, or those of BART base for training from scratch."""
+    """The config of the tiny decoder, of a pretrained one, or of BART base for training from scratch."""
     if decoder == PHANTOM:
         return dict(BartConfig(**PHANTOM_DECODER).to_dict())
     if not pretrained and not Path(decoder).is_dir():
         return dict(BartConfig(**BART_BASE).to_dict())
     try:
         if Path(decoder).is_dir() and not (Path(decoder) / "config.json").is_file():
-            raise FileNotFoundError("it has no config.json")  # transformers would take the sizes of BART large
+            raise FileNotFoundError("it has no config.json")  # transformers would assume BART large
         return dict(BartConfig.from_pretrained(decoder).to_dict())
     except (OSError, ValueError) as error:
         raise WeightsError(_advice("--decoder", decoder, error)) from error
@@ -131,7 +131,7 @@ def _load_pretrained(model: XR2TextModel, encoder: str, decoder: str) -> None:
 
 
 def _copy_decoder(model: XR2TextModel, source: dict[str, torch.Tensor]) -> None:
-    """Copy decoder weights; a longer vocabulary or more positions keep their fresh rows."""
+    """Copy decoder weights; a longer vocabulary or more positions keep their newly initialised rows."""
     for name, target in model.decoder.state_dict().items():
         rows = min(len(target), len(source[name]))
         with torch.no_grad():

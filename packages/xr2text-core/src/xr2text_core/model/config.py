@@ -11,7 +11,7 @@ class XR2TextConfig(PretrainedConfig):
     """Configuration of an `XR2TextModel`.
 
     encoder: timm name; encoder_options: further keyword arguments for it; image_size: pixels of a side;
-    bart: the BartConfig of the decoder, as a dict; num_global_queries: learned queries that look at the whole image.
+    bart: the BartConfig of the decoder, as a dict; num_global_queries: learned queries that attend to the whole image.
     """
 
     model_type = "xr2text"

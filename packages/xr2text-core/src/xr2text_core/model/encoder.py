@@ -16,7 +16,7 @@ class ImageEncoder(nn.Module):
     def __init__(self, name: str, image_size: int, options: dict[str, Any], pretrained: bool = False) -> None:
         super().__init__()
         self.backbone = create_backbone(name, image_size, options, pretrained)
-        self.backbone.to(memory_format=torch.channels_last)  # convolutions on a CPU are several times faster so
+        self.backbone.to(memory_format=torch.channels_last)  # makes convolutions on a CPU several times faster
         self.channels = int(self.backbone.num_features)
         self.is_checkpointing = False
 
@@ -28,25 +28,25 @@ class ImageEncoder(nn.Module):
         return features[:, getattr(self.backbone, "num_prefix_tokens", 0) :]
 
     def enable_gradient_checkpointing(self) -> bool:
-        """Recompute activations in the backward pass: less memory, slower. Says whether that is new and possible."""
+        """Recompute activations in the backward pass: less memory, slower. Returns whether that is new and possible."""
         if self.is_checkpointing:
             return False
         try:
             self.backbone.set_grad_checkpointing(True)
-        except (AttributeError, AssertionError):  # timm's ways to say that a backbone cannot
+        except (AttributeError, AssertionError):  # what timm raises for a backbone that cannot
             return False
         self.is_checkpointing = True
         return True
 
 
 def create_backbone(name: str, image_size: int, options: dict[str, Any], pretrained: bool) -> Any:
-    """A timm model (nn.Module) without classifier for grey images; tells the image size to those that must know it."""
+    """A timm model (nn.Module) without classifier for grey images; passes the image size to those that need it."""
     arguments = {"pretrained": pretrained, "in_chans": 1, "num_classes": 0, **options}
     try:
         backbone = timm.create_model(name, img_size=image_size, **arguments)
     except TypeError:  # convolutional backbones take any size
         backbone = timm.create_model(name, **arguments)
-    backbone.head = nn.Identity()  # ConvNeXt keeps a norm there: weights that no loss reaches, which DDP refuses
+    backbone.head = nn.Identity()  # ConvNeXt keeps a norm there: weights without a gradient, which DDP refuses
     return backbone
 
 

@@ -1,4 +1,4 @@
-"""Reports for images that the encoder has seen."""
+"""Reports from encoder states."""
 
 import torch
 from torch import Tensor
@@ -9,16 +9,16 @@ from xr2text_core.report.tokenizer import ReportTokenizer
 
 
 def write_reports(
-    model: XR2TextModel, tokenizer: ReportTokenizer, seen: VisualOutput, max_tokens: int, num_beams: int = 1
+    model: XR2TextModel, tokenizer: ReportTokenizer, encoded: VisualOutput, max_tokens: int, num_beams: int = 1
 ) -> list[str]:
-    """One report for each image that the encoder has `seen`; num_beams 1 is greedy."""
-    assert seen.last_hidden_state is not None
-    return tokenizer.decode(write_tokens(model, seen.last_hidden_state, max_tokens, num_beams).tolist())
+    """One report per encoded image; num_beams 1 is greedy."""
+    assert encoded.last_hidden_state is not None
+    return tokenizer.decode(write_tokens(model, encoded.last_hidden_state, max_tokens, num_beams).tolist())
 
 
 @torch.no_grad()  # under inference_mode autocast would cast the decoder anew for every token (pytorch issue 165068)
 def write_tokens(model: XR2TextModel, memory: Tensor, max_tokens: int, num_beams: int = 1) -> Tensor:
-    """The same as token ids (B, T), padded, from what the encoder saw (B, S, D). No start token."""
+    """The same as token ids (B, T), padded, from encoder states (B, S, D). No start token."""
     if num_beams == 1:
         return greedy_search(model, memory, max_tokens)
     return beam_search(model, memory, max_tokens, num_beams)

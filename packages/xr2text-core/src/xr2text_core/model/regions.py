@@ -1,4 +1,4 @@
-"""Anatomical region queries: each region looks at the image where it is expected, and says what is wrong there.
+"""Anatomical region queries: each region attends to the image where it is expected, and predicts its findings.
 
 Shapes: B batch, N = G x G visual tokens, R regions, Q = R + global queries, K Gaussians a region, D width, F findings.
 Coordinates are fractions of the image: x to the right, y down. The patient's right is on the left of the image.
@@ -27,10 +27,10 @@ CELLS = 6  # side of the coarse grid of the templates
 
 
 class RegionQueries(nn.Module):
-    """One query per region, and a few global ones. Each looks at the image in two ways:
+    """One query per region, and a few global ones. Each reads the image in two ways:
 
-    - attention, with a soft spatial prior that each image refines: what is here, wherever in the region it lies;
-    - a learned template of coarse cells, a signed weight for each channel: what is in this very place.
+    - attention, with a soft spatial prior that each image refines: what is here, anywhere in the region;
+    - a learned template of coarse cells, a signed weight for each channel: what is at this exact place.
 
     The template is what lets a network trained from scratch tell a blunted angle from a normal one within minutes.
     """
@@ -48,7 +48,7 @@ class RegionQueries(nn.Module):
         self.project = nn.Linear(width, width)
         self.norm = nn.LayerNorm(width)
         self.feed_forward = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
-        nn.init.zeros_(self.refine.weight)  # start from the anatomical prior alone
+        nn.init.zeros_(self.refine.weight)  # start from the anatomical prior
         nn.init.zeros_(self.refine.bias)
 
     def forward(self, features: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
@@ -83,7 +83,7 @@ class RegionQueries(nn.Module):
         return each.reshape(*each.shape[:-1], self.num_heads, -1).transpose(-2, -3)
 
     def _prior(self, tokens: Tensor) -> Tensor:
-        """Log of the spatial prior as this image refines it, (B, Q, N); zero for the global queries."""
+        """Log of the spatial prior, refined for this image, (B, Q, N); zero for the global queries."""
         shift = self.refine(tokens.mean(1)).float().view(-1, *self.place.shape).tanh()  # (B, R, K, 4)
         centre = self.place[..., :2] + 0.15 * shift[..., :2]
         spread = self.place[..., 2:].abs().clamp_min(0.02) * (0.5 * shift[..., 2:]).exp()
@@ -107,7 +107,7 @@ class RegionQueries(nn.Module):
 
 
 class RegionHead(nn.Module):
-    """Says which findings each region and the whole image show, and how much of each region the decoder should hear."""
+    """Predicts the findings of each region and the whole image, and a gate that weights each region for the decoder."""
 
     def __init__(self, width: int, num_findings: int) -> None:
         super().__init__()
@@ -123,14 +123,14 @@ class RegionHead(nn.Module):
         regions, others = queries[:, :num_regions], queries[:, num_regions:]
         rows = torch.cat([regions, others.mean(1, keepdim=True)], 1)  # (B, R + 1, D)
         logits = self.findings(rows)
-        told = self.tell(logits.sigmoid())
+        feedback = self.tell(logits.sigmoid())
         weight = self.routing(regions).sigmoid()  # (B, R, 1)
-        routed = torch.cat([weight * (regions + told[:, :-1]), others + told[:, -1:]], 1)
+        routed = torch.cat([weight * (regions + feedback[:, :-1]), others + feedback[:, -1:]], 1)
         return routed, logits, weight.squeeze(-1)
 
 
 def position_encoding(num_tokens: int, width: int, device: torch.device) -> Tensor:
-    """Sines and cosines of x and y, (N, D), so that a token knows where it is whatever the image size."""
+    """Sines and cosines of x and y, (N, D), a positional encoding that is independent of the image size."""
     quarter = width // 4
     frequency = torch.exp(torch.arange(quarter, device=device) * (-math.log(100.0) / quarter)) * 2 * math.pi
     angle = _grid(num_tokens, device).unsqueeze(-1) * frequency  # (N, 2, D/4)

@@ -22,7 +22,7 @@ from xr2text_core.report.tokenizer import IGNORED
 
 @dataclass
 class VisualOutput(BaseModelOutput):
-    """What the decoder attends to, and what the regions say.
+    """What the decoder attends to, and the outputs of the regions.
 
     last_hidden_state (B, Q + N, D); finding_logits (B, R + 1, F), the last row for the whole image;
     routing (B, R), 0..1; region_attention (B, Q, N), each row sums to 1.
@@ -97,10 +97,10 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
 
     @classmethod
     def from_pretrained(cls, *arguments: Any, **options: Any) -> Any:
-        """As in transformers, but from safetensors alone unless asked otherwise, because folders come from strangers.
+        """As in transformers, but only from safetensors by default, because folders may come from strangers.
 
-        Weights are moved to where the constructor would have them: safetensors leaves them at odd addresses and in
-        another order, and then sums are rounded differently.
+        Weights are copied to where the constructor would allocate them: safetensors leaves them at odd addresses and in
+        another order, which changes the rounding of sums.
         """
         loaded = super().from_pretrained(*arguments, **{"use_safetensors": True, **options})
         model: XR2TextModel = loaded[0] if isinstance(loaded, tuple) else loaded  # with its loading info, if asked for
@@ -110,10 +110,10 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
         return loaded
 
     def _init_weights(self, module: nn.Module) -> None:
-        """Only what no file holds, such as Swin's position indices; timm, torch and BART initialise their parts."""
-        make_again = getattr(module, "init_non_persistent_buffers", None)
-        if make_again is not None:
-            make_again()
+        """Only what no checkpoint holds, such as Swin's position indices; timm, torch and BART initialise the rest."""
+        initialise = getattr(module, "init_non_persistent_buffers", None)
+        if initialise is not None:
+            initialise()
 
     def get_encoder(self, modality: str | None = None) -> nn.Module:
         return self.encoder
@@ -139,7 +139,7 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
         use_cache: bool | None = None,
         **kwargs: Any,
     ) -> ReportOutput:
-        """Images (B, 1, H, H), or their `encoder_outputs`, and a report so far -> logits.
+        """Images (B, 1, H, H), or their `encoder_outputs`, and the report so far -> logits.
 
         With `labels` (B, T; padding is -100) the decoder input is derived from them and losses are returned instead of
         logits, computed only where there is a label. `finding_labels` (B, R + 1, F), 0..1, add the loss of the regions.

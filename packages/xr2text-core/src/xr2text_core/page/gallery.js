@@ -1,10 +1,10 @@
 "use strict";
-// Fills the page from its data: one card per study, filter, sort, keys, and where the regions looked.
+// Fills the page from its data: one card per study, filter, sort, keys, and the attention of regions.
 // Report text is only ever set as text, never as HTML.
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const KINDS = { agreed: "Agreed", missed: "Missed", invented: "Invented" };
-const WORTH_A_WORD = 20; // percent: what a region suspects less than this is not told below the image
+const SUSPECTED_FROM = 20; // percent: weaker suspicions are not listed below the image
 const ORDERS = {
   order: () => 0,
   bleu_4: (one, other) => one.study.bleu_4 - other.study.bleu_4,
@@ -76,7 +76,7 @@ function fillFindings(list, study) {
     for (const finding of study[kind]) {
       const chip = element("span", data.findings[finding], `chip ${kind}`);
       chip.dataset.finding = finding;
-      chip.title = "percent: what the finding head of the model makes of the image";
+      chip.title = "percent: probability by the model's finding head";
       chip.append(element("small", `${overall(study)[finding]} %`));
       chips.append(chip, " ");
     }
@@ -101,7 +101,7 @@ function fillSuspected(list, study) {
   list.append(element("li", `${percents.length - order.length} other findings: less than 0.5 % each`, "rest"));
 }
 
-// ---- where the regions looked
+// ---- attention of the regions
 
 function addRegions(card, study) {
   data.regions.forEach((name, region) => {
@@ -142,14 +142,14 @@ function show(card, study, region) {
     return;
   }
   drawAttention(canvas, study.attention, region);
-  const told = data.findings
+  const listed = data.findings
     .map((name, finding) => [study.suspected[region][finding], name])
-    .filter(([percent]) => percent >= WORTH_A_WORD)
+    .filter(([percent]) => percent >= SUSPECTED_FROM)
     .sort(([one], [other]) => other - one)
     .slice(0, 3)
     .map(([percent, name]) => `${name} ${percent} %`);
-  const suspicion = told.join(", ") || `nothing (all below ${WORTH_A_WORD} %)`;
-  caption.textContent = `Where “${data.regions[region]}” looked; it suspects ${suspicion}.`;
+  const suspicion = listed.join(", ") || `nothing (all below ${SUSPECTED_FROM} %)`;
+  caption.textContent = `Attention of “${data.regions[region]}”; suspected: ${suspicion}.`;
 }
 
 function drawAttention(canvas, encoded, region) {
@@ -214,7 +214,7 @@ function step(by) {
   const next = focused ? shown[shown.indexOf(focused) + by] : cardHere();
   if (!next) return;
   next.focus({ preventScroll: true });
-  next.scrollIntoView(); // smooth or not is for the style sheet to say
+  next.scrollIntoView(); // the style sheet chooses smooth or not
 }
 
 function keepHere(region) {

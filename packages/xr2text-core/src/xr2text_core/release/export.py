@@ -1,4 +1,4 @@
-"""A checkpoint as a folder that plain transformers loads: model, tokenizer, image processor and model card."""
+"""A checkpoint as a folder that transformers loads: model, tokenizer, image processor and model card."""
 
 from pathlib import Path
 
@@ -21,13 +21,13 @@ from xr2text_core.settings.settings import BEAMS
 def export(checkpoint: Path, folder: Path, onnx: bool = False) -> None:
     """Raises CheckpointError, FileExistsError where `folder` is not empty, and OSError where it cannot be written.
 
-    `onnx` adds the image encoder for other programs than PyTorch.
+    `onnx` adds the image encoder for use without PyTorch.
     """
     disable_progress_bar()
     with creating_folder(folder) as new:
         found = load_checkpoint(checkpoint)
         origin, model = origin_of(checkpoint, found), model_from(found)
-        model.config.bart.pop("_name_or_path", None)  # may be a folder of this computer
+        model.config.bart.pop("_name_or_path", None)  # may be a local path
         model.generation_config = generation_config(model.config, origin.settings.max_tokens)
         model.save_pretrained(new)
         fast_tokenizer(found.tokenizer, origin.settings.max_tokens).save_pretrained(new)
@@ -38,7 +38,7 @@ def export(checkpoint: Path, folder: Path, onnx: bool = False) -> None:
 
 
 def generation_config(config: PretrainedConfig, max_tokens: int) -> GenerationConfig:
-    """What `generate` does when nothing else is asked for."""
+    """The defaults of `generate`."""
     marks = ("bos_token_id", "pad_token_id", "eos_token_id", "decoder_start_token_id")
     return GenerationConfig(
         max_new_tokens=max_tokens, num_beams=BEAMS, do_sample=False, **{name: getattr(config, name) for name in marks}
@@ -46,7 +46,7 @@ def generation_config(config: PretrainedConfig, max_tokens: int) -> GenerationCo
 
 
 def fast_tokenizer(contents: str, max_tokens: int) -> PreTrainedTokenizerFast:
-    """The tokenizer of a checkpoint as transformers knows it: `tokenizer(text).input_ids` is what training learned."""
+    """The tokenizer of a checkpoint for transformers: `tokenizer(text).input_ids` are those of training."""
     tokenizer = Tokenizer.from_str(contents)
     start, padding, end, unknown = SPECIAL_TOKENS
     tokenizer.post_processor = TemplateProcessing(

@@ -1,4 +1,4 @@
-"""The image processor of an exported model: images to exactly what the model was trained on."""
+"""The image processor of an exported model: images to exactly the input that the model was trained on."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,9 +21,9 @@ AnyImage = str | Path | Image.Image | NDArray[Any] | torch.Tensor
 class XR2TextImageProcessor(BaseImageProcessor):
     """Paths, PIL images or arrays -> `pixel_values` (B, 1, H, H), 0 black to 1 white, H = `image_size` in pixels.
 
-    A path, and a PIL image that was opened from one and not decoded yet, gives the pixels of training to the bit. A
-    large JPEG that somebody else has decoded differs, because training decodes it at a smaller scale: by less than one
-    grey level of 255 on average, by dozens at the edges of printed letters.
+    A path, or a PIL image opened from one and not decoded yet, gives the pixels of training bit for bit. A
+    large JPEG that is already decoded differs, because training decodes it at a smaller scale: by less than one
+    grey level of 255 on average, by dozens of levels at the edges of printed letters.
     """
 
     model_input_names = ["pixel_values"]  # noqa: RUF012 (transformers' own form)
@@ -45,7 +45,7 @@ class XR2TextImageProcessor(BaseImageProcessor):
         if isinstance(image, ImageFile.ImageFile) and image.filename and image.tile:
             return read_image(str(image.filename), self.image_size)
         opened = image if isinstance(image, Image.Image) else _from_array(np.asarray(image))
-        return square_pixels(opened.copy(), self.image_size)  # a copy, so that the caller's image stays as it is
+        return square_pixels(opened.copy(), self.image_size)  # a copy, so that the caller's image is unchanged
 
 
 def _from_array(values: NDArray[Any]) -> Image.Image:

@@ -1,6 +1,6 @@
 """The README.md of an exported model: what it is, how it was trained and scored, how to load it, what it cannot do.
 
-It is meant to be passed on, so no path, no host, no run name and no text of a report may stand in it.
+It is meant to be shared, so it may hold no path, host, run name or report text.
 """
 
 import re
@@ -36,10 +36,10 @@ LOADING = """\
 With the package `xr2text-core` installed:
 
 ```python
-import xr2text_core.auto  # tells transformers of this kind of model
+import xr2text_core.auto  # registers this model with transformers
 from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 
-folder = "."  # where this file lies
+folder = "."  # the folder of this file
 model = AutoModel.from_pretrained(folder).eval()
 processor = AutoImageProcessor.from_pretrained(folder)
 tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -52,7 +52,7 @@ print(tokenizer.decode(ids[0], skip_special_tokens=True).strip())
 The weights are in `model.safetensors`, which holds numbers only; pickled weights (`.bin`) are not loaded.
 """
 ONNX = """\
-`encoder.onnx` runs without PyTorch and writes no reports: `pixel_values` (images, 1, size, size) in, and out come
+`encoder.onnx` runs without PyTorch and generates no reports: `pixel_values` (images, 1, size, size) in, and out come
 `finding_logits` (images, regions + 1, findings), the last row for the whole image, and `region_attention` (images,
 regions and further queries, cells of the image row by row). `config.json` names the regions and the findings.
 """
@@ -60,12 +60,12 @@ LIMITS = """\
 ## Limits
 
 - It sees one frontal image of a study: no lateral view, no earlier study, no question of the referring physician.
-- It tends to write what reports usually say, also where the image says otherwise. A score without the rows of trivial
-  reports beside it (`python -m xr2text_core.evaluate`) does not show that the image was looked at.
+- It tends to write what reports usually say, even where the image shows otherwise. A score without trivial baselines
+  (`python -m xr2text_core.evaluate`) does not show that the model uses the image.
 - BLEU, ROUGE-L and CIDEr compare words, not diagnoses. Rule-label F1 compares findings that our own rule labeler reads
   in both reports; it is not CheXbert.
-- Weights and vocabulary were learned from reports and can repeat words of them. Pass them on only where the terms of
-  the data set allow it.
+- Weights and vocabulary come from reports and may reproduce parts of them. Share them only where the terms of the
+  data set allow it.
 """
 PHANTOM = """\
 - It was trained on drawn phantoms only. It knows nothing of real radiographs.
@@ -130,7 +130,7 @@ def _training(origin: Origin) -> str:
 
 
 def _start(settings: Settings) -> str:
-    """Hub names are said, folders are not: they are of one computer."""
+    """Names hub models, but no local folders."""
     if settings.pretrained != "yes":
         return "random weights"
     parts = (settings.encoder, settings.decoder)
@@ -147,12 +147,12 @@ def _scores(origin: Origin) -> str:
         "scored on": f"the validation split, at most {origin.settings.val_studies} studies",
         "section": protocol.get("section", origin.settings.section),
         "decoding": protocol.get("decoding", "not recorded"),
-        "protocol": describe(protocol["text"]) if protocol.get("text") else "not recorded, so nothing compares",
+        "protocol": describe(protocol["text"]) if protocol.get("text") else "not recorded: not comparable",
     }
     scores = {name: origin.row.get(column) or "not measured" for name, column in SCORES.items()}
     return (
         f"## Scores after epoch {origin.row['epoch']}\n\n{_table(about | scores)}\n"
-        "The best model is chosen by these very studies, so its scores on unseen ones are a little lower.\n"
+        "The best model is selected on these studies, so scores on unseen ones are a little lower.\n"
     )
 
 

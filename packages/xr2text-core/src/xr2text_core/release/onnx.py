@@ -1,6 +1,6 @@
-"""The image encoder and its regions as an ONNX file: findings and attention of an image without PyTorch.
+"""The image encoder and its regions as an ONNX file: findings and attention without PyTorch.
 
-The decoder is not in it: reports are written with PyTorch. Shapes are those of `VisualOutput`.
+The decoder is not included: reports need PyTorch. Shapes are those of `VisualOutput`.
 """
 
 from pathlib import Path
@@ -38,5 +38,5 @@ def write_onnx(model: XR2TextModel, path: Path) -> None:
         dynamo=True,
         verbose=False,
     )
-    assert program is not None  # with dynamo it is the program
+    assert program is not None  # with dynamo it returns the program
     program.save(str(path))

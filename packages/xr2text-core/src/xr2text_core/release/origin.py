@@ -1,4 +1,4 @@
-"""Where a checkpoint comes from: what it holds, and what run.json of its run says."""
+"""Where a checkpoint comes from: its contents, and the run.json of its run."""
 
 import json
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from xr2text_core.training.progress import Progress
 
 @dataclass(frozen=True)
 class Origin:
-    """`run` holds the fields of run.json (docs/run-files.md); empty where it was not found or is of another run."""
+    """`run` holds the fields of run.json (docs/run-files.md); empty if missing or of another run."""
 
     checkpoint: str  # name of the file
     version: str
@@ -28,7 +28,7 @@ class Origin:
 
     @property
     def row(self) -> dict[str, str]:
-        """The history row of the epoch that these weights end; empty where there is none."""
+        """The history row of the epoch that ends with these weights; empty if there is none."""
         last = self.progress.rows[-1] if self.progress.rows else {}
         return last if last.get("step") == str(self.progress.step) else {}
 

@@ -5,9 +5,10 @@ from itertools import takewhile
 
 from xr2text_core.report.places import ATTRIBUTE_OF_PLACE, FINDING_OF_LONE_ATTRIBUTE
 from xr2text_core.report.terms import Term
+from xr2text_core.report.vocabulary import DEVICES
 
-LISTS = ("list", "or")
-CLAUSE_ENDS = ("but", "break", "there")
+LISTS = ("comma", "and", "or")
+CLAUSE_ENDS = ("but", "break", "there", "cause", "relative")
 
 
 def join_attributes(terms: list[Term]) -> list[Term]:
@@ -17,16 +18,16 @@ def join_attributes(terms: list[Term]) -> list[Term]:
         if term.kind != "attribute":
             joined.append(term)
             continue
-        if term.meaning == "normal" and _is_predicate_of_finding(terms, index):
+        if term.meaning == "normal" and _is_predicate_of_finding(terms, index) and joined[-2].meaning != DEVICES:
             joined[-2].status = "absent"
         joined.extend(_findings_of_attribute(terms, index))
     return joined
 
 
 def _is_predicate_of_finding(terms: list[Term], index: int) -> bool:
-    """True in "interstitial markings are normal"."""
+    """True in "interstitial markings are normal" and "interstitial markings: normal"."""
     before = terms[max(index - 2, 0) : index]
-    return [term.kind for term in before] == ["finding", "cue"] and before[-1].meaning == "verb"
+    return [term.kind for term in before] == ["finding", "cue"] and before[-1].meaning in ("verb", "label", "dash")
 
 
 def _findings_of_attribute(terms: list[Term], index: int) -> list[Term]:
@@ -94,5 +95,7 @@ def _first_later_place(terms: list[Term], fits: Callable[[Term], bool]) -> list[
 
 def _ends_the_search(term: Term, has_places: bool) -> bool:
     if term.kind == "cue":
-        return term.meaning in CLAUSE_ENDS or (has_places and term.meaning not in ("list", "or", "of"))
+        if term.meaning == "relative":
+            return has_places  # "the heart, which is enlarged"
+        return term.meaning in CLAUSE_ENDS or (has_places and term.meaning not in (*LISTS, "of"))
     return term.kind == "finding"

@@ -8,17 +8,27 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import pairwise
 
 from xr2text_core.report.attributes import join_attributes
-from xr2text_core.report.places import FINDING_REGION, MOVABLE, PLACE_REGIONS
+from xr2text_core.report.places import FINDING_REGION, MOVABLE, PLACE_REGIONS, USUAL_SIDE
 from xr2text_core.report.scopes import apply_cues, apply_neighbours, share_sides
+from xr2text_core.report.sections import has_sections, read_sections
 from xr2text_core.report.terms import Term, read_terms
-from xr2text_core.report.vocabulary import REGIONS, SEVERITIES
+from xr2text_core.report.vocabulary import DEVICES, REGIONS, SEVERITIES
 
-DEVICES = "support devices"
+LABELER_VERSION = 2  # counts up when the same text gets other labels
 BOTH_LUNGS = ("right lung", "left lung")
-# A full stop inside a number ends nothing; a new line does before a list mark, and when a line is left empty.
-SENTENCE_END = re.compile(r"(?<!\d)\.|\.(?!\d)|[?!;]|\n\s*(?:\n|[-*]\s|\d+\))")
+# A full stop inside a number ends nothing; a question mark does not when its answer follows.
+SENTENCE_END = re.compile(r"\.(?!\d)|\.(?<!\d.)|[!;]|\n\n")
+QUESTION = re.compile(r"(?<=\w\?)(?!\s*(?:no|none|yes|negative)\b)", re.IGNORECASE)
+# A label with its colon begins a sentence ("None Pneumothorax:"), unless it is the answer behind another colon.
+LABEL = re.compile(r"(?:^|(?<![:\s])\s+)([A-Z][\w/&-]*(?: [\w/&-]+){0,4}? ?:(?!\d))")
+# So does a new line that begins with a list mark or a capital, unless the line before it cannot end there.
+BEGINS_LINE = re.compile(r"\s*(?:[-*•]\s|\d+\)|[A-Z][a-z]|$)")
+GOES_ON = re.compile(
+    r"(?:[,(]|(?<![:=] )\b(?:a|an|and|are|as|at|by|for|from|in|is|no|of|on|or|the|to|with))\s*$", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -67,11 +77,33 @@ class ReportLabels:
 
 
 def label_report(text: str) -> ReportLabels:
-    """Label the text of one report (findings, impression or both; any case; upper-case section headers do no harm)."""
-    mentions = tuple(mention for sentence in SENTENCE_END.split(text) for mention in label_sentence(sentence.strip()))
+    """Label a report: findings, impression or both, in any case; of a full report with headers, these two sections."""
+    mentions = tuple(mention for sentence in _sentences(text) for mention in label_sentence(sentence.strip()))
     mentions = tuple(_place_by_the_others(mention, mentions) for mention in mentions)
     is_normal = all(mention.status == "absent" or mention.finding == DEVICES for mention in mentions)
     return ReportLabels(mentions, is_normal)
+
+
+def _sentences(text: str) -> list[str]:
+    if has_sections(text):
+        report = read_sections(text)
+        text = f"{report.findings}\n\n{report.impression}"
+    if "\n" in text:
+        text = _join_wrapped_lines(text)
+    if ":" in text:
+        text = LABEL.sub(r"\n\n\1", text)
+    if "?" in text:
+        text = QUESTION.sub("\n\n", text)
+    return SENTENCE_END.split(text)
+
+
+def _join_wrapped_lines(text: str) -> str:
+    lines = text.split("\n")
+    parts = [
+        "\n\n" if BEGINS_LINE.match(line) and not (line.strip() and GOES_ON.search(before)) else " "
+        for before, line in pairwise(lines)
+    ]
+    return "".join(part + line for part, line in zip(["", *parts], lines, strict=True))
 
 
 @lru_cache(maxsize=16384)  # radiologists repeat their sentences
@@ -88,7 +120,7 @@ def label_sentence(sentence: str) -> tuple[Mention, ...]:
 
 
 def _mention(term: Term) -> Mention:
-    side = _side(term.sides)
+    side = _side(term.sides) or next((USUAL_SIDE[place] for place in term.places if place in USUAL_SIDE), None)
     return Mention(term.meaning, term.status, _regions(term, side), side, term.severity)
 
 

@@ -9,62 +9,136 @@ from itertools import pairwise
 from xr2text_core.report.attributes import CLAUSE_ENDS, LISTS
 from xr2text_core.report.places import SHARES_SIDE
 from xr2text_core.report.terms import Term
+from xr2text_core.report.vocabulary import DEVICES
 
 # cue -> what holds for the findings after it
-SCOPES = {"no": "absent", "maybe": "uncertain", "versus": "uncertain", "past": "past", "advice": "advice"}
+SCOPES = {
+    "no": "absent",
+    "maybe": "uncertain",
+    "versus": "uncertain",
+    "past": "past",
+    "operated": "operated",
+    "advice": "advice",
+}
+# cue -> what holds for the findings before it
+BACKWARD = {"gone": "absent", "doubted": "uncertain"}
+# A cue that stands on either side of its finding: "suspected edema", "edema suspected".
+EITHER_SIDE = {"resolved": ("no", "gone"), "possible": ("maybe", "doubted")}
 
 
 def apply_cues(terms: list[Term]) -> None:
     """Walk through the sentence and let each cue act on the findings after it or before it."""
     forward: str | None = None
     has_acted = False
-    clause: list[Term] = []
+    clause: list[Term] = []  # findings since the last end of a clause, and the cues between them
     for index, term in enumerate(terms):
         if term.kind == "finding":
             clause.append(term)
             has_acted = True
-            if forward in ("past", "advice"):
-                term.dropped = True
-            elif forward is not None:
-                term.status = _weaker(term.status, forward)
+            _act_forwards(forward, term)
         elif term.kind == "cue":
-            if has_acted or forward != "uncertain" or term.meaning not in ("verb", "there"):
-                forward = _next_scope(terms, index, forward)
-                has_acted = False
-            _act_backwards(term.meaning, clause)
-            if term.meaning in CLAUSE_ENDS:
-                clause = []
+            meaning = _on_its_side(terms, index, clause)
+            if has_acted or forward != "uncertain" or meaning not in ("verb", "there", "cause"):
+                forward = _next_scope(terms, index, meaning, forward, has_acted)
+                has_acted = has_acted and meaning in LISTS
+            _act_backwards(meaning, clause)
+            _answer(terms, index, meaning, clause)
+            if meaning == "removed":
+                _remove_devices(terms, index, clause)
+            clause = [] if meaning in CLAUSE_ENDS else [*clause, term]
         elif forward == "absent" and _starts_afresh(terms, index):
             forward = None
 
 
+def _on_its_side(terms: list[Term], index: int, clause: list[Term]) -> str:
+    """The meaning of a cue; of one that may stand on either side of its finding, the side on which it does."""
+    cue = terms[index]
+    if cue.meaning not in EITHER_SIDE:
+        return cue.meaning
+    forwards, backwards = EITHER_SIDE[cue.meaning]
+    if not any(term.kind == "finding" for term in clause):
+        return forwards
+    before, after = terms[index - 1], terms[index + 1]
+    next_kind = after.meaning if after.kind == "cue" else after.kind
+    if after.start > cue.end:
+        next_kind = "other words"
+    is_listed = before.meaning in LISTS and before.end == cue.start
+    if is_listed and any(term.kind == "finding" for term in terms[index + 1 :]):
+        return forwards
+    if before.meaning == "verb" or next_kind in (*LISTS, *CLAUSE_ENDS, "end"):
+        return backwards
+    is_predicate = clause[-1].meaning == "verb" or (before.kind != "cue" or before.end < cue.start)
+    return backwards if is_predicate and next_kind in ("other words", "of", "with", "verb") else forwards
+
+
+def _act_forwards(scope: str | None, finding: Term) -> None:
+    if scope == "past" and finding.status == "absent":
+        return  # "history of emphysema, clear lungs"
+    if scope in ("past", "advice") or (scope == "operated" and finding.meaning != DEVICES):
+        finding.dropped = True
+    elif scope in ("absent", "uncertain"):
+        finding.status = _weaker(finding.status, scope)
+
+
 def _act_backwards(cue: str, clause: list[Term]) -> None:
     """Let "has resolved", "cannot be excluded" or "versus" change the findings before it."""
-    if cue == "gone":
-        for finding in clause:
-            finding.status = "absent"
-    elif cue == "doubted":
-        for finding in clause:
+    if cue in BACKWARD:
+        for finding in _subjects(clause):
+            finding.status = BACKWARD[cue] if cue == "gone" else _weaker(finding.status, BACKWARD[cue])
+    elif cue == "versus":
+        for finding in [term for term in clause if term.kind == "finding"][-1:]:
             finding.status = _weaker(finding.status, "uncertain")
-    elif cue == "versus" and clause:
-        clause[-1].status = _weaker(clause[-1].status, "uncertain")
+
+
+def _answer(terms: list[Term], index: int, cue: str, clause: list[Term]) -> None:
+    """What a cue right behind a label says about the label: "Consolidation: no evidence", "Effusion: possible"."""
+    status = SCOPES.get(cue)
+    before = terms[index - 1] if index else None
+    if status in ("absent", "uncertain") and before and before.meaning == "label" and before.end == terms[index].start:
+        for finding in _subjects(clause):
+            finding.status = _weaker(finding.status, status)
+
+
+def _subjects(clause: list[Term]) -> list[Term]:
+    """The last finding of a clause with those that are listed with it: both of "edema or effusion", one of "a, b"."""
+    found: list[Term] = []
+    is_joined = False
+    for term in reversed(clause):
+        if term.kind == "finding":
+            found.append(term)
+        elif found and (term.meaning == "verb" or (term.meaning == "comma" and not is_joined)):
+            break
+        elif found and term.meaning in ("and", "or"):
+            is_joined = True
+    return found
+
+
+def _remove_devices(terms: list[Term], index: int, clause: list[Term]) -> None:
+    """Devices that were removed: those before "was removed", else those after "removal of"."""
+    before = [term for term in clause if term.meaning == DEVICES]
+    after = [term for term in terms[index:] if term.meaning == DEVICES]
+    for device in before or after:
+        device.status = "absent"
 
 
 def _weaker(status: str, cue: str) -> str:
     return cue if status != "absent" else status
 
 
-def _next_scope(terms: list[Term], index: int, forward: str | None) -> str | None:
+def _next_scope(terms: list[Term], index: int, meaning: str, forward: str | None, has_acted: bool) -> str | None:
     """What holds for the findings after a cue: absent, uncertain, past, advice, or None (they are stated)."""
-    meaning = terms[index].meaning
     if meaning in SCOPES:
         if forward == "advice" or (forward == "absent" and SCOPES[meaning] == "uncertain"):
             return forward
         return SCOPES[meaning]
-    if meaning in CLAUSE_ENDS:
+    if meaning == "relative" and forward == "absent" and _is_followed_by(terms, index, "maybe"):
+        return forward  # "no opacity that could be pneumonia"
+    if meaning == "label" and forward == "absent" and terms[index - 1].meaning == "no":
+        return forward  # "Negative for: effusion, edema"
+    if meaning in CLAUSE_ENDS or meaning in ("label", "dash"):
         return None
     if meaning == "verb":
-        return forward if forward == "advice" else None
+        return forward if forward == "advice" or (not has_acted and _is_denied_subject(terms, index)) else None
     if meaning == "with":
         return None if forward in ("absent", "past") else forward
     if meaning == "fresh" and forward == "absent" and _follows_list(terms, index):
@@ -72,9 +146,24 @@ def _next_scope(terms: list[Term], index: int, forward: str | None) -> str | Non
     return forward
 
 
+def _is_denied_subject(terms: list[Term], index: int) -> bool:
+    """True in "neither lung shows consolidation" and "none of the ribs is fractured"."""
+    verb = terms[index]
+    before = [term for term in terms[:index] if term.kind != "side"]
+    if not before or before[-1].kind != "place" or before[-1].end != verb.start:
+        return False
+    cues = [term for term in before if term.kind != "place" and term.meaning != "of"]
+    return bool(cues) and cues[-1].meaning == "no"
+
+
+def _is_followed_by(terms: list[Term], index: int, meaning: str) -> bool:
+    after = terms[index + 1] if index + 1 < len(terms) else None
+    return after is not None and after.meaning == meaning and after.start == terms[index].end
+
+
 def _follows_list(terms: list[Term], index: int) -> bool:
     before = terms[index - 1] if index else None
-    return before is not None and before.meaning == "list" and before.end == terms[index].start
+    return before is not None and before.meaning in ("comma", "and") and before.end == terms[index].start
 
 
 def _starts_afresh(terms: list[Term], index: int) -> bool:
@@ -111,6 +200,8 @@ def apply_neighbours(terms: list[Term]) -> None:
 
 
 def _attach(findings: list[Term], words: list[Term]) -> None:
+    if not words:
+        return
     for finding in findings:
         finding.sides += [word.meaning for word in words if word.kind == "side"]
         finding.places += [word.meaning for word in words if word.kind == "place"]

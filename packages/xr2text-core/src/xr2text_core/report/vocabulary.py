@@ -43,5 +43,7 @@ FINDINGS = (
     "other abnormality",  # abnormal, and none of the above
 )
 
+DEVICES = "support devices"  # present, they do not make a report abnormal
+
 SIDES = ("right", "left", "bilateral")
 SEVERITIES = ("mild", "moderate", "severe")

@@ -1,4 +1,4 @@
-"""Writing what others read, or what must survive a power cut: a temporary neighbour, fsync, then replace."""
+"""Atomic writes, for what others read or what must survive a power cut: a temporary file, fsync, then replace."""
 
 import os
 import shutil
@@ -8,14 +8,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-REPLACE_TRIES = 6  # Windows refuses to replace a file that somebody has open; readers close theirs within milliseconds
+REPLACE_TRIES = 6  # Windows refuses to replace an open file; readers close theirs within milliseconds
 
 
 @contextmanager
 def replacing(path: Path, durably: bool = True) -> Iterator[BinaryIO]:
-    """Open a temporary neighbour of `path` that replaces it on success; on any error it goes and `path` stays.
+    """Open a temporary file that replaces `path` on success; on any error it is removed and `path` stays.
 
-    A folder that somebody deleted is made again. Not `durably`: whole at any time, but a power cut may bring back an
+    A deleted folder is created again. Not `durably`: complete at any time, but a power cut may bring back an
     older one; for files that are written every second, because an fsync waits behind a checkpoint on its way to disk.
     """
     temporary = path.with_name(f"{path.name}.tmp")
@@ -43,7 +43,7 @@ def replace_text(path: Path, text: str, durably: bool = True) -> None:
 
 @contextmanager
 def creating_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary neighbour that becomes the folder `path` on success; on any error it goes.
+    """Yield a temporary folder that becomes `path` on success; on any error it is removed.
 
     Raises FileExistsError where something other than an empty folder is there already.
     """
@@ -51,7 +51,7 @@ def creating_folder(path: Path) -> Iterator[Path]:
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise FileExistsError(f"{path}: exists and is not an empty folder; name another one, or move it away first")
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)  # of a process that crashed and had the same number
+    shutil.rmtree(temporary, ignore_errors=True)  # left by a crashed process with the same id
     temporary.mkdir(parents=True)
     try:
         yield temporary
@@ -67,9 +67,9 @@ def creating_folder(path: Path) -> Iterator[Path]:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Append one line durably, in a single write. A torn last line of an earlier crash is ended first.
+    """Append one line durably, in a single write. A torn last line of an earlier crash is terminated first.
 
-    On an error (full or failing disk) nothing of the line stays: half a row would be read, and a whole one come twice.
+    On an error (full or failing disk) the line is removed: half a row would be read, and a whole one duplicated.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o644)

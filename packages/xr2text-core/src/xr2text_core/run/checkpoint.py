@@ -40,11 +40,11 @@ class Checkpoint:
 
     @property
     def position(self) -> tuple[int, int]:
-        """How far it is: epoch under way, then steps done in it."""
+        """Progress: the current epoch and the steps done in it."""
         return self.progress.get("epoch", 0), self.progress.get("step_in_epoch", 0)
 
 
-KINDS = {  # what a file that holds a checkpoint must have
+KINDS = {  # what a checkpoint file must contain
     "settings": dict, "fingerprint": str, "config": str, "tokenizer": str, "progress": dict, "model": dict,
     "optimizer": dict,
 }  # fmt: skip
@@ -55,7 +55,7 @@ class CheckpointError(UserError):
 
 
 class _HashingFile(io.RawIOBase):
-    """Passes writes on and hashes them, so that saving reads nothing back."""
+    """Forwards and hashes writes, so that saving reads nothing back."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
@@ -82,20 +82,20 @@ def write_contents(path: Path, contents: dict[str, Any]) -> None:
             hashing = _HashingFile(file)
             torch.save(contents, cast(IO[bytes], hashing))
             file.write(MARK + hashing.hash.digest())
-    except RuntimeError as error:  # torch hides the failed write behind a position that does not fit
+    except RuntimeError as error:  # torch reports a failed write as an unexpected file position
         if isinstance(reason := error.__context__, OSError):
             raise OSError(reason.errno, reason.strerror, str(path)) from error
         raise
 
 
 def copy_checkpoint(source: Path, path: Path) -> None:
-    """Make `path` the same bytes as a checkpoint just saved, for half of what saving them again costs; OSError."""
+    """Copy a checkpoint just saved to `path`, at half the cost of saving it again; raises OSError."""
     with source.open("rb") as file, replacing(path) as copy:
         shutil.copyfileobj(file, copy, PIECE)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint onto the CPU after checking it whole. Never runs code from the file."""
+    """Verify a checkpoint and load it onto the CPU. Never runs code from the file."""
     check(path)
     try:
         contents: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
@@ -105,15 +105,15 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if found != FORMAT:
         raise CheckpointError(f"{path}: format {found}, but this version reads format {FORMAT}")
     if wrong := [name for name, kind in KINDS.items() if not isinstance(contents.get(name), kind)]:
-        raise CheckpointError(f"{path}: is no checkpoint of a training ({', '.join(wrong)} missing or of another kind)")
+        raise CheckpointError(f"{path}: is not a training checkpoint ({', '.join(wrong)} missing or of the wrong type)")
     known = {each.name for each in fields(Checkpoint)}
     return Checkpoint(**{name: value for name, value in contents.items() if name in known})
 
 
 def newest_good(first: Path, others: list[Path]) -> tuple[Path, Checkpoint, list[str]] | None:
-    """The checkpoint to resume from and its path, and which files were found damaged; None where there is no file.
+    """The path of the checkpoint to resume from, the checkpoint and a line per damaged file; None without any file.
 
-    `first` (the latest) is taken when it is good. Otherwise the one of `others` that is furthest in training, by its
+    `first` (the latest) is used if it is intact. Otherwise the one of `others` that is furthest in training, by its
     contents, never by its name or date.
     """
     damaged: list[str] = []

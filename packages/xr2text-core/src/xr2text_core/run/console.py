@@ -1,4 +1,4 @@
-"""What a run says: one line a message on the terminal, above the progress bar, and with the time in train.log."""
+"""The log of a run: one line per message on the terminal, above the progress bar, and with timestamps in train.log."""
 
 import logging
 import sys
@@ -11,12 +11,12 @@ from tqdm import tqdm
 
 class _AboveTheBar(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        with suppress(OSError, UnicodeError):  # a closed terminal must not end a training; train.log has the line
+        with suppress(OSError, UnicodeError):  # a closed terminal must not abort training; train.log has the line
             tqdm.write(self.format(record))
 
 
 class _LogFile(WatchedFileHandler):
-    """Opens the file again where somebody deleted it, and says once where it cannot be written (a full disk)."""
+    """Reopens the file if it was deleted, and warns once if it cannot be written (a full disk)."""
 
     has_failed = False
 
@@ -30,7 +30,7 @@ class _LogFile(WatchedFileHandler):
         if not self.has_failed:
             self.has_failed = True
             with suppress(OSError, UnicodeError):
-                tqdm.write(f"[WARNING] {self.baseFilename} cannot be written ({sys.exc_info()[1]}); training goes on")
+                tqdm.write(f"[WARNING] {self.baseFilename} cannot be written ({sys.exc_info()[1]}); training continues")
 
 
 def set_up_console(log_file: Path | None = None, level: int = logging.INFO) -> None:

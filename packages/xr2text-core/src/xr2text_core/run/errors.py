@@ -2,4 +2,4 @@
 
 
 class UserError(Exception):
-    """What the user can put right; the message names the path, the row or the flag, and what to do. Exit code 2."""
+    """An error that the user can fix; the message names the path, the row or the flag, and what to do. Exit code 2."""

@@ -10,7 +10,7 @@ from xr2text_core.run.errors import UserError
 
 
 class RunError(UserError):
-    """The run cannot start or go on; the message says why and what to do."""
+    """The run cannot start or continue; the message says why and what to do."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""training_history.csv: one row an epoch, appended durably. Checkpoints keep the rows too and mend the file."""
+"""training_history.csv: one row per epoch, appended durably. Checkpoints keep the rows too and repair the file."""
 
 import csv
 import io
@@ -49,14 +49,14 @@ TIME_COLUMNS = ("studies_per_s", "train_s", "validation_s", "epoch_s", "gpu_peak
 
 
 def cells_of(row: EpochRow) -> Cells:
-    """A row as the text that stands in the file: what a checkpoint keeps of it."""
+    """A row as the text cells of the file, which checkpoints keep."""
     return {name: _cell(value) for name, value in asdict(row).items()}
 
 
 def write_rows(path: Path, rows: Sequence[Cells]) -> None:
-    """Make the file hold the header and exactly these rows: the last one is appended where only that is missing.
+    """Write the header and exactly these rows; the last one is appended where only that is missing.
 
-    Anything else that is found there (half a line, newer rows, another header, nothing) is replaced in one step.
+    Any other content (half a line, newer rows, another header, nothing) is replaced atomically.
     """
     lines = [_line(HEADER), *(_line([row.get(name, "") for name in HEADER]) for row in rows)]
     expected = "".join(f"{line}\n" for line in lines).encode()
@@ -68,7 +68,7 @@ def write_rows(path: Path, rows: Sequence[Cells]) -> None:
 
 
 def read_rows(path: Path) -> list[Cells]:
-    """The whole rows of a history as text cells; half a line at the end, or a line of another width, is not a row."""
+    """The complete rows of a history as text cells; half a line at the end, or one of another width, is not a row."""
     if not path.exists():
         return []
     text = path.read_text(encoding="utf-8", errors="replace")
@@ -87,7 +87,7 @@ def rows_up_to(path: Path, epoch: int) -> list[Cells]:
 
 
 def write_best(path: Path, rows: Sequence[Cells], epoch: int) -> None:
-    """Make best_results.csv hold the row of the best epoch alone; without one (epoch 0) the file goes."""
+    """Write the row of the best epoch to best_results.csv; without one (epoch 0) the file is removed."""
     best = [row for row in rows if row.get("epoch") == str(epoch)]
     if best:
         write_rows(path, best)

@@ -1,4 +1,4 @@
-"""One trainer a run: a lock that the system takes back when its process ends, however it ends."""
+"""One trainer per run: a lock that the system releases when its process ends, however it ends."""
 
 import logging
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def locked(folder: RunFolder) -> Iterator[None]:
-    """Hold the lock of a run, and give it back for good."""
+    """Hold the lock of a run, then release it completely."""
     lock = lock_run(folder)
     try:
         yield
@@ -23,15 +23,15 @@ def locked(folder: RunFolder) -> Iterator[None]:
 
 
 def lock_run(folder: RunFolder) -> FileLock:
-    """Take the lock of a run, which its holder releases; raises RunError while another process has it.
+    """Acquire the lock of a run, which its holder releases; raises RunError while another process holds it.
 
-    One process may take it several times: a notebook that makes a second Trainer is not its own enemy.
+    It is reentrant within a process: a notebook may create a second Trainer.
     """
     try:
         folder.create()
     except OSError as error:
         raise RunError(
-            f"{error.filename or folder.checkpoints} cannot be made ({error.strerror}); try --out"
+            f"{error.filename or folder.checkpoints} cannot be created ({error.strerror}); try --out"
         ) from error
     lock = FileLock(folder.lock, is_singleton=True, thread_local=False)
     try:
@@ -43,6 +43,6 @@ def lock_run(folder: RunFolder) -> FileLock:
             f"{who} is training in {folder.checkpoints} right now; wait for it, stop it with {stop} (it saves first), "
             "or give this run a name of its own with --run NAME"
         ) from None
-    except OSError as error:  # some network file systems know no locks
-        log.warning("%s cannot be locked (%s): take care that only one trainer runs there.", folder.checkpoints, error)
+    except OSError as error:  # some network file systems support no locks
+        log.warning("%s cannot be locked (%s): make sure that only one trainer runs there.", folder.checkpoints, error)
     return lock

@@ -1,4 +1,4 @@
-"""status.json, the present of a run, and events.jsonl, its memory. Neither ends a training; failures are logged."""
+"""status.json, the current state of a run, and events.jsonl, its log. Neither aborts training; failures are logged."""
 
 import json
 import logging
@@ -46,7 +46,7 @@ def now() -> str:
 
 
 def running_trainer(path: Path) -> int | None:
-    """The process that a status.json says is at work, if it really lives on this host and is not this one."""
+    """The process id of the trainer in a status.json, if it is alive on this host and is not this process."""
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
         process = psutil.Process(fields["pid"])
@@ -60,7 +60,7 @@ def running_trainer(path: Path) -> int | None:
 
 
 class Status:
-    """Holds the fields of status.json and writes them at most once a second, or at once when the state changes."""
+    """Holds the fields of status.json and writes them at most once a second, or immediately when the state changes."""
 
     def __init__(self, path: Path, run: str, checkpoints: Path) -> None:
         self.path = path
@@ -96,12 +96,12 @@ class Status:
             self._failed = False
         except OSError as error:
             if not self._failed:
-                log.warning("status.json cannot be written, training goes on: %s", error)
+                log.warning("status.json cannot be written, training continues: %s", error)
             self._failed = True
 
 
 def _is_not_finite(value: Any) -> bool:
-    """NaN and infinity are not JSON: a skipped step has no loss that could be shown."""
+    """NaN and infinity are not JSON: a skipped step has no loss to show."""
     return isinstance(value, float) and not math.isfinite(value)
 
 
@@ -112,7 +112,7 @@ class Events:
         self.path = path
 
     def add(self, kind: str, message: str, **fields: Any) -> None:
-        """Say one thing on the console and remember it. `message` is one sentence and never contains report text."""
+        """Log an event to the console and the file. `message` is one sentence and never contains report text."""
         log.log(logging.WARNING if kind in WARNINGS else logging.INFO, "%s", message)
         try:
             append_line(self.path, json.dumps({"at": now(), "kind": kind, "message": message, **fields}))
@@ -121,7 +121,7 @@ class Events:
 
 
 class NullStatus(Status):
-    """Keeps its fields to itself."""
+    """Keeps its fields in memory."""
 
     def write(self) -> None: ...
 

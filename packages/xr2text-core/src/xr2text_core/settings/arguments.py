@@ -15,7 +15,7 @@ TRACKERS = ("tensorboard",)  # each is the name of the package that it needs, an
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """The flags of the command; None stands for the default of the preset."""
+    """The flags of the command; None means the default of the preset."""
     parser = argparse.ArgumentParser(
         prog="python -m xr2text_core.train",
         description="Train a model that writes reports from chest X-rays. The same command again resumes the run.",
@@ -25,7 +25,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 
 
 def add_run_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags that say what to train, on what and where: those of train, and of preflight, which looks ahead."""
+    """The flags of a run, shared by train and preflight."""
     data = parser.add_argument_group("data")
     data.add_argument("--data", choices=("phantom", "manifest", "iu-xray", "mimic-cxr"), help="data set (phantom)")
     data.add_argument("--root", help="folder of the data set; for manifest also its CSV file")
@@ -41,41 +41,42 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     )
     model.add_argument("--max-tokens", type=_positive, metavar="N", help="longest report, tokens (laptop: 128)")
     training = parser.add_argument_group("training")
-    training.add_argument("--epochs", type=_positive, metavar="N", help="passes over what each stage admits (50)")
+    training.add_argument("--epochs", type=_positive, metavar="N", help="passes over the studies of the stage (50)")
     training.add_argument(
         "--patience", type=_positive, metavar="N", help="epochs without a better score before stopping (999)"
     )
     training.add_argument(
-        "--batch", dest="micro_batch", type=_positive, metavar="N", help="studies on the GPU at once (laptop: 4)"
+        "--batch", dest="micro_batch", type=_positive, metavar="N", help="studies per micro-batch (laptop: 4)"
     )
-    training.add_argument(
-        "--accumulation", type=_positive, metavar="N", help="batches per optimizer update (laptop: 8)"
-    )
-    training.add_argument("--precision", choices=("fp16", "bf16", "fp32"), help="arithmetic on a GPU (fp16)")
+    training.add_argument("--accumulation", type=_positive, metavar="N", help="micro-batches per update (laptop: 8)")
+    training.add_argument("--precision", choices=("fp16", "bf16", "fp32"), help="precision on a GPU (fp16)")
     training.add_argument("--encoder-rate", type=float, metavar="LR", help="peak learning rate of the encoder")
     training.add_argument("--decoder-rate", type=float, metavar="LR", help="peak learning rate of the decoder")
     training.add_argument("--new-rate", type=float, metavar="LR", help="peak learning rate of the new layers")
-    training.add_argument("--no-curriculum", dest="curriculum", action="store_false", default=None, help="all at once")
+    from_start = "train on all studies from the first epoch"
+    training.add_argument("--no-curriculum", dest="curriculum", action="store_false", default=None, help=from_start)
     training.add_argument("--replay", type=_share, metavar="0..1", help="share of harder studies in every stage (0.25)")
-    training.add_argument("--seed", type=int, help="of order, augmentation, dropout and phantoms (0)")
+    training.add_argument("--seed", type=int, help="random seed of order, augmentation, dropout and phantoms (0)")
     files = parser.add_argument_group("scores and files")
-    files.add_argument("--select-by", choices=("bleu_4+rouge_l", "clinical_f1"), help="what the best model is best at")
     files.add_argument(
-        "--val-studies", type=_positive, metavar="N", help="reports to write at each validation, at most (500)"
+        "--select-by", choices=("bleu_4+rouge_l", "clinical_f1"), help="score that selects the best model"
+    )
+    files.add_argument(
+        "--val-studies", type=_positive, metavar="N", help="validation studies scored per epoch, at most (500)"
     )
     files.add_argument("--checkpoint-every", type=_positive, metavar="N", help="epochs between kept checkpoints (5)")
     files.add_argument("--autosave-min", type=float, metavar="MIN", help="minutes between saves within an epoch (10)")
     files.add_argument("--pause-temp", type=float, metavar="C", help="pause while the GPU is hotter, degrees C (90)")
-    files.add_argument("--track", choices=TRACKERS, help="also write the curves for this program")
-    files.add_argument("--run", metavar="NAME", help="keep the files of this run in folders of this name")
+    files.add_argument("--track", choices=TRACKERS, help="also log the curves to this tracker")
+    files.add_argument("--run", metavar="NAME", help="name of the run, and of the sub-folders for its files")
     files.add_argument("--out", metavar="DIR", help="folder that holds checkpoints/ and data/ (here)")
-    files.add_argument("--device", choices=("auto", "cpu"), help="auto takes the GPU where there is one")
-    files.add_argument("--workers", type=int, metavar="N", help="threads that decode images once; 0 decides by itself")
+    files.add_argument("--device", choices=("auto", "cpu"), help="auto: the GPU if there is one")
+    files.add_argument("--workers", type=int, metavar="N", help="image decoding threads; 0: automatic")
     how = parser.add_argument_group("how to start")
-    how.add_argument("--supervise", action="store_true", help="start again after a crash or a hang, from the last save")
+    how.add_argument("--supervise", action="store_true", help="restart after a crash or a hang, from the last save")
     start = how.add_mutually_exclusive_group()
-    start.add_argument("--resume", type=Path, metavar="FILE", help="continue from this checkpoint, not from the latest")
-    start.add_argument("--fresh", action="store_true", help="move the files of the last run aside and begin anew")
+    start.add_argument("--resume", type=Path, metavar="FILE", help="continue from this checkpoint, not the latest")
+    start.add_argument("--fresh", action="store_true", help="move the files of the last run aside and start a new run")
 
 
 def _positive(text: str) -> int:
@@ -99,7 +100,7 @@ def _check_tracker(name: str) -> None:
 
 
 def settings_of(options: argparse.Namespace) -> Settings:
-    """Defaults, then the preset, then what was asked for by name; RunError where that needs a missing package."""
+    """Defaults, overridden by the preset, then by the flags; RunError where a flag needs a missing package."""
     names = {field.name for field in fields(Settings)}
     given = {name: value for name, value in vars(options).items() if name in names and value is not None}
     _check_tracker(given.get("track", ""))

@@ -1,11 +1,11 @@
-"""Which studies a run is trained on, in a few thousand characters: enough to tell a loss from another data set."""
+"""Which studies a run is trained on, in a few thousand characters: enough to tell lost images from another data set."""
 
 import hashlib
 from collections.abc import Iterable
 from heapq import nsmallest
 
 KEPT = 500  # of as many hashes, the smallest: of two data sets they agree as often as the data sets do (Broder 1997)
-SAME_RUN = 0.9  # share of studies in common from which on a run goes on: a few images may be lost or found again
+SAME_RUN = 0.9  # share of studies in common that a resume needs: a few images may be lost or recovered
 
 
 def fingerprint(study_ids: Iterable[str]) -> str:

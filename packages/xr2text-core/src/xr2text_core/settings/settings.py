@@ -1,4 +1,4 @@
-"""Everything a run can be told, with the defaults of the training guide."""
+"""All settings of a run, with the defaults of the training guide."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ BEAMS = 4  # width of the search wherever a trained model writes reports; valida
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings of one run; written to run.json and kept in every checkpoint. Units stand in names and --help."""
+    """The settings of one run; written to run.json and kept in every checkpoint. Units are in names and --help."""
 
     # data
     data: str = "phantom"
@@ -53,7 +53,7 @@ class Settings:
 
     @classmethod
     def of(cls, **given: Any) -> "Settings":
-        """The defaults, then the preset (phantom for phantoms, else laptop), then what is given."""
+        """The defaults, overridden by the preset (phantom for phantoms, else laptop), then by `given`."""
         preset = given.get("preset", "phantom" if given.get("data", "phantom") == "phantom" else "laptop")
         if given.get("root"):
             given["root"] = str(Path(given["root"]).expanduser().resolve())  # a resume may start in another folder
@@ -65,14 +65,14 @@ class Settings:
 
     @property
     def cache_folder(self) -> Path:
-        """Decoded images lie below the output folder, shared by all its runs."""
+        """Decoded images are below the output folder, shared by all its runs."""
         return Path(self.out) / "data" / "cache"
 
 
-# A run that differs in one of these is another run: its weights do not fit, or its scores do not compare.
+# A run that differs in one of these is another run: its weights do not fit, or its scores are not comparable.
 DEFINE_THE_MODEL = ("encoder", "decoder", "image_size", "max_tokens")
 DEFINE_THE_RUN = (*DEFINE_THE_MODEL, "data", "section", "num_studies", "seed", "curriculum", "replay", "select_by")
-# These may change from start to start without a word.
+# These may change silently between two starts.
 FREE = frozenset({"root", "out", "run", "workers", "device", "autosave_min", "pause_temp", "track"})
 
 

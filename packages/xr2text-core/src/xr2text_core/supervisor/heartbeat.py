@@ -1,4 +1,4 @@
-"""Tells a hanging trainer from a slow one by how its status.json changes, never by the times that stand in it."""
+"""Tells a hanging trainer from a slow one by how its status.json changes, never by the timestamps in it."""
 
 import json
 import statistics
@@ -22,7 +22,7 @@ class Limits:
     starting_s: float = 3600.0  # decoding a large data set; also until it is known how long a step takes
     working_s: float = 300.0  # never less than this
     factor: float = 20.0  # times the usual time between two changes
-    asleep_s: float = 30.0  # a longer gap between two looks means that we did not run: suspended, or Ctrl-Z
+    asleep_s: float = 30.0  # a longer gap between two polls means that we were suspended: sleep, or Ctrl-Z
 
 
 LIMITS = Limits()
@@ -41,17 +41,17 @@ class Heartbeat:
         self.begin()
 
     def begin(self) -> None:
-        """A trainer is about to start: what the status says now is of an earlier one."""
+        """A trainer is about to start: the present status is that of an earlier one."""
         self.earlier = _process(self._read())
         self.fields: dict[str, Any] = {}
-        self.changed_at = self.looked_at = self.clock()
+        self.changed_at = self.polled_at = self.clock()
 
     def look(self) -> None:
         """Read the status; to be called often."""
         now = self.clock()
-        if now - self.looked_at > self.limits.asleep_s:
+        if now - self.polled_at > self.limits.asleep_s:
             self.changed_at = now
-        self.looked_at = now
+        self.polled_at = now
         fields = self._read()
         if not fields or fields == self.fields or _process(fields) == self.earlier:
             return
@@ -61,20 +61,20 @@ class Heartbeat:
         self.furthest = max(self.furthest, _position(fields))
 
     def limit_s(self) -> float:
-        """How long the status may stay as it is."""
+        """How long the status may stay unchanged."""
         if not self._is_working() or not self.intervals:
             return self.limits.starting_s
         return max(self.limits.working_s, self.limits.factor * statistics.median(self.intervals))
 
     def silence_s(self) -> float:
-        return self.looked_at - self.changed_at
+        return self.polled_at - self.changed_at
 
     def is_hanging(self) -> bool:
-        """Whether the trainer hangs. On a full disk nobody can tell: it trains on without a status."""
+        """Whether the trainer hangs. On a full disk this is unknown: it trains on without a status."""
         if self.silence_s() <= self.limit_s():
             return False
         if not self._can_be_written():
-            self.changed_at = self.looked_at
+            self.changed_at = self.polled_at
             return False
         return True
 

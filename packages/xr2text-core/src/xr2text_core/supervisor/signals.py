@@ -1,8 +1,8 @@
 """The signals that ask a program to stop: Ctrl-C, SIGTERM, a closed terminal. One context for trainer and supervisor.
 
 Both share a process group, so the terminal reaches both: Ctrl-Z, fg, hang-ups and output need nothing from us. A signal
-to the supervisor alone has to be passed on, and nobody can tell which of the two a Ctrl-C was. So the first SIGINT is
-passed on as SIGTERM: a trainer that has had its Ctrl-C takes that for a repetition, whereas at a second SIGINT it would
+to the supervisor only has to be passed on, and the two kinds of Ctrl-C look the same. So the first SIGINT is
+passed on as SIGTERM: a trainer that already got Ctrl-C takes that for a repetition, whereas at a second SIGINT it would
 leave without saving. On Windows the console always reaches both, and there is nothing else to pass on.
 """
 
@@ -54,7 +54,7 @@ class StopRequest:
 class StopAfterStep(StopRequest):
     """For the trainer, which saves and leaves after the step under way.
 
-    A second Ctrl-C leaves at once. A repeated SIGTERM or SIGHUP does not: systems send those twice by themselves.
+    A second Ctrl-C exits at once. A repeated SIGTERM or SIGHUP does not: systems may send those twice.
     """
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:

@@ -1,7 +1,7 @@
 """Starts a trainer and starts it again after a crash, a poisoned CUDA context or a hang: `train --supervise`.
 
 The same command resumes from disk, so a restart repeats it. This process imports nothing heavy and only reads
-status.json. Killed with SIGKILL, it leaves a trainer that goes on unwatched; a second one beside that is refused.
+status.json. Killed with SIGKILL, it leaves a trainer that continues unsupervised; a second one beside that is refused.
 """
 
 import argparse
@@ -33,8 +33,8 @@ log = logging.getLogger(__name__)
 class Pauses:
     """How long the supervisor waits, in seconds."""
 
-    look_s: float = 0.5  # between two looks at the trainer
-    restart_s: tuple[float, ...] = (5.0, 20.0, 60.0)  # before a restart; the longer ones when the last brought nothing
+    look_s: float = 0.5  # between two polls of the trainer
+    restart_s: tuple[float, ...] = (5.0, 20.0, 60.0)  # before a restart; longer after a restart without progress
     save_s: float = 30.0  # after SIGTERM, before SIGKILL
     death_s: float = 60.0  # after SIGKILL; what outlives it is stuck in a driver or on a disk
 
@@ -44,7 +44,7 @@ PAUSES = Pauses()
 
 @dataclass(frozen=True)
 class Ending:
-    """How a trainer ended: its code as `subprocess` gives it (None: it cannot be ended), and how long it had hung."""
+    """How a trainer ended: its code as `subprocess` gives it (None: it cannot be killed), and how long it had hung."""
 
     code: int | None
     hung_s: float | None = None
@@ -55,7 +55,7 @@ class Ending:
         return signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
 
     def fields(self) -> dict[str, Any]:
-        """What events.jsonl says of it."""
+        """Its fields in events.jsonl."""
         hung = {} if self.hung_s is None else {"hung_s": round(self.hung_s)}
         if self.code is not None and self.code < 0:
             return {"signal": self.signal_name, **hung}
@@ -82,8 +82,8 @@ def supervise(
 ) -> int:
     """Train with `flags` until the run is finished, stopped or hopeless; return the exit code.
 
-    `open_log` sends messages to the log of the run too, or with None to the console alone: the log is open only while
-    something is said, because the trainer may have to move it aside.
+    `open_log` sends messages to the log of the run too, or with None to the console only: the log is open only while
+    a message is logged, because the trainer may have to move it aside.
     """
     with StopBoth() as stop:
         return Supervisor(flags, folder, open_log, command, Heartbeat(folder.status, limits), pauses, stop).run()
@@ -115,12 +115,12 @@ class Supervisor:
                 return self._give_up(ending, restarts)
             restarts += 1
             delay_s = self.pauses.restart_s[idle]
-            self._say(
-                "restarted", f"The trainer {self._account(ending)}. Starting it again in {delay_s:g} s",
+            self._add_event(
+                "restarted", f"The trainer {self._describe(ending)}. Starting it again in {delay_s:g} s",
                 **ending.fields(), restarts=restarts, delay_s=delay_s,
             )  # fmt: skip
             if not self._wait(delay_s):
-                log.info("Stopped while no trainer was running; the same command goes on from the newest checkpoint.")
+                log.info("Stopped while no trainer was running; the same command continues from the newest checkpoint.")
                 return self.stop.exit_code
 
     def _train(self) -> Ending:
@@ -152,8 +152,8 @@ class Supervisor:
     def _flags_now(self) -> list[str]:
         """The flags of the next start: a restart must neither move this run aside again nor go back to where it began.
 
-        `--fresh` has done its work when a trainer writes a status of its own, `--resume FILE` when one saved latest.pt;
-        a trainer that dies earlier has changed nothing, and without the flag the next would go on from the older run.
+        `--fresh` is dropped once a trainer has written its own status, `--resume FILE` once one has saved latest.pt;
+        a trainer that dies earlier has changed nothing, and without the flag the next would continue the older run.
         """
         parser = argparse.ArgumentParser(add_help=False)
         parser.add_argument("--supervise", action="store_true")
@@ -177,19 +177,19 @@ class Supervisor:
         return ending.code if has_left and ending.hung_s is None else None
 
     def _give_up(self, ending: Ending, restarts: int) -> int:
-        tries = f"{MOST_IDLE} restarts in a row brought no new step. " if ending.code is not None else ""
-        message = f"{tries}Given up: the trainer {self._account(ending)}. More in {self.folder.log}"
-        self._say("gave_up", message, **ending.fields(), restarts=restarts)
+        tries = f"{MOST_IDLE} restarts in a row made no new step. " if ending.code is not None else ""
+        message = f"{tries}Giving up: the trainer {self._describe(ending)}. See {self.folder.log}"
+        self._add_event("gave_up", message, **ending.fields(), restarts=restarts)
         return EXIT_FAILED
 
-    def _account(self, ending: Ending) -> str:
-        """What happened, where, and what the trainer itself said last."""
+    def _describe(self, ending: Ending) -> str:
+        """What happened, where, and the last message of the trainer."""
         fields = self.heartbeat.fields
         if not fields:
             return f"{ending} before it wrote its status"
         where = f" in epoch {fields['epoch']} after {fields.get('step')} steps" if fields.get("epoch") else ""
-        said = str(fields.get("message")).partition("\n")[0]
-        return f"{ending}{where} (its last status: {fields.get('state')}, {said})"
+        message = str(fields.get("message")).partition("\n")[0]
+        return f"{ending}{where} (its last status: {fields.get('state')}, {message})"
 
     def _wait(self, seconds: float) -> bool:
         """Whether the time passed without a signal."""
@@ -198,8 +198,8 @@ class Supervisor:
             time.sleep(min(left_s, self.pauses.look_s))
         return not self.stop
 
-    def _say(self, kind: str, message: str, **fields: Any) -> None:
-        """Put an event on record, on the console and in the log. A full disk is no reason to stop."""
+    def _add_event(self, kind: str, message: str, **fields: Any) -> None:
+        """Write an event to events.jsonl, console and log. A full disk is no reason to stop."""
         with suppress(OSError):
             if sys.stderr.isatty():
                 print(file=sys.stderr)  # a trainer that was killed leaves its bar in the middle of a line

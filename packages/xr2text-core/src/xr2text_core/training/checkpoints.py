@@ -1,8 +1,8 @@
-"""The checkpoints of a run: written in the background, which is the best, and where a run goes on.
+"""The checkpoints of a run: written in the background, which is the best, and which to resume from.
 
-The loop waits for a copy into memory that lies ready, a thread does the rest. The copy costs the host as much memory as
-a checkpoint is long (2.3 GB for the laptop preset), and it is what makes a checkpoint one moment of the run although
-the weights move on while it is written.
+The loop waits for a copy into preallocated memory, a thread does the rest. The copy costs as much host memory as the
+file is long (2.3 GB for the laptop preset), and makes a checkpoint one moment of the run, although the
+weights change while it is written.
 """
 
 import logging
@@ -38,7 +38,7 @@ log = logging.getLogger("xr2text_core.train")
 
 
 class Checkpoints:
-    """What a run saves, and what became of it. A full disk leaves the old file, and the run goes on."""
+    """Saves the checkpoints of a run and logs the results. A full disk leaves the old file, and the run continues."""
 
     def __init__(self, folder: RunFolder, run_log: RunLog, autosave_min: float) -> None:
         self.folder = folder
@@ -49,7 +49,7 @@ class Checkpoints:
         self.saved_best: tuple[float, int] = (NO_SCORE, 0)
 
     def begin(self, progress: Progress) -> None:
-        """Count from now, and from the best model that `progress` knows to be on disk."""
+        """Start the autosave interval, with the best model that `progress` knows to be on disk."""
         self.saved_at = time.monotonic()
         self.saved_best = (progress.best_score, progress.best_epoch)
 
@@ -67,7 +67,7 @@ class Checkpoints:
         return self._note(self.writer.wait(), progress)
 
     def is_autosave_due(self) -> bool:
-        """So early that the file is on disk when the interval ends, if it takes as long as the last one."""
+        """Early enough that the file is on disk when the interval ends, if it takes as long as the last one."""
         return time.monotonic() - self.saved_at >= self.autosave_s - min(self.writer.lasted_s, self.autosave_s / 2)
 
     def _note(self, written: list["Written"], progress: Progress) -> list[Path]:
@@ -87,7 +87,7 @@ class Checkpoints:
 
 @dataclass(frozen=True)
 class Written:
-    """What became of one checkpoint; `error` is None where all went well."""
+    """The result of writing one checkpoint; `error` is None on success."""
 
     path: Path
     checkpoint: Checkpoint
@@ -110,9 +110,9 @@ class CheckpointWriter:
         self._copied(checkpoint)
 
     def save(self, checkpoint: Checkpoint, paths: Sequence[Path]) -> list[Written]:
-        """Copy a checkpoint and write it to each path, in this order, beside what the caller does next.
+        """Copy a checkpoint and write it to each path, in this order, in the background.
 
-        Returns what became of the save before. An error while copying (a broken GPU) is raised and nothing is written.
+        Returns the results of the previous save. An error while copying (a broken GPU) is raised, nothing written.
         """
         before = self.wait()
         started = time.monotonic()
@@ -126,21 +126,21 @@ class CheckpointWriter:
         return self._take(lambda future: future.done())
 
     def wait(self) -> list[Written]:
-        """The same, after everything handed over has been dealt with."""
+        """The same, after all pending saves have ended."""
         return self._take(lambda future: True)
 
     def _take(self, is_due: Callable[[Future[None]], bool]) -> list[Written]:
-        taken = []
+        results = []
         while self._under_way and is_due(self._under_way[0][1]):
             path, future = self._under_way.pop(0)
             error = future.exception()  # waits
             if error is not None and not isinstance(error, OSError):
                 raise error
-            taken.append(Written(path, self._checkpoint, error))
-        return taken
+            results.append(Written(path, self._checkpoint, error))
+        return results
 
     def _write(self, path: Path, on_disk: list[Path], started: float) -> None:
-        """Put the checkpoint into `path` and add it to the files that hold it; where there is one, copy that."""
+        """Write the checkpoint to `path` and add it to `on_disk`; where that has one already, copy it."""
         if on_disk:
             copy_checkpoint(on_disk[0], path)
         else:
@@ -149,7 +149,7 @@ class CheckpointWriter:
         self.lasted_s = time.monotonic() - started
 
     def _copied(self, checkpoint: Checkpoint) -> Checkpoint:
-        """The same with every tensor in memory of our own; tied weights, which share memory, still share it."""
+        """The same with every tensor copied to our own memory; tied weights still share it."""
         copies: dict[tuple[int, torch.Size], Tensor] = {}
         is_on_gpu = False
 
@@ -219,7 +219,7 @@ def find_checkpoint(
 ) -> tuple[Path, Checkpoint] | None:
     """The checkpoint to continue from and its path: `resume` where it is given, else the newest good one, if any.
 
-    RunError for one that belongs to another model or another run; CheckpointError where there are only damaged ones.
+    RunError for one that belongs to another model or another run; CheckpointError where all are damaged.
     """
     damaged: list[str] = []
     if resume:
@@ -237,7 +237,7 @@ def find_checkpoint(
     if wrong := [f"{name}: {differ[name]}" for name in must_match if name in differ]:
         raise RunError(
             f"{path} belongs to a run with other settings ({'; '.join(wrong)}). Give the same flags to resume it, "
-            "--run NAME to begin another run beside it, or --fresh to move it aside"
+            "--run NAME to start another run beside it, or --fresh to move it aside"
         )
     for name, change in differ.items():
         log.info("Resuming with another setting than before: %s: %s", name, change)

@@ -1,7 +1,7 @@
 """The four stages of the curriculum: which studies a stage admits, and which epochs belong to it.
 
 A stage admits its own class of studies and all simpler ones, and replays a share of the harder ones: a stage of normal
-studies alone teaches a model to write the normal report for everybody.
+studies alone teaches a model to write the normal report for every study.
 """
 
 import zlib
@@ -15,7 +15,7 @@ STAGE_ENDS = (5, 15, 30, 50)  # last epoch of each stage in the guide's 50 epoch
 
 
 def stage_of(labels: ReportLabels) -> str:
-    """The class of a study: how much is wrong with it, by the labels of its report.
+    """The class of a study: how abnormal it is, by the labels of its report.
 
     normal_cases: nothing abnormal; single_region: one abnormal region (or none that the report names); multi_region:
     two; complex_cases: three regions or more, or at least five findings.

@@ -1,4 +1,4 @@
-"""What is written down of a run: its description in run.json, its first lines, and the history row of an epoch."""
+"""Descriptions of a run: run.json, its first log lines, and the history row of an epoch."""
 
 import logging
 import platform
@@ -52,13 +52,13 @@ def describe_run(settings: Settings, parts: Parts, protocol: str) -> dict[str, A
 
 
 def announce(settings: Settings, parts: Parts, micro_batch: int, protocol: str) -> None:
-    """Log what is about to be trained."""
+    """Log what will be trained."""
     if settings.data == "phantom":
         log.info("Training on the built-in phantom set (drawn chests); --data and --root train on real images.")
     classes = parts.plan.class_sizes()
     log.info("Studies: %s | training classes: %s", _counts(split_sizes(parts.data)), _counts(classes))
     for stage in [stage for stage, count in classes.items() if settings.curriculum and not count]:
-        log.warning("No training study is of the class %s: that stage brings nothing new.", stage)
+        log.warning("No training study is of the class %s: that stage adds nothing new.", stage)
     log.info(
         "Model: %.1f M parameters on %s | %d x %d studies per update | %d updates | scores: %s",
         parts.num_parameters / 1e6, device_name(parts.accelerator.device), micro_batch, settings.accumulation,
@@ -71,18 +71,18 @@ def _counts(sizes: dict[str, int]) -> str:
 
 
 def split_sizes(data: PreparedData) -> dict[str, int]:
-    """How many studies each split of the data set has, before unusable ones are left out."""
+    """How many studies each split of the data set has, before unusable ones are excluded."""
     return {split: len(data.dataset.split(split)) for split in SPLITS}
 
 
 def versions() -> dict[str, str]:
-    """Of what a result depends on."""
+    """Versions of the packages that a result depends on."""
     names = ("torch", "timm", "transformers", "accelerate", "tokenizers")
     return {"python": platform.python_version(), **{name: metadata.version(name) for name in names}}
 
 
 def epoch_row(progress: Progress, scores: Scores, val_loss: float, **others: Any) -> EpochRow:
-    """The history row of the epoch that `progress` has just been through; `others` are columns that neither knows."""
+    """The history row of the epoch that `progress` has just completed; `others` are its further columns."""
     sums = progress.sums
     return EpochRow(
         epoch=progress.epoch,

@@ -1,7 +1,7 @@
-"""Where a run computes: GPU or CPU, its precision, determinism, and a limit where a full card spills.
+"""Where a run computes: GPU or CPU, its precision, determinism, and a memory limit where a full GPU spills.
 
-On Windows, and in WSL, whose driver is that of Windows, a full card spills into the memory of the computer. With a
-limit PyTorch reports out of memory instead, and the trainer halves its micro-batch. On Linux the driver says so.
+On Windows, and in WSL, whose driver is that of Windows, a full GPU spills into host memory. With a
+limit PyTorch reports out of memory instead, and the trainer halves its micro-batch. On Linux the driver does.
 """
 
 import logging
@@ -17,7 +17,7 @@ from xr2text_core.settings.settings import Settings
 
 NOT_DETERMINISTIC = "does not have a deterministic implementation"
 log = logging.getLogger("xr2text_core.train")
-RESERVE = 512 * 2**20  # assumed: what CUDA's libraries take beside PyTorch's allocator after the start
+RESERVE = 512 * 2**20  # assumed: what CUDA's libraries allocate outside PyTorch's allocator after the start
 
 
 def open_device(settings: Settings) -> Accelerator:
@@ -31,7 +31,7 @@ def open_device(settings: Settings) -> Accelerator:
 
 
 def relax_determinism(error: RuntimeError) -> None:
-    """Allow what has no deterministic form, and log it; raise any other error again."""
+    """Allow operations without a deterministic implementation, and log it; re-raise any other error."""
     if NOT_DETERMINISTIC not in str(error):
         raise error
     log.warning("A resumed run will differ in the last bits: %s", str(error).partition(",")[0])
@@ -56,17 +56,17 @@ def precision_in_use(settings: Settings) -> str:
 
 
 def limit_gpu_memory(device: torch.device) -> None:
-    """Keep PyTorch within what is free now, where the driver would spill. Call it before the model moves."""
+    """Limit PyTorch to the memory that is free now, where the driver would spill. Call it before the model moves."""
     if device.type == "cuda" and driver_spills(sys.platform, platform.release()):
         free, total = torch.cuda.mem_get_info(device)
         torch.cuda.set_per_process_memory_fraction(share_of_card(free, total), device)
 
 
 def driver_spills(system: str, release: str) -> bool:
-    """Whether the NVIDIA driver of this system lets a full card spill."""
+    """Whether the NVIDIA driver of this system lets a full GPU spill."""
     return system == "win32" or "microsoft" in release.lower()
 
 
 def share_of_card(free_bytes: int, total_bytes: int) -> float:
-    """The share of a card that the allocator may take, 0..1, when so much of it is free."""
+    """The share of a GPU's memory that the allocator may take, 0..1, when `free_bytes` are free."""
     return min(1.0, max(0, free_bytes - RESERVE) / total_bytes)

@@ -12,7 +12,7 @@ FLOOR = 0.02  # share of the peak at the end
 
 
 def build_optimizer(model: nn.Module, settings: Settings, device: torch.device) -> torch.optim.AdamW:
-    """Encoder, decoder and new layers each have their peak rate; biases, norms and single vectors do not decay."""
+    """Encoder, decoder and new layers each have a peak learning rate; no weight decay on biases, norms and vectors."""
     peaks = {"encoder": settings.encoder_rate, "decoder": settings.decoder_rate, "new": settings.new_rate}
     groups: dict[tuple[str, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
@@ -33,8 +33,8 @@ def build_optimizer(model: nn.Module, settings: Settings, device: torch.device) 
     )
 
 
-def make_state(optimizer: torch.optim.Optimizer) -> None:
-    """Make the moments of every parameter now, as the first update would: later updates then ask for no memory."""
+def allocate_state(optimizer: torch.optim.Optimizer) -> None:
+    """Allocate the moments of every parameter as the first update would, so that later updates allocate nothing."""
     for group in optimizer.param_groups:
         for parameter in group["params"]:
             if not optimizer.state[parameter]:
@@ -45,10 +45,10 @@ def make_state(optimizer: torch.optim.Optimizer) -> None:
                 }
 
 
-def forget_moved(optimizer: torch.optim.Optimizer) -> None:
-    """After an update that broke off: drop the gradients of the parameters that it had moved.
+def drop_applied_gradients(optimizer: torch.optim.Optimizer) -> None:
+    """After an update that ran out of memory: drop the gradients that it had already applied.
 
-    Each has a count of its updates; those that are one ahead of others have moved. Updating again finishes the rest.
+    Each parameter counts its updates; those one ahead of the others are done. Repeating the update finishes the rest.
     """
     updates = {p: float(state["step"]) for p, state in optimizer.state.items() if p.grad is not None}
     fewest = min(updates.values(), default=0.0)
@@ -64,8 +64,8 @@ def part_of(name: str) -> str:
     return "decoder" if name.startswith(("decoder.", "lm_head.")) else "new"
 
 
-def rate_factor(step: int, num_steps: int) -> float:
-    """Share of the peak rate at a step (0-based) of `num_steps`: linear warm-up, then a cosine down to a floor."""
+def learning_rate_factor(step: int, num_steps: int) -> float:
+    """Share of the peak learning rate at a step (0-based) of `num_steps`: linear warm-up, cosine decay to a floor."""
     warm_up = max(1, round(WARM_UP * num_steps))
     if step < warm_up:
         return (step + 1) / warm_up
@@ -73,12 +73,12 @@ def rate_factor(step: int, num_steps: int) -> float:
     return FLOOR + (1 - FLOOR) * 0.5 * (1 + math.cos(math.pi * done))
 
 
-def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
-    """Set every group to its share of its peak."""
+def set_learning_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
+    """Set every group to this share of its peak learning rate."""
     for group in optimizer.param_groups:
         group["lr"] = group["peak"] * factor
 
 
-def decoder_rate(optimizer: torch.optim.Optimizer) -> float:
-    """The rate in force in the decoder: the one that history and status show."""
+def decoder_learning_rate(optimizer: torch.optim.Optimizer) -> float:
+    """The current learning rate of the decoder, which history and status show."""
     return next(float(group["lr"]) for group in optimizer.param_groups if group["part"] == "decoder")

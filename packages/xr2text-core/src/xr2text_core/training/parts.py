@@ -20,7 +20,7 @@ from xr2text_core.run.status import Status, now
 from xr2text_core.settings.fingerprint import SAME_RUN, share_in_common
 from xr2text_core.settings.settings import Settings
 from xr2text_core.training.device import open_device
-from xr2text_core.training.optimizer import build_optimizer, make_state
+from xr2text_core.training.optimizer import allocate_state, build_optimizer
 from xr2text_core.training.plan import Plan
 from xr2text_core.training.prepared import PreparedData, prepare_data
 from xr2text_core.training.progress import Progress
@@ -46,7 +46,7 @@ class Parts:
         return sum(parameter.numel() for parameter in self.model.parameters())
 
     def load(self, checkpoint: Checkpoint) -> None:
-        """Take weights, moments and the scale of FP16 from a checkpoint; learning rates are those asked for now."""
+        """Load weights, moments and the FP16 loss scale from a checkpoint; learning rates stay those of this start."""
         self.model.load_state_dict(checkpoint.model)
         asked = [{key: group[key] for key in ("peak", "weight_decay")} for group in self.optimizer.param_groups]
         self.optimizer.load_state_dict(checkpoint.optimizer)
@@ -56,7 +56,7 @@ class Parts:
             self.accelerator.scaler.load_state_dict(checkpoint.scaler)
 
     def checkpoint(self, progress: Progress) -> Checkpoint:
-        """All that a resume needs, as it is at this moment; tensors are those of the run, not copies."""
+        """All that a resume needs at this moment; tensors are references, not copies."""
         scaler = self.accelerator.scaler
         return Checkpoint(
             version=__version__,
@@ -78,7 +78,7 @@ def build_parts(
     """Read the data, and build the model and its optimizer; those of a checkpoint where one was found.
 
     Raises DatasetError, WeightsError, CheckpointError where the checkpoint does not fit this version, and RunError
-    where it was trained on other studies and was not asked for by name.
+    where it was trained on other studies and was not given with --resume.
     """
     status.update(state="caching", message="reading the data set and decoding its images once")
     tokenizer = None
@@ -90,7 +90,7 @@ def build_parts(
     if found and not is_asked_for and share_in_common(found[1].fingerprint, data.fingerprint) < SAME_RUN:
         raise RunError(
             f"{found[0]} was trained on other studies than {settings.data} {settings.root} holds now; "
-            "--run NAME begins another run beside it, --fresh moves it aside, --resume FILE goes on all the same"
+            "--run NAME starts another run beside it, --fresh moves it aside, --resume FILE continues it anyway"
         )
     plan = Plan.of(settings, data.train)
     status.update(state="starting", message="building the model")
@@ -99,16 +99,16 @@ def build_parts(
     torch.manual_seed(settings.seed)
     model = _model(settings, found, data.tokenizer)
     optimizer = build_optimizer(model, settings, device)
-    model = accelerator.prepare_model(model, evaluation_mode=True)  # the gradients we sum ourselves
+    model = accelerator.prepare_model(model, evaluation_mode=True)  # we sum the gradients ourselves
     optimizer = accelerator.prepare(optimizer)
-    make_state(optimizer)
+    allocate_state(optimizer)
     batches, val_batches = (BatchMaker(each, data.cache, device, settings.seed) for each in (data.train, data.val))
     stepper = Stepper(accelerator, model, optimizer, settings.finding_weight, settings.seed, processes)
     return Parts(settings, data, plan, accelerator, model, optimizer, batches, val_batches, stepper)
 
 
 def _model(settings: Settings, found: tuple[Path, Checkpoint] | None, tokenizer: ReportTokenizer) -> XR2TextModel:
-    """A new model; where a checkpoint was found, one of its sizes, which gets its weights later."""
+    """A new model; where a checkpoint was found, one of its sizes, to be loaded later."""
     if found:
         with reading(found[0]):
             return model_of_sizes(found[1])

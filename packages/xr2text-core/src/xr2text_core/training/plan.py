@@ -1,4 +1,4 @@
-"""Which studies each epoch trains on, cut into steps: a function of the settings, so nothing of it needs saving."""
+"""Which studies each epoch trains on, cut into steps: a function of the settings, so it needs no saving."""
 
 import logging
 from collections import Counter
@@ -42,7 +42,7 @@ class Plan:
         return sum(self.num_steps(epoch) for epoch in range(1, self.settings.epochs + 1))
 
     def steps(self, epoch: int) -> list[list[int]]:
-        """The studies of each step in order; the last step of an epoch may be shorter, none is left out."""
+        """The studies of each step in order; the last step of an epoch may be shorter, no study is left out."""
         order = epoch_order(self.study_ids, self._admitted[self.stage(epoch)], self.settings.seed, epoch)
         size = self.settings.effective_batch
         return [order[start : start + size] for start in range(0, len(order), size)]

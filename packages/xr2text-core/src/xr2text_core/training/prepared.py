@@ -37,7 +37,7 @@ def prepare_data(
 ) -> PreparedData:
     """Raises DatasetError when nothing usable is found. `tokenizer` is that of a resumed run, if it is one.
 
-    `is_alive` is called now and then: decoding a large data set takes an hour.
+    `is_alive` is called regularly: decoding a large data set takes an hour.
     """
     with paused_garbage_collection():
         return _prepared(settings, tokenizer, is_alive)
@@ -61,14 +61,14 @@ def _prepared(settings: Settings, tokenizer: ReportTokenizer | None, is_alive: C
     if not train or not val:
         raise DatasetError(
             f"--root {settings.root}: {len(train)} training and {len(val)} validation studies are usable, but a run "
-            "needs at least one of each; see the lines above for what was left out and why"
+            "needs at least one of each; the lines above tell what was left out and why"
         )
     if tokenizer is None:
         tokenizer = _tokenizer(settings, [study.report.section(section) for study in train])
     ready = make_ready(train, section, tokenizer, settings.max_tokens, folder)
     if num_cut := int((ready.tokens.lengths == settings.max_tokens).sum()):
         log.info(
-            "%d of %d training reports fill --max-tokens %d and are learned only so far; scores use whole reports.",
+            "%d of %d training reports reach --max-tokens %d and are truncated; scores use whole reports.",
             num_cut, len(ready), settings.max_tokens,
         )  # fmt: skip
     val_ready = make_ready(val, section, tokenizer, settings.max_tokens)
@@ -76,7 +76,7 @@ def _prepared(settings: Settings, tokenizer: ReportTokenizer | None, is_alive: C
 
 
 def _tokenizer(settings: Settings, reports: list[str]) -> ReportTokenizer:
-    """That of the pretrained decoder; else one learned from the reports, now or at an earlier start."""
+    """The pretrained decoder's; else one trained on the reports, now or at an earlier start."""
     if settings.pretrained == "yes":
         return load_tokenizer(settings.decoder, True, reports)
     path = settings.cache_folder / f"tokenizer-{reports_key(reports)}.bin"

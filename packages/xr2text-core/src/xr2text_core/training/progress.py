@@ -10,7 +10,7 @@ NO_SCORE = -1.0  # below any score: none yet
 
 @dataclass
 class EpochSums:
-    """What has been added up in the epoch under way."""
+    """The running sums of the current epoch."""
 
     token_loss: float = 0.0
     num_tokens: int = 0
@@ -27,8 +27,8 @@ class EpochSums:
 class Progress:
     """Where a run is. Numbers and strings only, so that a checkpoint loads with `weights_only=True`."""
 
-    epoch: int = 1  # the epoch under way, 1-based; epochs + 1 when all is done
-    step_in_epoch: int = 0  # steps of it that are done
+    epoch: int = 1  # the current epoch, 1-based; epochs + 1 when all is done
+    step_in_epoch: int = 0  # steps done in it
     step: int = 0  # steps since the start of the run
     stage: str = ""
     best_score: float = NO_SCORE
@@ -36,7 +36,7 @@ class Progress:
     epochs_without_improvement: int = 0
     skipped_in_a_row: int = 0
     micro_batch: int = 0  # in force; 0 before the first step
-    validation_s: float = 0.0  # the last validation took so long
+    validation_s: float = 0.0  # duration of the last validation
     sums: EpochSums = field(default_factory=EpochSums)
     rows: list[dict[str, str]] = field(default_factory=list)  # of the history so far: the file is a copy of these
 
@@ -60,7 +60,7 @@ class Progress:
             sums.grad_norm += result.grad_norm
 
     def count_score(self, score: float) -> bool:
-        """Whether the score of the epoch under way is the best so far; if so, it is from now on."""
+        """Whether the score of the current epoch is the best so far; if so, keep it."""
         is_best = score > self.best_score
         if is_best:
             self.best_score, self.best_epoch, self.epochs_without_improvement = score, self.epoch, 0
@@ -78,7 +78,7 @@ class Progress:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Progress":
-        """Unknown fields of a newer version are left out, missing ones of an older version keep their default."""
+        """Unknown fields of a newer version are ignored, missing ones of an older version get their default."""
         sums = EpochSums(**_known(EpochSums, values.get("sums", {})))
         return cls(**{**_known(cls, values), "sums": sums})
 

@@ -1,4 +1,4 @@
-"""What a run says of itself, on the console and in the files that others read: status, events, history, results."""
+"""The log of a run, on the console and in the files that others read: status, events, history, results."""
 
 import json
 import logging
@@ -27,9 +27,9 @@ log = logging.getLogger("xr2text_core.train")
 
 
 def open_run(folder: RunFolder, settings: Settings, fresh: bool, is_rank_0: bool) -> "RunLog":
-    """Take the folders of a run for this process, and move what lies there aside if it is to start `fresh`.
+    """Lock the folders of a run for this process, and move what is there aside if `fresh`.
 
-    Of several processes only rank 0 writes; the others show warnings and nothing else.
+    Only rank 0 writes; the others log warnings only.
     """
     if not is_rank_0:
         set_up_console(level=logging.WARNING)
@@ -44,17 +44,17 @@ def open_run(folder: RunFolder, settings: Settings, fresh: bool, is_rank_0: bool
 
 
 class RunLog:
-    """What cannot be written is logged and follows with the next write; it never aborts training."""
+    """A failed write is logged and repeated with the next one; it never aborts training."""
 
     def __init__(self, folder: RunFolder, settings: Settings, lock: FileLock | None = None) -> None:
         self.folder = folder
-        self.lock = lock  # held as long as we live, or until the training is over
+        self.lock = lock  # held as long as this object lives, or until training ends
         self.settings = settings
         self.status = Status(folder.status, settings.run, folder.checkpoints)
         self.events = Events(folder.events)
 
     def announce(self, description: dict[str, Any], progress: Progress, resumed_from: Path | None) -> None:
-        """Write run.json, and say that the training begins or goes on."""
+        """Write run.json, and log the start or the resume."""
         where = {"epoch": progress.epoch, "step": progress.step}
         if resumed_from is None:
             self.events.add("started", f"Training {self.settings.epochs} epochs", **where)
@@ -65,7 +65,7 @@ class RunLog:
         self._write_description(description)
 
     def stage(self, progress: Progress, plan: Plan, device: str) -> None:
-        """An epoch begins."""
+        """Log the start of an epoch."""
         stage, epochs = plan.stage(progress.epoch), self.settings.epochs
         if progress.stage and stage != progress.stage:
             self.events.add(
@@ -90,12 +90,12 @@ class RunLog:
     def step(
         self, result: StepResult, progress: Progress, accumulation: int, learning_rate: float, eta_s: float
     ) -> None:
-        """A step was taken."""
+        """Log a step."""
         where = {"epoch": progress.epoch, "step": progress.step}
         if result.oom_retries:
             self.events.add(
                 "out_of_memory",
-                f"Out of memory: {result.micro_batch} studies at once from now on; the step was repeated",
+                f"Out of memory: {result.micro_batch} studies per micro-batch from now on; the step was repeated",
                 **where, micro_batch=result.micro_batch, accumulation=accumulation,
             )  # fmt: skip
         if result.was_skipped:
@@ -113,10 +113,10 @@ class RunLog:
             accumulation=accumulation,
         )
 
-    def lost(self, names: list[str], progress: Progress) -> None:
-        """Images whose cached pixels are damaged and whose files are gone; the run goes on without them."""
+    def images_lost(self, names: list[str], progress: Progress) -> None:
+        """Log images whose cached pixels are damaged and whose files are gone; the run continues without them."""
         for name in names:
-            message = f"Image lost: {name} is damaged in the cache and can no longer be read; its study is left out"
+            message = f"Image lost: {name} is damaged in the cache and its file cannot be read; its study is left out"
             self.events.add("image_lost", message, image=name, epoch=progress.epoch, step=progress.step)
 
     def paused(self, progress: Progress, temperature_c: float | None, pause_temp: float) -> None:
@@ -126,23 +126,23 @@ class RunLog:
         self.status.update(state="cooling", message=message)
 
     def cooling(self, temperature_c: float | None) -> None:
-        """A sign of life while the trainer waits."""
+        """A heartbeat while the trainer waits."""
         reading = "unknown" if temperature_c is None else f"{temperature_c:.0f} °C"
         self.status.update(message=f"cooling down, GPU at {reading}")
 
     def cooled(self, progress: Progress, temperature_c: float | None) -> None:
-        message = f"Cool again: training goes on with epoch {progress.epoch}"
+        message = f"Cool again: training continues with epoch {progress.epoch}"
         self.events.add("cooled", message, temperature_c=temperature_c, epoch=progress.epoch, step=progress.step)
         self.status.update(state="training", message=f"training epoch {progress.epoch} of {self.settings.epochs}")
 
     def row(self, row: EpochRow, progress: Progress) -> None:
-        """Append the row of an epoch; where the file cannot be written, it follows whole with the next epoch."""
+        """Append the row of an epoch; if the file cannot be written, the next epoch writes it."""
         progress.rows.append(cells_of(row))
         self._write_history(progress)
         self.curves.add(row)
 
     def epoch(self, row: EpochRow, num_val: int) -> None:
-        """Say how an epoch went."""
+        """Log the results of an epoch."""
         log.info(
             "Epoch %d/%d | Train: %.4f | Val: %.4f | BLEU-4: %.4f | ROUGE-L: %.4f | rule-label F1: %.3f | "
             "distinct: %d/%d",
@@ -153,7 +153,7 @@ class RunLog:
             self.events.add("collapsed", "Every study got the same report", epoch=row.epoch, distinct_reports=1)
 
     def saved(self, path: Path, progress: Progress) -> None:
-        """A checkpoint is on disk. `progress` is what it contains: the loop may be further by now."""
+        """A checkpoint is on disk. `progress` is what it contains: the loop may be ahead of it."""
         self.status.update(last_checkpoint=path.name, last_checkpoint_at=now())
         where = {"checkpoint": path.name, "epoch": progress.epoch, "step": progress.step}
         if path == self.folder.best:
@@ -168,14 +168,12 @@ class RunLog:
             self.events.add("checkpoint_saved", f"Checkpoint saved: {path.name}", **where)
 
     def save_failed(self, path: Path, error: OSError, progress: Progress) -> None:
-        message = (
-            f"{path.name} could not be written: {error}. What was there before is intact; the next save tries again"
-        )
+        message = f"{path.name} could not be written: {error}. Any older file is intact; the next save tries again"
         where = {"epoch": progress.epoch, "step": progress.step}
         self.events.add("checkpoint_failed", message, checkpoint=path.name, reason=str(error), **where)
 
-    def agree(self, progress: Progress) -> None:
-        """Before the loop: let history and results say what the weights know, neither more nor less."""
+    def reconcile(self, progress: Progress) -> None:
+        """Before the loop: make history and results match the weights."""
         if progress.rows or self.folder.history.exists():
             self._write_history(progress)
         self.best_results(progress)
@@ -184,7 +182,7 @@ class RunLog:
         try:
             replace_text(self.folder.run_json, json.dumps(description, indent=1) + "\n")
         except OSError as error:
-            log.warning("run.json cannot be written, training goes on: %s", error)
+            log.warning("run.json cannot be written, training continues: %s", error)
 
     def _write_history(self, progress: Progress) -> None:
         try:
@@ -197,7 +195,7 @@ class RunLog:
         try:
             write_best(self.folder.best_results, progress.rows, progress.best_epoch)
         except OSError as error:
-            log.warning("best_results.csv cannot be written, training goes on: %s", error)
+            log.warning("best_results.csv cannot be written, training continues: %s", error)
 
     def interrupted(self, signal_name: str, progress: Progress) -> None:
         message = (
@@ -214,7 +212,7 @@ class RunLog:
         self.is_finished(progress)
 
     def is_finished(self, progress: Progress) -> None:
-        """The status of a run that is over; also when it is only looked at again."""
+        """Write the status of a finished run, also when it is started again."""
         self.status.update(
             state="finished",
             epoch=progress.epoch - 1,
@@ -229,15 +227,15 @@ class RunLog:
         )
 
     @contextmanager
-    def holding_run(self, progress: Progress) -> Iterator[None]:
-        """Keep other trainers out until the end of the block, and put on record what ends it."""
+    def locked_run(self, progress: Progress) -> Iterator[None]:
+        """Lock out other trainers until the end of the block, and log what ends it."""
         curves = Curves(self.settings.track, self.folder.statistics, progress.epoch)
-        with locked(self.folder), self.failures(progress), closing(curves) as self.curves:
+        with locked(self.folder), self.logged_failures(progress), closing(curves) as self.curves:
             yield
 
     @contextmanager
-    def failures(self, progress: Progress) -> Iterator[None]:
-        """Whatever ends a run unexpectedly stands in the status and the events before it goes on its way."""
+    def logged_failures(self, progress: Progress) -> Iterator[None]:
+        """Write an unexpected error to status and events before it propagates."""
         try:
             yield
         except Exception as error:
@@ -255,7 +253,7 @@ class RunLog:
 
 
 class NullRunLog(RunLog):
-    """The run log of every process but rank 0: writes no file, and logs no more than a warning."""
+    """The run log of every process but rank 0: writes no file, and logs warnings only."""
 
     def __init__(self, folder: RunFolder, settings: Settings) -> None:
         super().__init__(folder, settings)
@@ -271,6 +269,6 @@ class NullRunLog(RunLog):
     def best_results(self, progress: Progress) -> None: ...
 
     @contextmanager
-    def holding_run(self, progress: Progress) -> Iterator[None]:
+    def locked_run(self, progress: Progress) -> Iterator[None]:
         with closing(Curves("", self.folder.statistics, progress.epoch)) as self.curves:
             yield

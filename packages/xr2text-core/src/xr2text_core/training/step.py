@@ -1,4 +1,4 @@
-"""One step: one optimizer update over the effective batch, in as many micro-batches as the memory asks for."""
+"""One step: one optimizer update over the effective batch, in as many micro-batches as memory requires."""
 
 import math
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from xr2text_core.machine.memory import ADVICE, OutOfMemory, if_it_fits
 from xr2text_core.machine.processes import ALONE, Processes
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.training.device import relax_determinism
-from xr2text_core.training.optimizer import forget_moved
+from xr2text_core.training.optimizer import drop_applied_gradients
 
 MAX_GRAD_NORM = 1.0
 
@@ -42,20 +42,20 @@ class Stepper:
     processes: Processes = ALONE
 
     def take_step(self, batch: Batch, micro_batch: int, step: int) -> StepResult:
-        """Update once on `batch`, this process's share of the step. Out of memory: halve the micro-batch and repeat.
+        """One update on `batch`, the share of this rank. Out of memory: halve the micro-batch and repeat.
 
-        With one study at a time, the encoder computes its activations twice instead of keeping them, before we give up.
+        At micro-batch 1, turn on gradient checkpointing in the encoder before giving up.
         """
         counts = self.processes.sum(torch.tensor([batch.num_tokens, len(batch)]))
         if not counts[1]:  # every image of it was lost; without gradients the FP16 scaler would raise
             return StepResult(math.nan, 1, 0.0, True, micro_batch)
         num_tokens, num_studies = counts.clamp_min(1).tolist()
         retries = 0
-        while (gradients := self._make_gradients(batch, micro_batch, step, num_tokens, num_studies)) is None:
+        while (gradients := self._compute_gradients(batch, micro_batch, step, num_tokens, num_studies)) is None:
             if micro_batch == 1 and not self.model.encoder.images.enable_gradient_checkpointing():
-                raise OutOfMemory(f"out of memory with one study at a time: {ADVICE}")
+                raise OutOfMemory(f"out of memory at micro-batch 1: {ADVICE}")
             micro_batch, retries = (micro_batch + 1) // 2, retries + 1
-            self._forget_gradients()
+            self._reset_gradients()
         token_loss, grad_norm = torch.stack(gradients).tolist()
         is_finite = math.isfinite(token_loss) and math.isfinite(grad_norm)
         if is_finite or self.accelerator.scaler is not None:  # the FP16 scaler skips by itself, and lowers its scale
@@ -63,14 +63,14 @@ class Stepper:
         self.optimizer.zero_grad(set_to_none=True)
         return StepResult(token_loss, num_tokens, grad_norm, not is_finite, micro_batch, retries)
 
-    def _make_gradients(
+    def _compute_gradients(
         self, batch: Batch, micro_batch: int, step: int, num_tokens: int, num_studies: int
     ) -> tuple[Tensor, Tensor] | None:
-        """Add up the clipped gradients of the step; return its summed token loss and their norm before clipping.
+        """Accumulate and clip the gradients of the step; return its summed token loss and their norm before clipping.
 
-        None when the memory of any process did not suffice.
+        None when any rank ran out of memory.
         """
-        loss_sum = if_it_fits(lambda: self._add_gradients(batch, micro_batch, step, num_tokens, num_studies))
+        loss_sum = if_it_fits(lambda: self._accumulate_gradients(batch, micro_batch, step, num_tokens, num_studies))
         if self.processes.any(loss_sum is None):
             return None
         if not self.processes.sum_gradients(self.model.parameters()):
@@ -81,18 +81,20 @@ class Stepper:
         assert loss_sum is not None and norm is not None
         return self.processes.sum(loss_sum), norm.to(loss_sum)
 
-    def _add_gradients(self, batch: Batch, *counts: int) -> Tensor:
-        """Again where an operation turned out to have no deterministic form."""
+    def _accumulate_gradients(self, batch: Batch, *counts: int) -> Tensor:
+        """Repeated once where an operation has no deterministic implementation."""
         try:
             return self._backward(batch, *counts)
         except RuntimeError as error:
             relax_determinism(error)
-        self._forget_gradients()
+        self._reset_gradients()
         return self._backward(batch, *counts)
 
     def _backward(self, batch: Batch, micro_batch: int, step: int, num_tokens: int, num_studies: int) -> Tensor:
         """Divide by the counts of the whole step: reports differ in length, and the last step may be short."""
-        torch.manual_seed(step_seed(self.seed, step, self.processes.rank))  # dropout: the same wherever it is repeated
+        torch.manual_seed(
+            step_seed(self.seed, step, self.processes.rank)
+        )  # dropout is the same when this step is repeated
         loss_sum = torch.zeros((), device=batch.tokens.device)
         for part in batch.parts(micro_batch):
             output = self.model(pixel_values=part.images, labels=part.tokens, finding_labels=part.finding_labels)
@@ -101,21 +103,21 @@ class Stepper:
             loss_sum += output.token_loss_sum.detach()
         return loss_sum
 
-    def _forget_gradients(self) -> None:
-        """Give back what a failed attempt holds, and let the FP16 scaler begin its step anew."""
+    def _reset_gradients(self) -> None:
+        """Free what a failed attempt holds, and reset the FP16 scaler for a new attempt."""
         self.optimizer.zero_grad(set_to_none=True)
         if self.accelerator.scaler is not None:
             self.accelerator.scaler._per_optimizer_states.clear()  # it refuses to unscale twice between two updates
         torch.cuda.empty_cache()
 
     def _update(self) -> None:
-        """Move the weights. Out of memory half-way: finish for those that had not moved; repeating would move twice."""
-        if if_it_fits(self._move) is None:
-            forget_moved(self.optimizer)
+        """Update the weights. Out of memory half-way: finish the rest; a full repeat would update twice."""
+        if if_it_fits(self._apply) is None:
+            drop_applied_gradients(self.optimizer)
             torch.cuda.empty_cache()
-            if if_it_fits(self._move) is None:
+            if if_it_fits(self._apply) is None:
                 raise OutOfMemory(f"out of memory in the optimizer; start the same command again: {ADVICE}")
 
-    def _move(self) -> bool:
+    def _apply(self) -> bool:
         self.optimizer.step()
         return True

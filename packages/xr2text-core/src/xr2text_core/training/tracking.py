@@ -13,11 +13,11 @@ log = logging.getLogger(__name__)
 class Curves:
     """The curves of `--track NAME`, in the folder NAME of the run's statistics; without a name it does nothing.
 
-    A courtesy, like status.json: what cannot be written is said once and never ends a training.
+    Optional, like status.json: a failed write is logged once and never aborts training.
     """
 
     def __init__(self, name: str, statistics: Path, epoch: int) -> None:
-        """`epoch` is the first that will be added; what an attempt before a resume logged from there on is hidden."""
+        """`epoch` is the first to be added; what was logged from there on before a resume is hidden."""
         self._tracker: Any = None
         if name:
             from accelerate.tracking import TensorBoardTracker
@@ -38,5 +38,5 @@ class Curves:
         try:
             getattr(self._tracker, action)(*arguments)
         except OSError as error:
-            log.warning("The curves for %s end here, training goes on: %s", self._tracker.name, error)
+            log.warning("The curves for %s end here, training continues: %s", self._tracker.name, error)
             self._tracker = None

@@ -1,4 +1,4 @@
-"""The training loop: one run from its first epoch to its last, from any interruption on."""
+"""The training loop: one run from its first epoch to its last, resumed after any interruption."""
 
 import gc
 import logging
@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 
 from xr2text_core.inference.evaluation import Evaluation, evaluate
 from xr2text_core.inference.trained import TrainedModel, reading, settings_from
-from xr2text_core.machine.garbage import settled_objects
+from xr2text_core.machine.garbage import frozen_objects
 from xr2text_core.machine.keep_awake import keep_awake
 from xr2text_core.machine.processes import Processes
 from xr2text_core.machine.watch import MachineWatch
@@ -23,7 +23,7 @@ from xr2text_core.supervisor.signals import StopAfterStep
 from xr2text_core.training.checkpoints import Checkpoints, find_checkpoint, is_whole
 from xr2text_core.training.description import announce, describe_run, epoch_row
 from xr2text_core.training.device import device_name, watch_machine
-from xr2text_core.training.optimizer import decoder_rate, rate_factor, set_rate
+from xr2text_core.training.optimizer import decoder_learning_rate, learning_rate_factor, set_learning_rate
 from xr2text_core.training.parts import build_parts
 from xr2text_core.training.progress import NO_SCORE, Progress
 from xr2text_core.training.run_log import open_run
@@ -36,7 +36,7 @@ log = logging.getLogger("xr2text_core.train")
 
 
 class Trainer:
-    """A run: `Trainer(settings).fit()`. Resumes what lies in its folders, unless `fresh` moves that aside first.
+    """A run: `Trainer(settings).fit()`. Resumes the run in its folders, unless `fresh` moves that aside first.
 
     Raises DatasetError, WeightsError, CheckpointError, RunError and OutOfMemory; each message says what to do.
     """
@@ -52,7 +52,7 @@ class Trainer:
         self.micro_batch = settings.micro_batch
         self.resumed_from: Path | None = None
         found = find_checkpoint(self.folder, settings, resume, self.run_log.events)
-        with keep_awake(says_so=False), self.run_log.failures(self.progress):  # decoding may take an hour
+        with keep_awake(is_silent=True), self.run_log.logged_failures(self.progress):  # decoding may take an hour
             self.parts = build_parts(settings, self.processes, found, resume is not None, self.run_log.status)
             self.model, self.data, self.plan = self.parts.model, self.parts.data, self.parts.plan
             if found:
@@ -64,9 +64,9 @@ class Trainer:
                 self.checkpoints.writer.reserve(self.parts.checkpoint(self.progress))
 
     def fit(self) -> int:
-        """Train to the end, or until asked to stop; return the exit code. The loop of this project, whole."""
+        """Train to the end, or until asked to stop; return the exit code. The whole training loop."""
         if self.is_finished() and self.folder.final.exists():
-            self.run_log.agree(self.progress)  # what could not be written at the end
+            self.run_log.reconcile(self.progress)  # what the end of the run could not write
             if self.processes.is_rank_0 and not any(self.folder.figures.glob("*.png")):
                 self._draw()
             log.info("This run is finished: %s. --fresh moves it aside and starts a new one.", self._best())
@@ -74,10 +74,10 @@ class Trainer:
         progress, parts, checkpoints, run_log = self.progress, self.parts, self.checkpoints, self.run_log
         self._announce()
         with (
-            run_log.holding_run(progress),
+            run_log.locked_run(progress),
             StopAfterStep() as stop,
             keep_awake(),
-            settled_objects(),
+            frozen_objects(),
             watch_machine(parts.accelerator.device) as watch,
         ):
             while not self.is_finished():
@@ -87,23 +87,23 @@ class Trainer:
                 with self._bar(steps) as bar:
                     for studies in steps[progress.step_in_epoch :]:
                         started = time.perf_counter()
-                        set_rate(parts.optimizer, rate_factor(progress.step, self.plan.total_steps))
+                        set_learning_rate(parts.optimizer, learning_rate_factor(progress.step, self.plan.total_steps))
                         batch = parts.batches.training(self.processes.share(studies), progress.epoch)
                         result = parts.stepper.take_step(batch, self.micro_batch, progress.step)
                         self.micro_batch = result.micro_batch
                         progress.count(result, len(studies), time.perf_counter() - started)
                         self._show(bar, result, len(studies))
                         checkpoints.note(progress)
-                        run_log.lost(parts.batches.take_lost(), progress)
-                        self._heed_machine(watch, stop)
-                        if self._is_asked_to_stop(stop):
+                        run_log.images_lost(parts.batches.take_lost(), progress)
+                        self._check_machine(watch, stop)
+                        if self._should_stop(stop):
                             return self._leave(stop)
                         if checkpoints.is_autosave_due():
                             self._save(self.folder.latest)
                 evaluation = self._validate(stop)
                 if evaluation is None:
                     return self._leave(stop)
-                run_log.lost(parts.val_batches.take_lost(), progress)
+                run_log.images_lost(parts.val_batches.take_lost(), progress)
                 checkpoints.wait(progress)  # whether the last best model was saved decides what is better than it
                 row = self._row(evaluation, watch)
                 run_log.row(row, progress)  # the row first, then the weights: docs/run-files.md says why
@@ -116,11 +116,11 @@ class Trainer:
         return progress.epoch > settings.epochs or progress.epochs_without_improvement >= settings.patience
 
     def load_checkpoint(self, path: str | Path) -> None:
-        """Take weights, optimizer, position and best score from a checkpoint. `fit` then cuts newer rows."""
+        """Load weights, optimizer, position and best score from a checkpoint. `fit` then cuts newer rows."""
         self._restore(Path(path), load_checkpoint(Path(path)))
 
     def evaluate(self, split: str = "val", num_beams: int = 1) -> Evaluation:
-        """Scores of the present weights on the validation studies, or on another split."""
+        """Scores of the current weights on the validation studies, or on another split."""
         batches = self.parts.val_batches
         if split != "val":
             trained = TrainedModel(self.model, self.data.tokenizer, self.settings, self.parts.accelerator.device)
@@ -128,7 +128,7 @@ class Trainer:
         tokenizer, max_tokens = self.data.tokenizer, self.settings.max_tokens
         with self.parts.accelerator.autocast():
             evaluation = evaluate(self.model, tokenizer, batches, max_tokens, PROTOCOL, num_beams)
-        assert evaluation is not None  # nobody asked it to stop
+        assert evaluation is not None  # it was given no `stop`
         return evaluation
 
     # -- before the loop
@@ -142,15 +142,15 @@ class Trainer:
             self.progress.step_in_epoch = self.progress.sums.num_studies // self.settings.effective_batch
         self.micro_batch = min(self.settings.micro_batch, self.progress.micro_batch or self.settings.micro_batch)
         if not is_whole(self.folder.best, self.run_log.events):
-            self.progress.best_score, self.progress.best_epoch = NO_SCORE, 0  # the next epoch is the best there is
+            self.progress.best_score, self.progress.best_epoch = NO_SCORE, 0  # so the next epoch is the best
         self.checkpoints.begin(self.progress)
         self.resumed_from = path
 
     def _announce(self) -> None:
-        """Log what is about to happen, and write run.json."""
+        """Log the plan of the run, and write run.json."""
         announce(self.settings, self.parts, self.micro_batch, PROTOCOL)
         self.run_log.announce(describe_run(self.settings, self.parts, PROTOCOL), self.progress, self.resumed_from)
-        self.run_log.agree(self.progress)
+        self.run_log.reconcile(self.progress)
         self.checkpoints.begin(self.progress)
 
     # -- inside the loop
@@ -160,7 +160,7 @@ class Trainer:
         self.progress.stage = self.plan.stage(self.progress.epoch)
 
     def _bar(self, steps: list[list[int]]) -> "tqdm[Any]":
-        """A bar that counts batches, as they pass the model."""
+        """A progress bar that counts micro-batches."""
         sizes = [-(-len(step) // self.micro_batch) for step in steps]
         return tqdm(
             desc=f"Epoch {self.progress.epoch}/{self.settings.epochs}",
@@ -174,21 +174,21 @@ class Trainer:
     def _show(self, bar: "tqdm[Any]", result: StepResult, num_studies: int) -> None:
         bar.update(-(-num_studies // self.micro_batch))
         bar.set_postfix(loss=f"{result.token_loss / result.num_tokens:.2f}", refresh=False)
-        rate = decoder_rate(self.parts.optimizer)
+        rate = decoder_learning_rate(self.parts.optimizer)
         self.run_log.step(result, self.progress, self._accumulation(), rate, self._eta_s())
         if self.progress.skipped_in_a_row >= MOST_SKIPPED:
             raise RunError(
-                f"{MOST_SKIPPED} steps in a row had no finite loss; the checkpoints are from before. "
+                f"{MOST_SKIPPED} steps in a row had no finite loss; the checkpoints are older than that. "
                 "Try --precision bf16 or fp32, or lower learning rates"
             )
 
     def _validate(self, stop: StopAfterStep) -> Evaluation | None:
-        """Loss and scores on the validation studies; None when asked to stop meanwhile."""
+        """Loss and scores on the validation studies; None when asked to stop."""
         status, started = self.run_log.status, time.perf_counter()
         status.update(state="validating", message=f"validating epoch {self.progress.epoch}")
 
         def stopped() -> bool:
-            status.update()  # a sign of life between two batches
+            status.update()  # a heartbeat between two batches
             return bool(stop)
 
         with self.parts.accelerator.autocast():
@@ -199,8 +199,8 @@ class Trainer:
         self.progress.validation_s = time.perf_counter() - started
         return evaluation
 
-    def _heed_machine(self, watch: MachineWatch, stop: StopAfterStep) -> None:
-        """Say what changed about heat, power and clock. Too hot: save, and wait until it is cool."""
+    def _check_machine(self, watch: MachineWatch, stop: StopAfterStep) -> None:
+        """Log changes of heat, power and clock. Too hot: save, and wait until it is cool."""
         for news in watch.take_news():
             self.run_log.events.add(news.kind, news.message, **news.fields)
         pause_temp = self.settings.pause_temp
@@ -225,7 +225,7 @@ class Trainer:
             progress,
             scores,
             evaluation.loss,
-            learning_rate=decoder_rate(self.parts.optimizer),
+            learning_rate=decoder_learning_rate(self.parts.optimizer),
             micro_batch=self.micro_batch,
             accumulation=self._accumulation(),
             gpu_peak_mib=torch.cuda.max_memory_allocated() / 2**20 if on_gpu else None,
@@ -234,7 +234,7 @@ class Trainer:
         )
 
     def _close_epoch(self, row: EpochRow) -> None:
-        """Log how the epoch went, save what it brought, and move on to the next."""
+        """Log the epoch, save its checkpoints, and advance to the next."""
         self.run_log.epoch(row, len(self.data.val))
         self.progress.end_epoch()
         paths = [self.folder.best] if row.is_best else []
@@ -254,7 +254,7 @@ class Trainer:
     # -- after the loop
 
     def _leave(self, stop: StopAfterStep) -> int:
-        """Asked to stop: save the position, log how to go on."""
+        """Asked to stop: save the position, log how to continue."""
         self.run_log.status.update(state="stopping", message=f"{stop.name}: saving and leaving")
         self._save(self.folder.latest)
         self.checkpoints.wait(self.progress)
@@ -275,7 +275,7 @@ class Trainer:
             from xr2text_core.run.figures import draw_figures  # matplotlib and pandas: only at the end
 
             draw_figures(self.folder.history, self.folder.figures)
-        except Exception as error:  # whatever it is: the run is complete without its pictures
+        except Exception as error:  # the run is complete without its figures
             log.warning("The figures could not be drawn (%s); python -m xr2text_core.figures draws them later.", error)
 
     # -- small answers
@@ -293,10 +293,11 @@ class Trainer:
         validations = self.settings.epochs - progress.epoch + 1
         return left * progress.sums.train_s / progress.sums.num_studies + validations * self.progress.validation_s
 
-    def _is_asked_to_stop(self, stop: StopAfterStep) -> bool:
-        """One process that is asked stops them all, after the same step."""
+    def _should_stop(self, stop: StopAfterStep) -> bool:
+        """A stop request on any rank stops all of them after the same step."""
         agreed = self.processes.most(stop.number)
-        stop.number = agreed or stop.number  # one that arrived during the exchange counts after the next step
+        if agreed:  # a signal that arrived during the exchange counts after the next step
+            stop.number = agreed
         return agreed > 0
 
     def _device_name(self) -> str:

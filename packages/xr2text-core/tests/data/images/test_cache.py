@@ -138,7 +138,7 @@ def test_damaged_pixels_are_noticed_decoded_again_and_repaired(
 
 
 @pytest.mark.parametrize("file_name", ["images.u8", "rows.bin", "index.json"])
-def test_a_cache_with_a_cut_file_is_built_anew_with_a_word(
+def test_a_cache_with_a_cut_file_is_rebuilt_with_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, file_name: str
 ) -> None:
     names = write_images(tmp_path)

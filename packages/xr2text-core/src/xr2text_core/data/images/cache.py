@@ -1,11 +1,11 @@
 """Every image decoded once, into one file of uint8 pixels on disk; later epochs only copy bytes.
 
 Pixels are written before their record (cache_files.py), and each record carries a CRC-32 of its pixels, which is
-checked at the first read. So a build that was killed goes on where it was, and a damaged row is decoded again.
-Decoding runs in threads: Pillow lets go of the interpreter lock, and threads, unlike processes, do not import the
+checked at the first read. So a killed build resumes, and a damaged row is decoded again.
+Decoding runs in threads: Pillow releases the interpreter lock, and threads, unlike processes, do not import the
 caller's main module again and cannot be killed one by one. Reading uses `pread` instead of a memory map: as fast when
 warm, faster when cold, and the resident memory of the process does not grow with the data set.
-The cache shows what the data set shows: it is as confidential.
+The cache is as confidential as the data set.
 """
 
 import json
@@ -40,20 +40,20 @@ from xr2text_core.drawing import names as drawn
 
 logger = logging.getLogger(__name__)
 
-MOST_WORKERS = 8  # by then the disk is the limit on the machines we know
-IMAGES_PER_WORKER = 32  # decoded between two updates of the records; bounds what a kill can cost
-MOST_WARNINGS = 5  # damaged images that are named; a file that was cut may hold thousands
+MOST_WORKERS = 8  # beyond this, the disk was the limit on the machines we know
+IMAGES_PER_WORKER = 32  # decoded between two updates of the records; bounds the work that a kill loses
+MOST_WARNINGS = 5  # damaged images that are named; a truncated file may hold thousands
 
 Stamps = npt.NDArray[np.int64]
 
 
 class ImageCache:
-    """The decoded images of one data set at one size; made by `build_cache`."""
+    """The decoded images of one data set at one size; built by `build_cache`."""
 
     def __init__(self, path: Path, names: Sequence[str], size: int, unreadable: dict[str, str]) -> None:
         self.path = path
         self.size = size
-        self.unreadable = unreadable  # name -> reason; callers leave these studies out
+        self.unreadable = unreadable  # name -> reason; callers exclude these studies
         self._row_of = {name: row for row, name in enumerate(names)}
         self._crc = np.fromfile(path / "rows.bin", dtype=RECORD)["crc"].copy()
         self._is_checked = np.zeros(len(names), dtype=bool)
@@ -64,7 +64,7 @@ class ImageCache:
         return len(self._row_of)
 
     def images(self, names: Sequence[str]) -> Pixels:
-        """Return a copy, (B, size, size) uint8. ImageError for an unreadable image, KeyError for a foreign name."""
+        """Return a copy, (B, size, size) uint8. ImageError for an unreadable image, KeyError for an unknown name."""
         batch = np.empty((len(names), self.size, self.size), dtype=np.uint8)
         for image, name in zip(batch, names, strict=True):
             self._read_into(image, name)
@@ -84,23 +84,23 @@ class ImageCache:
             raise KeyError(f"{name} is not in the image cache {self.path}; build it with all names that will be read")
         is_whole = self._pixels.read_into(row, image)
         if not is_whole:
-            self._is_checked[:] = False  # the file was cut; what is read from a gap in it would look like black images
+            self._is_checked[:] = False  # the file was truncated; a gap in it would be read as black images
         if not self._is_checked[row]:
             if not is_whole or zlib.crc32(image.data) != self._crc[row]:
                 self._repair(row, name, image)
             self._is_checked[row] = True
 
     def _repair(self, row: int, name: str, image: Pixels) -> None:
-        """Decode the image again; ImageError when that cannot be done either."""
+        """Decode the image again; ImageError when that fails too."""
         self._num_damaged += 1
         if self._num_damaged <= MOST_WARNINGS:
-            more = "; more such images are not named" if self._num_damaged == MOST_WARNINGS else ""
+            more = "; further ones are not named" if self._num_damaged == MOST_WARNINGS else ""
             logger.warning("the cached pixels of %s are damaged; decoding it again%s", Path(name).name, more)
         image[:] = read_image(name, self.size)
         self._crc[row] = zlib.crc32(image.data)
         try:
             self._write(row, image)
-        except OSError as error:  # a read-only cache still serves; it is repaired again next time
+        except OSError as error:  # a read-only cache still works; it is repaired again next time
             logger.warning("%s: cannot repair the cache: %s", self.path, error)
 
     def _write(self, row: int, image: Pixels) -> None:
@@ -121,8 +121,8 @@ def build_cache(
     """Decode what is not yet in the cache and open it.
 
     `folder` holds one sub-folder per set of names and size; `names` are those of `read_image`, in any order; `workers`
-    are decoding threads, 0 for one per CPU up to 8; `is_alive` is called now and then while it decodes.
-    Call it in one process at a time, then in the others. Images that cannot be read are in `.unreadable`.
+    are decoding threads, 0 for one per CPU up to 8; `is_alive` is called regularly while it decodes.
+    Call it on one rank first, then on the others. Images that cannot be read are in `.unreadable`.
     Raises DatasetError when the disk is too small or not writable.
     """
     names = sorted(set(names))
@@ -190,7 +190,7 @@ def _decode_rows(
                 if reason:
                     reasons[names[row]] = reason
                 if reason and records["state"][row] == DECODED:
-                    continue  # the pixels stay, in case the source comes back as it was: a drive that is not mounted
+                    continue  # keep the pixels, in case the same source comes back: a drive that is not mounted
                 records[row] = (UNREADABLE if reason else DECODED, crc, *stamps[row])
                 record_file.write(row, records[row : row + 1])
             if len(reasons) != num_reasons:
@@ -202,11 +202,11 @@ def _decode_rows(
 
 
 def _known_reasons(path: Path) -> dict[str, str]:
-    """Why images cannot be read, but for those that a package was missing for: it may have been installed since."""
+    """Why images cannot be read, except where a package was missing: it may have been installed since."""
     try:
         reasons = dict(json.loads((path / "unreadable.json").read_text("utf-8")))
     except (OSError, ValueError, TypeError):
-        return {}  # their rows are tried again
+        return {}  # their rows are decoded again
     return {name: reason for name, reason in reasons.items() if INSTALL not in reason}
 
 
@@ -223,6 +223,6 @@ def _stamp(name: str) -> tuple[int, int]:
 
 @lru_cache(maxsize=1)
 def _drawing_stamp() -> tuple[int, int]:
-    """Phantoms have no file; they change with the code that draws them."""
+    """Phantoms have no file; they change with the drawing code."""
     code = b"".join(path.read_bytes() for path in sorted(Path(drawn.__file__).parent.glob("*.py")))
     return len(code), zlib.crc32(code)

@@ -1,8 +1,8 @@
-"""The files of one image cache, which of them make it whole, and what an older cache can spare a new one.
+"""The files of an image cache, what makes it complete, and reuse of an older cache.
 
 folder/<key>/index.json        size, count, interpolation, code version; written last: no index, no cache
-             names.txt         one name a row, for people and for later caches
-             rows.bin          one fixed record a row: state, checksum, size and time of the source
+             names.txt         one name per row, for people and for later caches
+             rows.bin          one fixed record per row: state, checksum, size and time of the source
              images.u8         (N, size, size) uint8, row after row
              unreadable.json   why an image could not be read, by name
 """
@@ -43,17 +43,17 @@ def cache_key(names: Sequence[str], size: int) -> str:
 
 
 def is_intact(path: Path, names: Sequence[str], size: int) -> bool:
-    """Whether the files have the right index and lengths. Says so when something else lies there."""
+    """Whether the files have the right index and lengths. Logs a warning for anything else."""
     if not (path / "index.json").exists():
         return False
     is_whole = _is_whole(path, names, size)
     if not is_whole:
-        logger.warning("the image cache %s is damaged (wrong index or file length); building it anew", path)
+        logger.warning("the image cache %s is damaged (wrong index or file length); rebuilding it", path)
     return is_whole
 
 
 def create(path: Path, names: Sequence[str], size: int) -> None:
-    """Lay out empty files of full length; the index comes last and makes them count."""
+    """Create empty files of full length; the index comes last and makes them valid."""
     path.mkdir(parents=True, exist_ok=True)
     (path / "index.json").unlink(missing_ok=True)
     (path / "unreadable.json").unlink(missing_ok=True)
@@ -76,7 +76,7 @@ class OlderImage:
     record: Records
 
     def pixels(self, stamp: Sequence[int], size: int) -> Pixels | None:
-        """Its pixels, if they were made of a source with this stamp and are undamaged."""
+        """Its pixels, if its source has this stamp and they are undamaged."""
         if [self.record["bytes"], self.record["mtime_ns"]] != list(stamp):
             return None
         pixels = np.empty((size, size), dtype=np.uint8)
@@ -85,7 +85,7 @@ class OlderImage:
 
 
 def decoded_before(path: Path, wanted: Collection[str], size: int) -> dict[str, OlderImage]:
-    """What other caches beside `path` hold of `wanted`: one image more, and the rest is not decoded again."""
+    """Images of `wanted` in other caches beside `path`: with one new image, the rest is not decoded again."""
     found: dict[str, OlderImage] = {}
     for other in sorted(path.parent.glob(f"{size}px-*")):
         try:

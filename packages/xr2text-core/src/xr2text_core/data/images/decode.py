@@ -17,10 +17,10 @@ from xr2text_core.data.images.formats import DICOM_SUFFIXES, IMAGE_SUFFIXES, INS
 from xr2text_core.drawing.names import PREFIX, draw_image
 
 INTERPOLATION = "bicubic"  # antialiased: Pillow widens the filter by the scale when it shrinks
-CODE_VERSION = 1  # raise it when the pixels change, so that older caches are built anew
+CODE_VERSION = 1  # increase it when the pixels change, so that older caches are rebuilt
 EXTRA = f'{INSTALL} -e "packages/xr2text-core[dicom]" (or: {INSTALL} pydicom pylibjpeg pylibjpeg-openjpeg)'
-DICOM_MARK = b"DICM"  # behind 128 bytes that mean nothing
-REDUCING_GAP = 3.0  # shrink by whole numbers first, to 3 x the wanted size: faster, and no difference is seen
+DICOM_MARK = b"DICM"  # after a preamble of 128 bytes
+REDUCING_GAP = 3.0  # shrink by whole numbers first, to 3 x the wanted size: faster, without visible difference
 
 _DECODE_ERRORS = (
     OSError,  # missing, truncated, unknown format
@@ -49,12 +49,12 @@ def read_image(name: str, size: int) -> Pixels:
 
 
 def square_pixels(image: Image.Image, size: int) -> Pixels:
-    """What `read_image` makes of an open image. A JPEG that is not decoded yet is decoded small, and stays so."""
+    """What `read_image` makes of an open image. An undecoded JPEG is decoded at a reduced size, and stays so."""
     return _on_square(_small_grey(image, size), size)
 
 
 def is_dicom(name: str) -> bool:
-    """By the ending; archives also name their files without one, or by an id full of dots: then by the mark inside."""
+    """By the suffix; archives also use names without one, or ids full of dots: then by the magic bytes."""
     suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - strings, for speed with 200,000 images
     if suffix in IMAGE_SUFFIXES:
         return suffix in DICOM_SUFFIXES
@@ -66,7 +66,7 @@ def _opened(name: str) -> Image.Image:
     if not is_dicom(name):
         return Image.open(name)
     try:
-        from xr2text_core.data.images.dicom import read_dicom  # only now: pydicom is optional
+        from xr2text_core.data.images.dicom import read_dicom  # here, because pydicom is optional
     except ImportError as error:
         raise ImageError(f"{name}: DICOM files need pydicom: {EXTRA}") from error
     return read_dicom(name)
@@ -75,12 +75,12 @@ def _opened(name: str) -> Image.Image:
 def _small_grey(image: Image.Image, size: int) -> Image.Image:
     """Return the image in mode L, upright, its longest side `size`."""
     full_size = image.size
-    drafted = image.draft("L", fitted(full_size, size))  # None unless it is a JPEG
+    drafted = image.draft("L", fitted(full_size, size))  # None for anything but JPEG
     image.load()
     grey = _grey(image)
     if not drafted:
         small = grey.resize(fitted(grey.size, size), Image.Resampling.BICUBIC, reducing_gap=REDUCING_GAP)
-    else:  # at a reduced scale the last column may stand for less than a pixel; the box says how much is picture
+    else:  # at a reduced scale the last column may cover less than a pixel; the box gives the part that is image
         _, box = drafted
         small = grey.resize(fitted(full_size, size), Image.Resampling.BICUBIC, box, REDUCING_GAP)
     small.getexif()[ExifTags.Base.Orientation] = image.getexif().get(ExifTags.Base.Orientation, 1)  # TIFF lost it
@@ -107,7 +107,7 @@ def _from_deep(image: Image.Image) -> Image.Image:
 
 
 def _on_black(image: Image.Image) -> Image.Image:
-    """Lay a transparent image on black. An alpha channel that hides everything is a mistake and is ignored."""
+    """Lay a transparent image on black. A fully transparent alpha channel is a mistake and is ignored."""
     colour = image.convert("RGBA")
     alpha = colour.getchannel("A")
     grey = colour.convert("RGB").convert("L")
@@ -131,7 +131,7 @@ def _on_square(image: Image.Image, size: int) -> Pixels:
 
 
 def _reason(name: str, error: Exception) -> str:
-    """Say in a few words what is wrong with the file; Pillow's own words where they help."""
+    """Say briefly what is wrong with the file; in Pillow's words where they help."""
     path = Path(name)
     if not path.exists():
         return "no such file"
@@ -140,5 +140,5 @@ def _reason(name: str, error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "not an image that Pillow knows (expected JPEG, PNG, TIFF, BMP, DICOM, ...)"
     if "truncated" in str(error).lower():
-        return "the file is truncated"  # without Pillow's count of bytes, so that such files are counted together
+        return "the file is truncated"  # without Pillow's count of bytes, so that such files share one reason
     return str(error) or type(error).__name__

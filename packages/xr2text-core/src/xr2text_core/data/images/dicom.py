@@ -84,7 +84,7 @@ def _grey(pixels: Stored, dataset: Dataset) -> Image.Image:
 
 
 def _is_padding(pixels: Stored, dataset: Dataset) -> npt.NDArray[np.bool_]:
-    """What lies around the film [C.7.5.1.1.2]: shown black, whatever the window. None where all pixels say so."""
+    """The padding around the film [C.7.5.1.1.2]: always black. All False where every pixel is padding."""
     value = dataset.get("PixelPaddingValue")
     if value is None:
         return np.zeros(pixels.shape, dtype=bool)

@@ -1,4 +1,4 @@
-"""Which files are images, and what it is when one cannot be read."""
+"""Which files are images, and the error for unreadable ones."""
 
 import numpy as np
 import numpy.typing as npt
@@ -7,7 +7,7 @@ from xr2text_core.run.errors import UserError
 
 DICOM_SUFFIXES = (".dcm", ".dicom")
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp", *DICOM_SUFFIXES)
-INSTALL = "pip install"  # in the message of an ImageError: a package is missing, and caches try such a file again
+INSTALL = "pip install"  # in the message of an ImageError it marks a missing package: caches try such a file again
 
 Pixels = npt.NDArray[np.uint8]
 

@@ -1,4 +1,4 @@
-"""A file of rows of equal length, read and written in place by several threads without a common file position."""
+"""A file of rows of equal length, read and written in place by several threads without a shared file position."""
 
 import os
 import threading
@@ -20,7 +20,7 @@ class RowFile:
         self._lock = threading.Lock()  # only Windows needs it: it has neither preadv nor pwrite
 
     def read_into(self, row: int, array: Array) -> bool:
-        """Fill a contiguous array with the row; False when the file ends before or cannot be read there."""
+        """Fill a contiguous array with the row; False when the file ends earlier or cannot be read there."""
         view = array.data.cast("B")
         try:
             if hasattr(os, "preadv"):

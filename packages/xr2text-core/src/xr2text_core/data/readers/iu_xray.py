@@ -1,4 +1,4 @@
-"""Reads the Indiana University chest X-rays in the three forms in which they are passed on.
+"""Reads the Indiana University chest X-rays in the three forms in which they are distributed.
 
 Kaggle: indiana_reports.csv, indiana_projections.csv and a folder of PNG files. Open-i: ecgen-radiology/*.xml and the
 PNG files (NLMCXR_png). R2Gen: annotation.json and images/. In the first two the uid is the patient.
@@ -76,7 +76,7 @@ def _images_of(projections: Path, files: Mapping[str, str], left_out: LeftOut) -
 
 
 def _images(root: Path) -> dict[str, str]:
-    """Return all images by file name; where copies exist, those in the usual folders win."""
+    """Return all images by file name; of duplicates, those in the usual folders win."""
     files = image_files(root.absolute())
     for folder in reversed(PREFERRED_FOLDERS):
         if (root / folder).is_dir():
@@ -114,7 +114,7 @@ def _open_i_record(path: Path, tree: ElementTree.Element, by_stem: Mapping[str, 
     for image in tree.iter("parentImage"):
         image_id = image.get("id", "")
         if image_id in by_stem:
-            images.append((by_stem[image_id], "unknown"))  # the XML does not tell the projection of an image
+            images.append((by_stem[image_id], "unknown"))  # the XML has no projection
         else:
             left_out.add("image is missing", image_id or path.name)
     findings, impression = clean_text(texts.get("FINDINGS", "")), clean_text(texts.get("IMPRESSION", ""))

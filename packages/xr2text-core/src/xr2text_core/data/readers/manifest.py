@@ -1,8 +1,8 @@
 """Reads any data set that is a CSV file with one row per image.
 
 Columns: image (path, relative to the CSV), report (or findings and impression), and optionally study_id, patient_id,
-view and split; others are ignored. Rows that share a study_id are one study of several images. A large table of which
-nothing had to be left out gets an index beside it (xr2text_index.bin); the image cache notices images that vanish.
+view and split; others are ignored. Rows that share a study_id are one study of several images. A large table without
+excluded rows gets an index beside it (xr2text_index.bin); the image cache notices images that vanish.
 """
 
 import os
@@ -53,7 +53,7 @@ def _records(path: Path, base: str, left_out: LeftOut) -> list[Record]:
 def _record(
     path: Path, base: str, line: int, row: dict[str, str] | None, folders: Folders, left_out: LeftOut
 ) -> Record | None:
-    """Turn a row into a study of one image, or say why not."""
+    """Turn a row into a study of one image, or count why not."""
     where = f"row {line}"
     if row is None:
         left_out.add("the row has more or fewer cells than the header", where)

@@ -1,4 +1,4 @@
-"""Reads MIMIC-CXR in the three forms in which people have it.
+"""Reads MIMIC-CXR in the three forms in which it is used.
 
 Tree: mimic-cxr-2.0.0-metadata.csv(.gz), -split.csv(.gz), files/p10/p10000032/s50414267/<dicom>.jpg (.dcm where there is
 no .jpg) and the reports files/p10/p10000032/s50414267.txt. R2Gen: annotation.json and images/. Parquet: rows of image,
@@ -39,7 +39,7 @@ LAYOUT = (
 
 @dataclass
 class _Rows:
-    """What the tables say of one study."""
+    """The rows of one study."""
 
     subject_id: str
     split: str = ""
@@ -65,7 +65,7 @@ def read(root: Path) -> Dataset:
 
 
 def _jpg_tree_or_index(tables: Sequence[Path], left_out: LeftOut) -> list[Record]:
-    """Read the tree, or the index of an earlier reading that found every file: nothing can have been added since.
+    """Read the tree, or the index of an earlier reading that found every file.
 
     Delete the index (xr2text_index.bin) after editing reports. Images that vanished are noticed by the image cache.
     """
@@ -118,7 +118,7 @@ def _image_stems(study_id: str, rows: _Rows) -> list[str]:
 def _base(
     root: Path, candidates: Iterable[str], stems: list[str], endings: Sequence[str], folders: Folders, what: str
 ) -> str:
-    """Return the folder below which files lie, with the first ending that has any; people unpack in several ways."""
+    """Return the folder of the files, with the first ending that has any; archives unpack in several ways."""
     bases = [str(root / candidate) for candidate in candidates if next((root / candidate).glob("p1?"), None)]
     for ending in endings:
         for base in bases:

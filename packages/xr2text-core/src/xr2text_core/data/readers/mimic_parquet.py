@@ -1,4 +1,4 @@
-"""Reads parquet rows of image, findings and impression: chest X-rays as dataset hubs pass them on, without patient ids.
+"""Reads parquet rows of image, findings and impression: chest X-rays as data set hubs share them, without patient ids.
 
 The images are written once as files to ROOT/extracted_images, named by their content, with an index of the rows, so
 that later starts read only the texts.
@@ -17,7 +17,7 @@ from xr2text_core.run.atomic import replace_text, replacing
 
 NOTE = (
     "the rows have no patient ids: rows with the same report or the same image are kept in one split, but other "
-    "studies of one patient may stand in different splits, so scores may be too good"
+    "studies of one patient may be in different splits, so scores may be too high"
 )
 COLUMNS = ("image", "findings", "impression")
 ROWS_AT_ONCE = 64  # of images held in memory
@@ -31,7 +31,7 @@ def find(root: Path) -> list[Path]:
 
 
 def read_rows(root: Path, files: list[Path], left_out: LeftOut) -> list[Record]:
-    """Return one study a row; rows that share a report or an image share a patient. Raises DatasetError."""
+    """Return one study per row; rows that share a report or an image share a patient. Raises DatasetError."""
     images = _extracted_images(root, files)
     rows: list[tuple[str, str, str, str]] = []  # id, image, findings, impression
     seen: set[tuple[str, str, str]] = set()
@@ -53,7 +53,7 @@ def read_rows(root: Path, files: list[Path], left_out: LeftOut) -> list[Record]:
 
 
 def _groups(rows: list[tuple[str, str]]) -> list[str]:
-    """Return a group name for each (image, report): rows joined by either, directly or through others, share it."""
+    """Return a group name for each (image, report): rows connected by either, directly or transitively, share it."""
     parent: dict[str, str] = {}
 
     def top(node: str) -> str:
@@ -97,7 +97,7 @@ def _batches(files: list[Path], columns: list[str], rows: int) -> Iterator[list[
 
 
 def _extracted_images(root: Path, files: list[Path]) -> list[str]:
-    """Return the file name of the image of every row ("" for none), extracting them when the index is not current."""
+    """Return the file name of the image of every row ("" for none), extracting them when the index is outdated."""
     folder = root / "extracted_images"
     sources = [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in files]
     try:
@@ -105,7 +105,7 @@ def _extracted_images(root: Path, files: list[Path]) -> list[str]:
         if index["sources"] == sources and set(index["images"]) <= {"", *os.listdir(folder)}:  # noqa: PTH208
             return [str(name) for name in index["images"]]
     except (OSError, ValueError, KeyError, TypeError):
-        pass  # no index, or half of one: extract
+        pass  # no index, or a truncated one: extract
     try:
         folder.mkdir(exist_ok=True)
         images = [_extract(folder, row["image"]) for batch in _batches(files, ["image"], ROWS_AT_ONCE) for row in batch]

@@ -1,7 +1,7 @@
 """The phantom: drawn chest radiographs with known findings, and reports written from them.
 
-It is the data set when none is given, and the oracle of the tests: what is drawn is known, so what a labeler reads and
-what a model writes can be checked. It teaches no medicine.
+It is the default data set, and the oracle of the tests: what is drawn is known, so labels and generated reports can be
+checked. It teaches no medicine.
 """
 
 from xr2text_core.data.study import Dataset, LeftOut, Study
@@ -13,7 +13,7 @@ FIRST_NUMBER = {"train": 0, "val": 1_000_000, "test": 2_000_000}  # the test set
 
 
 def read(num_train: int = 1280, num_val: int = 160, num_test: int = 300, seed: int = 0) -> Dataset:
-    """Return the studies of a seed, one patient each; images are names, drawn only when `draw_image` is asked."""
+    """Return the studies of a seed, one patient each; images are names, drawn only by `draw_image`."""
     counts = {"train": num_train, "val": num_val, "test": num_test}
     studies = tuple(
         _study(seed, FIRST_NUMBER[split] + number, split) for split, count in counts.items() for number in range(count)

@@ -1,4 +1,4 @@
-"""Reads annotation.json as the R2Gen family of projects publishes it, for IU X-Ray and for MIMIC-CXR.
+"""Reads annotation.json as R2Gen and projects derived from it publish it, for IU X-Ray and for MIMIC-CXR.
 
     {"train": [{"id", "report", "image_path": [...], "split"}, ...], "val": [...], "test": [...]}
 

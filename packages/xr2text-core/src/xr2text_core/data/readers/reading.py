@@ -21,18 +21,18 @@ _PUNCTUATION_RUN = re.compile(r"([,;:.])(?:\s*[,;:.])+")
 
 @dataclass(frozen=True)
 class Record:
-    """A study as its source tells it: before empty reports are left out and splits are assigned."""
+    """A study as read from its source, before empty reports are excluded and splits assigned."""
 
     study_id: str
     images: tuple[tuple[str, str], ...]  # (absolute path, view)
     findings: str
     impression: str
     patient_id: str
-    split: str = ""  # one of SPLITS, or "" when the source gives none
+    split: str = ""  # one of SPLITS, or "" if the source has none
 
 
 class Folders:
-    """Answers whether files exist with one listing per folder instead of one question per file."""
+    """Checks whether files exist, with one listing per folder instead of one call per file."""
 
     def __init__(self) -> None:
         self._listings: dict[str, frozenset[str]] = {}
@@ -93,9 +93,7 @@ def read_table(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, dict[st
                     is_whole = len(cells) == len(header)
                     yield rows.line_num, dict(zip(header, cells, strict=True)) if is_whole else None
     except (UnicodeDecodeError, csv.Error, OSError, EOFError) as error:
-        raise DatasetError(
-            f"{path} cannot be read as a CSV file in UTF-8: {error}. Save it again as UTF-8 CSV"
-        ) from error
+        raise DatasetError(f"{path} cannot be read as a CSV file in UTF-8: {error}. Save it as UTF-8 CSV") from error
 
 
 def clean_text(text: str) -> str:
@@ -111,7 +109,7 @@ def clean_text(text: str) -> str:
 
 
 def view_name(word: str) -> str:
-    """Return "PA", "AP", "lateral" or "unknown" for what a source calls the projection ("AP SUPINE", "LL", ...)."""
+    """Return "PA", "AP", "lateral" or "unknown" for a source's name of the projection ("AP SUPINE", "LL", ...)."""
     words = word.upper().replace("_", " ").replace("-", " ").split()
     if not words:
         return "unknown"
@@ -123,7 +121,7 @@ def view_name(word: str) -> str:
 def dataset_of(
     name: str, root: Path, records: Iterable[Record], left_out: LeftOut, notes: Sequence[str] = (), layout: str = ""
 ) -> Dataset:
-    """Leave out records without text or images, order images, assign splits. DatasetError if nothing is left."""
+    """Exclude records without text or images, order images, assign splits. DatasetError if nothing is left."""
     usable = [record for record in records if _is_usable(record, left_out)]
     if not usable:
         why = "; ".join(left_out.lines()) or "no rows were found"

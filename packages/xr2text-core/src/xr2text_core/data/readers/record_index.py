@@ -1,6 +1,6 @@
-"""Keeps what a reader found in a large table, or in hundreds of thousands of small files, in one file beside them.
+"""An index file beside a large table, or hundreds of thousands of small files: what a reader found in them.
 
-Later starts load it in a second. It holds report text, as the data set does.
+Later starts load it in a second. It holds report text, like the data set.
 """
 
 import json
@@ -17,14 +17,14 @@ FILE_NAME = "xr2text_index.bin"
 
 
 def stamps_of(tables: Iterable[Path], modules: Iterable[str]) -> list[list[Any]]:
-    """Return what must not have changed for an index to hold: length and time of the tables, content of the code."""
+    """Return what must be unchanged for an index to be valid: length and time of the tables, content of the code."""
     code = b"".join(Path(module).read_bytes() for module in modules)
     tables_by_time = [[table.name, table.stat().st_size, table.stat().st_mtime_ns] for table in tables]
     return [*tables_by_time, [len(code), zlib.crc32(code)]]
 
 
 def load_records(root: Path, stamps: list[list[Any]]) -> list[Record] | None:
-    """Return the records of an earlier reading, or None when there is none or something changed since."""
+    """Return the records of an earlier reading, or None if there is none or something has changed since."""
     payload = load_checked(root / FILE_NAME)
     if payload is None:
         return None
@@ -32,7 +32,7 @@ def load_records(root: Path, stamps: list[list[Any]]) -> list[Record] | None:
     if content["stamps"] != stamps:
         return None
     base = f"{root.absolute()}{os.sep}"
-    join = os.path.join  # which keeps the absolute path of an image that lies elsewhere
+    join = os.path.join  # keeps the absolute path of an image elsewhere
     return [
         Record(study_id, tuple([(join(base, path), view) for path, view in images]), *others)
         for study_id, images, *others in content["records"]

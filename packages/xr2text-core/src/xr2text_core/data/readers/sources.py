@@ -7,11 +7,11 @@ from xr2text_core.data.study import Dataset, DatasetError
 
 
 def read_dataset(name: str, root: str, num_studies: int, seed: int) -> Dataset:
-    """Read the studies of a data set; `num_studies` and `seed` are for phantoms, the others lie in folder `root`."""
+    """Read the studies of a data set; `num_studies` and `seed` are for phantoms, the others are in folder `root`."""
     if name == "phantom":
         return phantom.read(num_train=num_studies, seed=seed)
     if not root:
-        raise DatasetError(f"--data {name} needs --root DIR, the folder where the data set lies")
+        raise DatasetError(f"--data {name} needs --root DIR, the folder of the data set")
     folder = Path(root).expanduser()
     if not folder.exists():
         raise DatasetError(f"--root {folder}: no such file or folder")

@@ -1,6 +1,6 @@
-"""What of the files of a run may be shown to strangers: numbers, times, and words that this program itself knows.
+"""Redacts a run's files for public posts: numbers, times, and this program's own words stay.
 
-Messages may quote images, ids and folders, so of those only the kinds of errors are picked out.
+Messages may quote images, ids and folders; only the kinds of errors are kept of them.
 """
 
 import re
@@ -34,7 +34,7 @@ WORDS = frozenset((
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00")
 CHECKPOINT = re.compile(r"(best_model|final_model|latest|checkpoint_epoch_\d+)\.pt")
 MODEL = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)?")  # of timm, or OWNER/NAME on the hub
-TELLING = re.compile(
+ERROR_KINDS = re.compile(
     r"\b(?:[A-Z][a-z]+|OS|IO|EOF|NVML)+(?:Error|Exception)\b|\bOutOfMemory\b|\b(?:Errno|WinError) \d+|CUDA error|"
     r"cuDNN error|CUBLAS_STATUS_[A-Z_]+|out of memory|device-side assert|unspecified launch failure|"
     r"illegal memory access|no kernel image|disk is full|No space left on device|Permission denied|"
@@ -42,20 +42,20 @@ TELLING = re.compile(
 )
 
 
-def facts(values: dict[str, Any], known: Set[str] = FIELDS) -> list[str]:
-    """NAME=VALUE of the known fields; a text that we do not know is there without its value."""
+def known_fields(values: dict[str, Any], known: Set[str] = FIELDS) -> list[str]:
+    """NAME=VALUE of the known fields; the value of an unknown text is redacted."""
     present = {name: value for name, value in values.items() if name in known and value is not None}
-    return [f"{name}={_harmless(name, value)}" for name, value in present.items()]
+    return [f"{name}={_redacted_value(name, value)}" for name, value in present.items()]
 
 
-def telling(values: dict[str, Any]) -> list[str]:
+def error_kinds(values: dict[str, Any]) -> list[str]:
     """The kinds of errors that the message of a status or an event names."""
     text = f"{values.get('message', '')} {values.get('reason', '')}"
-    found = dict.fromkeys(match.group() for match in TELLING.finditer(text))
-    return [f"says: {', '.join(found)}"] if found else []
+    found = dict.fromkeys(match.group() for match in ERROR_KINDS.finditer(text))
+    return [f"errors: {', '.join(found)}"] if found else []
 
 
-def _harmless(name: str, value: Any) -> str:
+def _redacted_value(name: str, value: Any) -> str:
     if isinstance(value, int):
         return str(value)
     if isinstance(value, float):
