@@ -121,7 +121,7 @@ def _loss(model: XR2TextModel, seen: VisualOutput, batch: Batch) -> float:
     """Summed over the tokens. On a GPU a few studies at a time: the logits of many would fragment its memory."""
     assert seen.last_hidden_state is not None
     size = len(batch) if batch.tokens.device.type == "cpu" else LOSS_AT_ONCE
-    parts = zip(seen.last_hidden_state.split(size), batch.parts(size), strict=True)
+    parts = zip(torch.split(seen.last_hidden_state, size), batch.parts(size), strict=True)
     sums = [model(encoder_outputs=VisualOutput(memory), labels=part.tokens).token_loss_sum for memory, part in parts]
     return float(torch.stack(sums).sum())
 

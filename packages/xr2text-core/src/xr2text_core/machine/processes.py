@@ -88,7 +88,7 @@ class Processes:
             gradients = [parameter.grad for parameter in bucket if parameter.grad is not None]
             sizes = [gradient.numel() for gradient in gradients]
             flat = room[: sum(sizes)]
-            pieces = [piece.view(each.shape) for piece, each in zip(flat.split(sizes), gradients, strict=True)]
+            pieces = [piece.view(each.shape) for piece, each in zip(torch.split(flat, sizes), gradients, strict=True)]
             for piece, gradient in zip(pieces, gradients, strict=True):
                 piece.copy_(gradient)
             self.sum(flat)
