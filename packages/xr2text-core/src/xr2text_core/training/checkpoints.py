@@ -184,7 +184,7 @@ class CheckpointWriter:
 class PinnedMemory:
     """Host memory in pinned blocks of a power of two: PyTorch rounds every pinned allocation up to one.
 
-    Where the system pins no more (WSL2 stops at about a GiB), the rest is ordinary memory, which is logged once.
+    Where the system pins no more (WSL2 stops at about a GiB), the rest is ordinary memory; logged once.
     """
 
     def __init__(self) -> None:
@@ -193,7 +193,7 @@ class PinnedMemory:
         self._is_refused = False
 
     def like(self, tensor: Tensor) -> Tensor:
-        """An uninitialised tensor of the same shape, type and strides, on the host."""
+        """An uninitialised tensor of the same shape, type and strides (those of empty_like), on the host."""
         size = -(-tensor.nbytes // ALIGNMENT) * ALIGNMENT
         if self._used + size > len(self._block):
             self._block, self._used = self._new_block(max(BLOCK, size)), 0
@@ -202,7 +202,7 @@ class PinnedMemory:
         # as a tensor of its own: a view would be saved with the whole block
         flat = torch.frombuffer(self._block.numpy(), dtype=tensor.dtype, count=tensor.numel(), offset=self._used)
         self._used += size
-        return flat.as_strided(tensor.shape, tensor.stride())
+        return flat.as_strided(tensor.shape, torch.empty_like(tensor, device="meta").stride())
 
     def _new_block(self, size: int) -> Tensor:
         if not self._is_refused:

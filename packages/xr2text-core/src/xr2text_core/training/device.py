@@ -5,6 +5,7 @@ limit PyTorch reports out of memory instead, and the trainer halves its micro-ba
 """
 
 import logging
+import os
 import platform
 import sys
 
@@ -21,8 +22,10 @@ RESERVE = 512 * 2**20  # assumed: what CUDA's libraries allocate outside PyTorch
 
 
 def open_device(settings: Settings) -> Accelerator:
-    """The device of a run, as training, validation and preflight use it."""
-    accelerator = Accelerator(mixed_precision=precision_in_use(settings), cpu=settings.device == "cpu")
+    """The device of a run, as training, validation and preflight use it: a CUDA GPU or the CPU, also on a Mac."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS is not deterministic
+    on_cpu = settings.device == "cpu" or not torch.cuda.is_available()
+    accelerator = Accelerator(mixed_precision=precision_in_use(settings), cpu=on_cpu)
     if accelerator.device.type == "cuda":
         limit_gpu_memory(accelerator.device)
         torch.use_deterministic_algorithms(True)  # else a resumed run differs in the last bits

@@ -92,9 +92,8 @@ class Stepper:
 
     def _backward(self, batch: Batch, micro_batch: int, step: int, num_tokens: int, num_studies: int) -> Tensor:
         """Divide by the counts of the whole step: reports differ in length, and the last step may be short."""
-        torch.manual_seed(
-            step_seed(self.seed, step, self.processes.rank)
-        )  # dropout is the same when this step is repeated
+        # dropout is the same when this step is repeated
+        torch.manual_seed(step_seed(self.seed, step, self.processes.rank))
         loss_sum = torch.zeros((), device=batch.tokens.device)
         for part in batch.parts(micro_batch):
             output = self.model(pixel_values=part.images, labels=part.tokens, finding_labels=part.finding_labels)

@@ -255,6 +255,7 @@ class Trainer:
 
     def _leave(self, stop: StopAfterStep) -> int:
         """Asked to stop: save the position, log how to continue."""
+        self._should_stop(stop)  # names the signal on the ranks that did not get it
         self.run_log.status.update(state="stopping", message=f"{stop.name}: saving and leaving")
         self._save(self.folder.latest)
         self.checkpoints.wait(self.progress)
