@@ -18,7 +18,7 @@ from xr2text_core.model.xr2text import VisualOutput, XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
 
 EVALUATION_BATCH = 64  # reports per batch
-LOSS_AT_ONCE = 4  # studies, on a GPU
+LOSS_AT_ONCE = 4  # studies
 
 
 @dataclass(frozen=True)
@@ -118,10 +118,9 @@ def evaluate_batch(
 
 
 def _loss(model: XR2TextModel, seen: VisualOutput, batch: Batch) -> float:
-    """Summed over the tokens. On a GPU a few studies at a time: the logits of many would fragment its memory."""
+    """Summed over the tokens, a few studies at a time: the logits of many would fragment the memory of a GPU."""
     assert seen.last_hidden_state is not None
-    size = len(batch) if batch.tokens.device.type == "cpu" else LOSS_AT_ONCE
-    parts = zip(torch.split(seen.last_hidden_state, size), batch.parts(size), strict=True)
+    parts = zip(torch.split(seen.last_hidden_state, LOSS_AT_ONCE), batch.parts(LOSS_AT_ONCE), strict=True)
     sums = [model(encoder_outputs=VisualOutput(memory), labels=part.tokens).token_loss_sum for memory, part in parts]
     return float(torch.stack(sums).sum())
 
