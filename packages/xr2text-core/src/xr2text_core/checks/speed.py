@@ -162,7 +162,7 @@ class _Bench:
         started = self._now()
         with torch.no_grad(), self.accelerator.autocast():
             seen = self.model.get_encoder()(batch.images)
-            self.model(encoder_outputs=seen, labels=batch.tokens)
+            self.model(encoder_outputs=seen, labels=batch.tokens, num_labels=batch.num_tokens)
             write_reports(self.model, tokenizer, seen, batch.tokens.shape[1])
         return self._now() - started
 

@@ -121,8 +121,11 @@ def _loss(model: XR2TextModel, seen: VisualOutput, batch: Batch) -> float:
     """Summed over the tokens, a few studies at a time: the logits of many would fragment the memory of a GPU."""
     assert seen.last_hidden_state is not None
     parts = zip(torch.split(seen.last_hidden_state, LOSS_AT_ONCE), batch.parts(LOSS_AT_ONCE), strict=True)
-    sums = [model(encoder_outputs=VisualOutput(memory), labels=part.tokens).token_loss_sum for memory, part in parts]
-    return float(torch.stack(sums).sum())
+    outputs = [
+        model(encoder_outputs=VisualOutput(memory), labels=part.tokens, num_labels=part.num_tokens)
+        for memory, part in parts
+    ]
+    return float(torch.stack([output.token_loss_sum for output in outputs]).sum())
 
 
 @contextmanager

@@ -96,7 +96,12 @@ class Stepper:
         torch.manual_seed(step_seed(self.seed, step, self.processes.rank))
         loss_sum = torch.zeros((), device=batch.tokens.device)
         for part in batch.parts(micro_batch):
-            output = self.model(pixel_values=part.images, labels=part.tokens, finding_labels=part.finding_labels)
+            output = self.model(
+                pixel_values=part.images,
+                labels=part.tokens,
+                finding_labels=part.finding_labels,
+                num_labels=part.num_tokens,
+            )
             loss = output.token_loss_sum / num_tokens + self.finding_weight * output.finding_loss_sum / num_studies
             self.accelerator.backward(loss)
             loss_sum += output.token_loss_sum.detach()
