@@ -64,7 +64,8 @@ def score_checkpoint(
 
 def _written(trained: TrainedModel, batches: BatchMaker, protocol: str, beams: int) -> Evaluation:
     tokens = trained.settings.max_tokens
-    result = evaluate(trained.model, trained.tokenizer, batches, tokens, protocol, beams, progress=True)
+    with trained.autocast():
+        result = evaluate(trained.model, trained.tokenizer, batches, tokens, protocol, beams, progress=True)
     assert result is not None  # it was given no `stop`
     return result
 

@@ -126,7 +126,9 @@ class Trainer:
         if split != "val":
             trained = TrainedModel(self.model, self.data.tokenizer, self.settings, self.parts.accelerator.device)
             batches = trained.batches(self.data.dataset.split(split))
-        evaluation = evaluate(self.model, self.data.tokenizer, batches, self.settings.max_tokens, PROTOCOL, num_beams)
+        tokenizer, max_tokens = self.data.tokenizer, self.settings.max_tokens
+        with self.parts.accelerator.autocast():
+            evaluation = evaluate(self.model, tokenizer, batches, max_tokens, PROTOCOL, num_beams)
         assert evaluation is not None  # it was given no `stop`
         return evaluation
 
@@ -255,6 +257,7 @@ class Trainer:
 
     def _leave(self, stop: StopAfterStep) -> int:
         """Asked to stop: save the position, log how to continue."""
+        self._should_stop(stop)  # names the signal on the ranks that did not get it
         self.run_log.status.update(state="stopping", message=f"{stop.name}: saving and leaving")
         self._save(self.folder.latest)
         self.checkpoints.wait(self.progress)
@@ -295,8 +298,10 @@ class Trainer:
 
     def _should_stop(self, stop: StopAfterStep) -> bool:
         """A stop request on any rank stops all of them after the same step."""
-        stop.number = self.processes.most(stop.number)
-        return bool(stop)
+        agreed = self.processes.most(stop.number)
+        if agreed:  # a signal that arrived during the exchange counts after the next step
+            stop.number = agreed
+        return agreed > 0
 
     def _device_name(self) -> str:
         return device_name(self.parts.accelerator.device)
