@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from xr2text_core import evaluate, generate
@@ -83,7 +84,7 @@ def test_a_checkpoint_that_learned_the_scored_studies_is_not_compared(run: Path)
     trained = load_model(run / CHECKPOINT)
     scored = studies_to_score(trained, "train", 4, "", "clean-full")
     elsewhere = replace(scored, dataset=replace(scored.dataset, studies=()))  # a split in which nobody learned them
-    with pytest.raises(DatasetError, match=r"other\.pt was trained on 4 of the 4 studies"):
+    with pytest.raises(DatasetError, match=r"other\.pt was trained on 4 of the 4 scored studies"):
         same_studies_for(trained, Path("other.pt"), trained, elsewhere, "")
 
 
@@ -199,3 +200,29 @@ def leaking_manifest(root: Path) -> Path:
         rows.append(f"{number}.png,No pleural effusion {number}.,p{number % 5},{split}")
     (root / "manifest.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     return root
+
+
+def test_the_loss_of_many_studies_is_that_of_a_few_at_a_time(
+    tiny_model: XR2TextModel, batches: BatchMaker, tokenizer: ReportTokenizer
+) -> None:
+    batch, sizes = batches.plain(range(7)), []
+    model = tiny_model.eval()
+    expected = float(model(pixel_values=batch.images, labels=batch.tokens).token_loss_sum.detach())
+    model.lm_head.register_forward_hook(lambda _, inputs, logits: sizes.append(len(logits)))
+    loss, reports = evaluation.evaluate_batch(model, tokenizer, batch, max_tokens=1, num_beams=1)
+    assert loss == pytest.approx(expected, rel=1e-5) and len(reports) == 7
+    tokens = (batch.tokens >= 0).sum(1)
+    assert sizes == [int(tokens[:4].sum()), int(tokens[4:].sum()), 7]  # the last one writes
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("fp16", torch.float16), ("bf16", torch.bfloat16)])
+def test_a_trained_model_writes_in_the_precision_of_its_training_where_there_is_a_gpu(
+    run: Path, precision: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = load_model(run / CHECKPOINT)
+    trained = replace(trained, settings=replace(trained.settings, precision=precision), device=torch.device("cpu"))
+    assert not trained.autocast()._enabled
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    monkeypatch.setattr(torch.cuda.amp.common, "amp_definitely_not_available", lambda: False)
+    on_gpu = replace(trained, device=torch.device("cuda")).autocast()
+    assert (on_gpu._enabled, on_gpu.fast_dtype) == (True, dtype)

@@ -126,7 +126,7 @@ def test_what_spoils_scores_is_a_warning_and_too_few_patients_a_failure(tmp_path
     leak = check_of(f"0.png,{text},a,train", f"1.png,{text},a,test", f"2.png,{text},b,val")
     assert (leak.outcome, "LEAK: 1 patient" in leak.advice) == ("warning", True)
     few = check_of(*(f"{number}.png,{text},a," for number in range(3)))
-    assert (few.outcome, few.found.partition(";")[0]) == ("fail", "1 patient with 3 studies cannot be split")
+    assert (few.outcome, few.found.partition(";")[0]) == ("fail", "3 studies of 1 patient cannot be split")
     german = check_of(*(f"{number}.png,Kein Infiltrat,{number}," for number in range(3)))
     assert (german.outcome, "not English" in german.advice) == ("warning", True)
 

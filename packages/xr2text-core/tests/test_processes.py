@@ -29,6 +29,59 @@ for module in trainer.model.modules():
             setattr(module, name, 0.0)
 sys.exit(trainer.fit())
 """
+# One step of a tiny model in two processes; memory runs out once, in rank 1 alone, at each of these places.
+STEP = """
+import json
+import torch
+from accelerate import Accelerator
+from torch.overrides import TorchFunctionMode
+from xr2text_core.data.batches import Batch
+from xr2text_core.machine import processes as module
+from xr2text_core.model.build import build_model
+from xr2text_core.report.tokenizer import ReportTokenizer
+from xr2text_core.report.vocabulary import FINDINGS, REGIONS
+from xr2text_core.training.step import Stepper
+
+processes = module.Processes.join(use_gpu=False)
+module.BUCKET = 50_000
+failures = []
+images = torch.rand(2, 1, 64, 64, generator=torch.Generator().manual_seed(processes.rank))
+batch = Batch(images, torch.ones(2, 8, dtype=torch.long), torch.rand(2, len(REGIONS) + 1, len(FINDINGS)))
+exchange = module.Processes.sum_gradients
+
+def fail_at(place):
+    if place in failures:
+        failures.remove(place)
+        raise torch.OutOfMemoryError("CUDA out of memory (made up)")
+
+class Full(TorchFunctionMode):
+    def __torch_function__(self, function, types, arguments=(), options=None):
+        if function in (torch.cat, torch.empty, torch.Tensor.new_empty):
+            fail_at("sum")
+        return function(*arguments, **(options or {}))
+
+def sum_gradients(*arguments):
+    with Full():
+        return exchange(*arguments)
+
+module.Processes.sum_gradients = sum_gradients
+
+def take_step(place, micro_batch):
+    failures[:] = [place] * processes.rank
+    torch.manual_seed(0)
+    model = build_model("phantom", "phantom", False, 64, 16, ReportTokenizer.learn(["the lungs are clear"])).eval()
+    accelerator = Accelerator(cpu=True)
+    clip = accelerator.clip_grad_norm_
+    accelerator.clip_grad_norm_ = lambda *arguments: fail_at("clip") or clip(*arguments)
+    optimizer = accelerator.prepare(torch.optim.SGD(model.parameters(), lr=0.1))
+    result = Stepper(accelerator, model, optimizer, 1.0, 0, processes).take_step(batch, micro_batch, 0)
+    weights = torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+    return processes.gather((result.micro_batch, result.oom_retries, weights.double().sum().item()))
+
+found = {"nowhere": take_step("nowhere", 1), "sum": take_step("sum", 2), "clip": take_step("clip", 2)}
+if processes.is_rank_0:
+    print(json.dumps(found))
+"""
 TOGETHER = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 # --multi_gpu is its word for several processes on one computer; without a GPU they talk through gloo.
 ACCELERATE = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
@@ -38,9 +91,10 @@ def flags(folder: Path, epochs: int) -> list[str]:
     return [*FLAGS, "--epochs", str(epochs), "--out", str(folder)]
 
 
-def run(command: list[str]) -> None:
+def run(command: list[str]) -> str:
     done = subprocess.run(command, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def history(folder: Path) -> list[dict[str, str]]:
@@ -87,3 +141,13 @@ def test_the_death_of_one_process_is_survived_to_the_bit(tmp_path: Path) -> None
     ours, theirs = (load_checkpoint(tmp_path / each / "checkpoints/final_model.pt") for each in ("broken", "unbroken"))
     assert all(torch.equal(ours["model"][name], tensor) for name, tensor in theirs["model"].items())
     assert "resumed" in (rows.parent / "events.jsonl").read_text()
+
+
+@pytest.mark.slow
+def test_out_of_memory_on_one_rank_after_its_backward_pass_repeats_the_step_on_all(tmp_path: Path) -> None:
+    script = tmp_path / "step.py"
+    script.write_text(STEP)
+    found = json.loads(run([*TOGETHER, str(script)]).splitlines()[-1])
+    (_, _, weights), _ = found["nowhere"]
+    assert found["nowhere"] == [[1, 0, weights]] * 2
+    assert found["sum"] == found["clip"] == [[1, 1, weights]] * 2  # halved once, and the same weights on both ranks

@@ -70,7 +70,6 @@ def train(options: argparse.Namespace) -> int:
     """Run the quick checks, and train."""
     # Threads of OpenMP that wait for each other in a busy loop are ten times slower beside another busy program.
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS is not deterministic
     with suppress(OSError, ValueError):  # where stderr is no file
         faulthandler.enable()  # a crash in native code shows where
     settings = settings_of(options)

@@ -74,7 +74,7 @@ def test_reports_are_written_in_mixed_precision(
 ) -> None:
     model = tiny_model.cuda().eval()
     batch = cuda_batches.plain(range(6))
-    with torch.inference_mode(), torch.autocast("cuda", precision):
+    with torch.no_grad(), torch.autocast("cuda", precision):
         seen = model.get_encoder()(batch.images)
         assert seen.last_hidden_state.isfinite().all()
         reports = write_reports(model, tokenizer, seen, 20, num_beams)

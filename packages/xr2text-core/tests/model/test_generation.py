@@ -1,12 +1,15 @@
 """Reports are those of transformers' `generate`, whose searches are written anew here to be faster."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import fields, replace
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils._python_dispatch import TorchDispatchMode
 from transformers.modeling_outputs import BaseModelOutput
 
 from xr2text_core.data.batches import BatchMaker, ReadyStudies
@@ -121,6 +124,28 @@ def test_learned_reports_are_those_of_generate_in_the_precision_of_training(
     assert reports == tokenizer.decode(list(batches.studies.tokens)[:4])
 
 
+class Casts(TorchDispatchMode):
+    """Counts how often a tensor is cast to 16 bits, by its address."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts: Counter[int] = Counter()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func.overloadpacket is torch.ops.aten._to_copy and (kwargs or {}).get("dtype") == torch.bfloat16:
+            self.counts[args[0].data_ptr()] += 1
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("num_beams", [1, 3])
+def test_a_weight_is_cast_to_16_bits_once_and_not_for_every_token(tiny_model: XR2TextModel, num_beams: int) -> None:
+    memory = torch.randn(2, VISUAL_TOKENS, 128)
+    with torch.autocast("cpu", torch.bfloat16), Casts() as casts:
+        write_tokens(tiny_model.eval(), memory, MAX_TOKENS, num_beams)
+    weights = [casts.counts[each.data_ptr()] for each in tiny_model.decoder.parameters()]
+    assert max(weights) == 1
+
+
 @pytest.mark.parametrize("num_beams", [1, 3])
 def test_a_study_costs_nothing_more_once_its_report_is_done(
     talkative: Callable[[int], XR2TextModel], memory: Tensor, num_beams: int
@@ -158,7 +183,7 @@ def test_neither_training_mode_nor_gradient_checkpointing_changes_a_report(
 def test_each_candidate_stands_beside_its_reference_whatever_the_order_of_writing(
     learned: XR2TextModel, batches: BatchMaker, tokenizer: ReportTokenizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(evaluation.EVALUATION_BATCH, "cpu", 3)
+    monkeypatch.setattr(evaluation, "EVALUATION_BATCH", 3)
     studies = batches.studies
     four = ReadyStudies(*([getattr(studies, field.name)[row] for row in range(4)] for field in fields(studies)))
     images_seen: list[int] = []

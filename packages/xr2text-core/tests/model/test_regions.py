@@ -1,7 +1,10 @@
 """Regions look where anatomy says, at first; and every token knows where it is."""
 
+from typing import Any
+
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from xr2text_core.model.regions import CELLS, PRIORS, RegionHead, RegionQueries, position_encoding
 from xr2text_core.report.vocabulary import FINDINGS, REGIONS
@@ -89,6 +92,36 @@ def test_a_template_tells_the_same_mark_in_two_places_apart(regions: RegionQueri
     features[0, 7] = features[1, 28] = 5.0
     seen, _ = regions(features, tokens)
     assert (seen[0] - seen[1])[len(REGIONS) :].norm(dim=-1).min() > 0.1
+
+
+class BatchedProducts(TorchDispatchMode):
+    """Notes the inner dimension of every batched matrix product."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner: list[int] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func.overloadpacket is torch.ops.aten.bmm:
+            self.inner.append(args[0].shape[-1])
+        return func(*args, **(kwargs or {}))
+
+
+def test_no_product_of_a_single_study_is_an_outer_product(
+    regions: RegionQueries, features: torch.Tensor, tokens: torch.Tensor
+) -> None:
+    """PyTorch gives batched outer products on a GPU to a kernel that needs a C compiler, which a user may not have."""
+    with BatchedProducts() as products:
+        seen, _ = regions(features[:1].requires_grad_(), tokens[:1])
+        seen.sum().backward()
+    assert products.inner and min(products.inner) > 1
+
+
+@torch.no_grad()
+def test_each_value_counts_by_the_template_at_its_place(regions: RegionQueries, features: torch.Tensor) -> None:
+    values = regions.value(features)
+    expected = torch.einsum("bnd,qdn->bqd", values, regions._template_at(SIDE * SIDE))
+    torch.testing.assert_close(regions._matched(values), expected)
 
 
 @torch.no_grad()

@@ -1,5 +1,6 @@
 """What is saved is one moment of the run, although the run goes on while it is written."""
 
+import logging
 import threading
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import torch
 
 from xr2text_core.run.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from xr2text_core.training import checkpoints as module
-from xr2text_core.training.checkpoints import CheckpointWriter
+from xr2text_core.training.checkpoints import ALIGNMENT, CheckpointWriter, PinnedMemory
 from xr2text_core.training.optimizer import allocate_state
 
 
@@ -142,3 +143,85 @@ def test_memory_once_made_ready_serves_every_save(tiny_model: torch.nn.Module, t
         writer.save(checkpoint(tiny_model, step), [tmp_path / "latest.pt"])
     writer.wait()
     assert {key: buffer.data_ptr() for key, buffer in writer._buffers.items()} == places
+
+
+@pytest.fixture
+def pinned(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The sizes of the blocks that were pinned, on a computer that cannot pin: 16 KiB each, and at most two."""
+    empty, sizes = torch.empty, []
+
+    def allocate(size: int, dtype: torch.dtype, pin_memory: bool = False) -> torch.Tensor:
+        if pin_memory:
+            if len(sizes) == 2:
+                raise RuntimeError("CUDA error: out of memory")
+            sizes.append(size)
+        return empty(size, dtype=dtype)
+
+    monkeypatch.setattr(module, "BLOCK", 2**14)
+    monkeypatch.setattr(torch, "empty", allocate)
+    return sizes
+
+
+TENSORS = {
+    "fp32": torch.arange(24.0).view(2, 3, 4),
+    "a convolution's": torch.arange(48.0).view(2, 2, 3, 4).to(memory_format=torch.channels_last),
+    "bf16": torch.arange(7, dtype=torch.bfloat16),
+    "int64": torch.arange(5) - 2**40,
+    "bool": torch.tensor([True, False, True]),
+    "a number": torch.tensor(3.5),
+    "nothing": torch.zeros(0, 3),
+    "a view with gaps": torch.arange(12.0).view(3, 4)[:, ::2],
+}
+
+
+@pytest.mark.parametrize("name", TENSORS)
+def test_pinned_memory_keeps_shape_type_and_strides(name: str, pinned: list[int]) -> None:
+    tensor, memory = TENSORS[name], PinnedMemory()
+    memory.like(torch.zeros(1))  # so that it does not begin where its block begins
+    copy = memory.like(tensor).copy_(tensor)
+    assert torch.equal(copy, tensor) and copy.dtype == tensor.dtype
+    assert copy.stride() == torch.empty_like(tensor).stride()
+    assert copy.untyped_storage().nbytes() == tensor.nbytes  # what a checkpoint holds of it
+    assert copy.data_ptr() % ALIGNMENT == 0
+
+
+def test_neighbours_in_pinned_memory_do_not_overlap(pinned: list[int]) -> None:
+    memory = PinnedMemory()
+    copies = [memory.like(tensor).copy_(tensor) for tensor in TENSORS.values()]
+    assert len(pinned) == 1
+    assert all(torch.equal(copy, tensor) for copy, tensor in zip(copies, TENSORS.values(), strict=True))
+
+
+def test_a_checkpoint_in_pinned_memory_makes_no_larger_file_and_ties_what_was_tied(
+    tiny_model: torch.nn.Module, tmp_path: Path, pinned: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    what = checkpoint(tiny_model)
+    save_checkpoint(tmp_path / "plain.pt", what)
+    writer, empty_like = CheckpointWriter(), torch.empty_like
+
+    def as_on_a_gpu(tensor: torch.Tensor, **where: str) -> torch.Tensor:
+        return empty_like(tensor, device=where["device"]) if where else writer._pinned.like(tensor)
+
+    monkeypatch.setattr(torch, "empty_like", as_on_a_gpu)
+    writer.reserve(what)
+    assert sum(pinned) > 0
+    monkeypatch.undo()
+    writer.save(what, [tmp_path / "pinned.pt"])
+    writer.wait()
+    sizes = [(tmp_path / name).stat().st_size for name in ("plain.pt", "pinned.pt")]
+    assert sizes[1] <= sizes[0]
+    found = load_checkpoint(tmp_path / "pinned.pt")
+    assert_equal(vars(found), vars(load_checkpoint(tmp_path / "plain.pt")))
+    assert found.model["lm_head.weight"].data_ptr() == found.model["decoder.embed_tokens.weight"].data_ptr()
+
+
+def test_a_system_that_pins_no_more_gives_ordinary_memory_and_is_logged_once(
+    pinned: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    memory = PinnedMemory()
+    with caplog.at_level(logging.WARNING):
+        copies = [memory.like(torch.zeros(3000)).fill_(number) for number in range(5)]  # one fills most of a block
+    assert pinned == [2**14, 2**14]
+    assert [copy.unique().tolist() for copy in copies] == [[0], [1], [2], [3], [4]]
+    (line,) = caplog.messages
+    assert "pins no more memory" in line

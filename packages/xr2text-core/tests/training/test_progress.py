@@ -45,3 +45,13 @@ def test_the_end_of_an_epoch_begins_the_next_at_its_first_step_with_empty_sums()
     assert (progress.epoch, progress.step_in_epoch, progress.step) == (4, 0, 86)
     assert progress.sums == EpochSums()
     assert progress.best_score == 0.25
+
+
+def test_an_undefined_score_is_never_the_best() -> None:
+    progress = Progress()
+    assert not progress.count_score(float("nan")) and progress.best_epoch == 0
+    progress.end_epoch()
+    assert progress.count_score(0.0) and progress.best_epoch == 2
+    progress.end_epoch()
+    assert not progress.count_score(float("nan"))
+    assert (progress.best_score, progress.epochs_without_improvement) == (0.0, 1)

@@ -1,6 +1,6 @@
 """A step is one update over all its studies, however many pieces the memory asks for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from typing import Any
 
@@ -229,6 +229,8 @@ def test_a_scaler_begins_the_repeated_step_anew(tiny_model: XR2TextModel, batch:
             True,
         ),
         (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`"), True),
+        (RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported"), True),
         (MemoryError(), True),
         (RuntimeError("CUDA error: an illegal memory access was encountered"), False),
         (RuntimeError("CUDA error: unspecified launch failure"), False),
@@ -237,6 +239,58 @@ def test_a_scaler_begins_the_repeated_step_anew(tiny_model: XR2TextModel, batch:
 )
 def test_a_broken_gpu_is_not_taken_for_a_full_one(error: Exception, expected: bool) -> None:
     assert is_out_of_memory(error) is expected
+
+
+class PutBack(torch.autograd.Function):
+    """The identity, with a backward pass that is never deterministic: on any device, `put_` refuses strict mode."""
+
+    @staticmethod
+    def forward(ctx: Any, tensor: torch.Tensor) -> torch.Tensor:
+        return tensor.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> torch.Tensor:
+        (gradient,) = gradients
+        return torch.zeros_like(gradient).put_(torch.arange(gradient.numel()), gradient)
+
+
+@pytest.fixture
+def strictly_deterministic() -> Iterator[None]:
+    torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    yield
+    torch.use_deterministic_algorithms(False)
+    torch.utils.deterministic.fill_uninitialized_memory = True
+
+
+@pytest.mark.filterwarnings("ignore:put_ does not have a deterministic implementation")
+def test_an_encoder_that_cannot_be_deterministic_repeats_its_first_step_and_is_logged(
+    tiny_model: XR2TextModel, batch: Batch, strictly_deterministic: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    result, expected = step(deepcopy(tiny_model), batch, micro_batch=4)  # with dropout, whose draws must be the same
+    images, sizes = tiny_model.encoder.images, []
+    images.register_forward_hook(lambda _, inputs, tokens: sizes.append(len(inputs[0])) or PutBack.apply(tokens))
+    again, found = step(tiny_model, batch, micro_batch=4)
+    assert again == result
+    assert_close(found, expected, tolerance=0)
+    assert sizes == [4, 4, 3]  # the first micro-batch failed in its backward pass
+    assert torch.is_deterministic_algorithms_warn_only_enabled()
+    step(tiny_model, batch, micro_batch=4)
+    assert sizes == [4, 4, 3, 4, 3]
+    (line,) = caplog.messages
+    assert line == "A resumed run will differ in the last bits: put_ does not have a deterministic implementation"
+
+
+def test_another_error_of_a_step_is_raised_as_it_was(
+    tiny_model: XR2TextModel, batch: Batch, strictly_deterministic: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: Any) -> None:
+        raise RuntimeError("CUDA error: unspecified launch failure")
+
+    monkeypatch.setattr(tiny_model.encoder.images, "forward", fail)
+    with pytest.raises(RuntimeError, match="unspecified launch failure"):
+        step(tiny_model, batch, micro_batch=4)
+    assert not torch.is_deterministic_algorithms_warn_only_enabled()
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

@@ -83,7 +83,7 @@ def measure_speed(
     show("reading images")
     started = time.perf_counter()
     train = _first_images(sample.train, settings.effective_batch, settings.image_size)
-    val = _first_images(sample.val, max(EVALUATION_BATCH.values()), settings.image_size)
+    val = _first_images(sample.val, EVALUATION_BATCH, settings.image_size)
     image_s = (time.perf_counter() - started) / (len(train) + len(val))
     show("building the model")
     bench = _Bench(settings, config)
@@ -98,7 +98,7 @@ def measure_speed(
     while len(seconds) < MOST_STEPS and sum(seconds) < ENOUGH_S:
         seconds.append(bench.step_s(batch, micro_batch, 1 + len(seconds))[0])
     show("writing reports")
-    reports = bench.batch(sample.val, val, settings.micro_batch if is_slow else EVALUATION_BATCH[bench.device.type])
+    reports = bench.batch(sample.val, val, settings.micro_batch if is_slow else EVALUATION_BATCH)
     return Speed(
         study_s=sum(seconds) / len(seconds) / len(batch),
         report_s=bench.reports_s(reports, sample.tokenizer) / len(reports),
@@ -162,9 +162,9 @@ class _Bench:
         """Seconds of a batch in evaluate: the loss, and reports as long as the longest reference."""
         self.model.eval()
         started = self._now()
-        with torch.inference_mode(), self.accelerator.autocast():
+        with torch.no_grad(), self.accelerator.autocast():
             seen = self.model.get_encoder()(batch.images)
-            self.model(encoder_outputs=seen, labels=batch.tokens)
+            self.model(encoder_outputs=seen, labels=batch.tokens, num_labels=batch.num_tokens)
             write_reports(self.model, tokenizer, seen, batch.tokens.shape[1])
         return self._now() - started
 

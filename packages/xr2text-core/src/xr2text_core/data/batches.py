@@ -23,27 +23,34 @@ UNCERTAIN = 0.5  # target of a finding that is uncertain in the report
 
 @dataclass(frozen=True)
 class Batch:
-    """The studies of one step or pass: images float (B, 1, H, H) 0..1, tokens (B, T), finding labels (B, R + 1, F)."""
+    """The studies of one step or pass: images float (B, 1, H, H) 0..1, tokens (B, T), finding labels (B, R + 1, F).
+
+    Lengths are those of the reports, known on the host: asking a GPU for them would wait for all its pending work.
+    """
 
     images: Tensor
     tokens: Tensor
     finding_labels: Tensor
     studies: Sequence[int] = ()  # their indices in the ready studies: the requested ones without lost images
+    lengths: Sequence[int] = ()  # counted where they are not given
+
+    def __post_init__(self) -> None:
+        if not self.lengths:
+            object.__setattr__(self, "lengths", (self.tokens != IGNORED).sum(1).tolist())
 
     def __len__(self) -> int:
         return len(self.tokens)
 
     @property
     def num_tokens(self) -> int:
-        return int((self.tokens != IGNORED).sum())
+        return sum(self.lengths)
 
     def parts(self, size: int) -> Iterator["Batch"]:
         """Slices of at most `size` studies, cut to their longest report."""
         for start in range(0, len(self), size):
             part = slice(start, start + size)
-            tokens = self.tokens[part]
-            longest = int((tokens != IGNORED).sum(1).max())
-            yield Batch(self.images[part], tokens[:, :longest], self.finding_labels[part], self.studies[part])
+            tokens, lengths = self.tokens[part, : max(self.lengths[part])], self.lengths[part]
+            yield Batch(self.images[part], tokens, self.finding_labels[part], self.studies[part], lengths)
 
 
 @dataclass(frozen=True)
@@ -81,11 +88,13 @@ class BatchMaker:
         targets = np.zeros((len(indices), len(REGIONS) + 1, len(FINDINGS)), dtype=np.float32)
         for target, index in zip(targets, indices, strict=True):
             target[:] = finding_targets(self.studies.labels[index])
+        reports = [self.studies.tokens[index] for index in indices]
         return Batch(
             to_images(torch.from_numpy(pixels).to(self.device), indices),
-            padded([self.studies.tokens[index] for index in indices]).to(self.device),
+            padded(reports).to(self.device),
             torch.from_numpy(targets).to(self.device),
             indices,
+            [len(report) for report in reports],
         )
 
     def _read(self, indices: Sequence[int]) -> tuple[Sequence[int], Pixels]:

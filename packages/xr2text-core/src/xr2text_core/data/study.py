@@ -67,10 +67,9 @@ class Dataset:
         missing = [name for name in SPLITS[:2] if not self.split(name)]
         if not missing:
             return ""
-        num_patients = len({study.patient_id for study in self.studies})
-        if num_patients == 1:
-            count = "" if len(self.studies) == 1 else f" with {len(self.studies)} studies"
-            return f"1 patient{count} cannot be split; give a split column with train, val and test"
+        if len({study.patient_id for study in self.studies}) == 1:
+            count = "1 study" if len(self.studies) == 1 else f"{len(self.studies)} studies"
+            return f"{count} of 1 patient cannot be split; give a split column with train, val and test"
         return f"no study belongs to {' or '.join(missing)}; give both in the split column, or leave the column out"
 
 

@@ -14,10 +14,11 @@ from xr2text_core.machine.memory import ADVICE, OutOfMemory, if_it_fits
 from xr2text_core.machine.processes import ALONE, Processes
 from xr2text_core.metrics.scores import Scores, score_reports
 from xr2text_core.model.generation import write_reports
-from xr2text_core.model.xr2text import XR2TextModel
+from xr2text_core.model.xr2text import VisualOutput, XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
 
-EVALUATION_BATCH = {"cpu": 64, "cuda": 16}  # reports per batch: the logits of a long batch fill a small GPU
+EVALUATION_BATCH = 64  # reports per batch
+LOSS_AT_ONCE = 4  # studies
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def evaluate(
     studies = batches.studies
     # References of about the same length share a batch, so that the loss wastes little padding.
     by_length = sorted(range(len(studies)), key=lambda index: len(studies.tokens[index]))
-    size = EVALUATION_BATCH[batches.device.type]
+    size = EVALUATION_BATCH
     mine = processes.share([by_length[start : start + size] for start in range(0, len(by_length), size)])
     with eval_mode(model):
         parts = processes.gather(write_all(model, tokenizer, batches, mine, max_tokens, num_beams, progress, stop))
@@ -110,10 +111,21 @@ def evaluate_batch(
     model: XR2TextModel, tokenizer: ReportTokenizer, batch: Batch, max_tokens: int, num_beams: int
 ) -> tuple[float, list[str]]:
     """Loss (summed over tokens) and generated reports of a batch, encoded once for both."""
-    with torch.inference_mode():
+    with torch.no_grad():
         seen = model.get_encoder()(batch.images)
-        loss = float(model(encoder_outputs=seen, labels=batch.tokens).token_loss_sum)
+        loss = _loss(model, seen, batch)
     return loss, write_reports(model, tokenizer, seen, max_tokens, num_beams)
+
+
+def _loss(model: XR2TextModel, seen: VisualOutput, batch: Batch) -> float:
+    """Summed over the tokens, a few studies at a time: the logits of many would fragment the memory of a GPU."""
+    assert seen.last_hidden_state is not None
+    parts = zip(torch.split(seen.last_hidden_state, LOSS_AT_ONCE), batch.parts(LOSS_AT_ONCE), strict=True)
+    outputs = [
+        model(encoder_outputs=VisualOutput(memory), labels=part.tokens, num_labels=part.num_tokens)
+        for memory, part in parts
+    ]
+    return float(torch.stack([output.token_loss_sum for output in outputs]).sum())
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from xr2text_core.inference.trained import TrainedModel
 BATCH = 64
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def mean_features(trained: TrainedModel, batches: BatchMaker) -> NDArray[np.float32]:
     """The mean of the encoder's visual tokens of every study, (N, C)."""
     rows = []
@@ -22,6 +22,7 @@ def mean_features(trained: TrainedModel, batches: BatchMaker) -> NDArray[np.floa
         batch = batches.plain(indices)
         if lost := batches.take_lost():
             raise DatasetError(f"{', '.join(lost)}: can no longer be read; the same command again skips it")
-        tokens = trained.model.encoder.images(batch.images)  # (B, N, C)
+        with trained.autocast():
+            tokens = trained.model.encoder.images(batch.images)  # (B, N, C)
         rows.append(tokens.mean(1).float().cpu().numpy())
     return np.concatenate(rows)

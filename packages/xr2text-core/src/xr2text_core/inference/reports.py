@@ -26,9 +26,9 @@ class WrittenReports:
 def reports_for(trained: TrainedModel, images: Sequence[NDArray[Any]], num_beams: int) -> WrittenReports:
     """Reports of uint8 images, each (H, H)."""
     pixels = to_float(torch.from_numpy(np.stack(images)).to(trained.device))
-    with torch.inference_mode():
+    with torch.no_grad(), trained.autocast():
         seen = trained.model.get_encoder()(pixels)
-    reports = write_reports(trained.model, trained.tokenizer, seen, trained.settings.max_tokens, num_beams)
+        reports = write_reports(trained.model, trained.tokenizer, seen, trained.settings.max_tokens, num_beams)
     maps = seen.region_attention[:, : len(trained.model.config.regions)].float().cpu().numpy()
     side = round(maps.shape[-1] ** 0.5)
     suspected = seen.finding_logits.float().sigmoid().cpu().numpy()

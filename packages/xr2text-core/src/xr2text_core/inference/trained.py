@@ -29,6 +29,11 @@ class TrainedModel:
     settings: Settings
     device: torch.device
 
+    def autocast(self) -> torch.autocast:
+        """The precision of its training, which validation had too; FP32 on a CPU."""
+        dtype = {"fp16": torch.float16, "bf16": torch.bfloat16}.get(self.settings.precision)
+        return torch.autocast(self.device.type, dtype, enabled=self.device.type == "cuda" and dtype is not None)
+
     def dataset(self, root: str = "") -> Dataset:
         """The data set it was trained on; `root` if it has moved since."""
         settings = self.settings

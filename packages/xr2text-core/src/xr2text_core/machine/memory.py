@@ -9,7 +9,11 @@ from xr2text_core.run.errors import UserError
 
 Result = TypeVar("Result")
 
-OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "ALLOC_FAILED")  # the host's allocator, cuBLAS, cuDNN
+OUT_OF_MEMORY = (
+    "can't allocate memory", "not enough memory",  # the host's allocator
+    "CUDA error: out of memory",  # the driver itself, for pinned memory and contexts
+    "ALLOC_FAILED", "CUBLAS_STATUS_NOT_INITIALIZED",  # cuBLAS and cuDNN, which allocate when they start
+)  # fmt: skip
 ADVICE = "close other programs on the GPU, or use a smaller --image-size, --max-tokens or --encoder"
 
 

@@ -4,6 +4,7 @@ Each takes its share of every step; gradients are summed by hand, so that all ke
 writes files (docs/decisions/0005). A single process needs no torch.distributed, which Windows often lacks.
 """
 
+import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
+
+from xr2text_core.machine.memory import if_it_fits
 
 Item = TypeVar("Item")
 BUCKET = 16 * 2**20  # elements summed at once: 64 MiB in fp32
@@ -70,18 +73,28 @@ class Processes:
             distributed.all_reduce(tensor)
         return tensor
 
-    def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Sum the gradients over all ranks, in buckets; a rank whose share was empty adds zeros."""
+    def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> bool:
+        """Sum the gradients over all ranks, in buckets; a rank whose share was empty adds zeros.
+
+        False, with nothing exchanged, when any rank ran out of memory: all is allocated before, and agreed upon.
+        """
         if self.count == 1:
-            return
-        for bucket in _buckets([parameter for parameter in parameters if parameter.requires_grad]):
-            for parameter in bucket:
-                if parameter.grad is None:
-                    parameter.grad = torch.zeros_like(parameter)
+            return True
+        buckets = list(_buckets([parameter for parameter in parameters if parameter.requires_grad]))
+        room = if_it_fits(lambda: _room_for(buckets))
+        if self.any(room is None) or room is None:
+            return False
+        for bucket in buckets:
             gradients = [parameter.grad for parameter in bucket if parameter.grad is not None]
-            flat = self.sum(torch.cat([gradient.reshape(-1) for gradient in gradients]))
-            for gradient, piece in zip(gradients, torch.split(flat, [each.numel() for each in gradients]), strict=True):
-                gradient.copy_(piece.view(gradient.shape))
+            sizes = [gradient.numel() for gradient in gradients]
+            flat = room[: sum(sizes)]
+            pieces = [piece.view(each.shape) for piece, each in zip(torch.split(flat, sizes), gradients, strict=True)]
+            for piece, gradient in zip(pieces, gradients, strict=True):
+                piece.copy_(gradient)
+            self.sum(flat)
+            for piece, gradient in zip(pieces, gradients, strict=True):
+                gradient.copy_(piece)
+        return True
 
     def gather(self, value: Any) -> list[Any]:
         """The values of all ranks, in their order."""
@@ -102,6 +115,15 @@ class Processes:
 
 
 ALONE = Processes()
+
+
+def _room_for(buckets: list[list[nn.Parameter]]) -> Tensor:
+    """Memory for the largest bucket, and a gradient for every parameter."""
+    for parameter in itertools.chain(*buckets):
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+    largest = max(sum(parameter.numel() for parameter in bucket) for bucket in buckets)
+    return buckets[0][0].detach().new_empty(largest)
 
 
 def _buckets(parameters: list[nn.Parameter]) -> Iterator[list[nn.Parameter]]:

@@ -16,7 +16,7 @@ def write_reports(
     return tokenizer.decode(write_tokens(model, encoded.last_hidden_state, max_tokens, num_beams).tolist())
 
 
-@torch.inference_mode()
+@torch.no_grad()  # under inference_mode autocast would cast the decoder anew for every token (pytorch issue 165068)
 def write_tokens(model: XR2TextModel, memory: Tensor, max_tokens: int, num_beams: int = 1) -> Tensor:
     """The same as token ids (B, T), padded, from encoder states (B, S, D). No start token."""
     if num_beams == 1:

@@ -58,7 +58,7 @@ class RegionQueries(nn.Module):
         attention = self._attention(tokens)  # (B, heads, Q, N)
         by_head = self._by_head(values)  # (B, heads, N, D/heads)
         attended = (attention.to(values.dtype) @ by_head).transpose(1, 2).flatten(2)  # (B, Q, D)
-        matched = torch.einsum("bnd,qdn->bqd", values, self._template_at(values.shape[1]).to(values.dtype))
+        matched = self._matched(values)
         seen: Tensor = self.norm(self.queries + self.project(attended + matched))
         return seen + self.feed_forward(seen), attention.mean(1)
 
@@ -68,6 +68,15 @@ class RegionQueries(nn.Module):
         scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
         attention: Tensor = (scores.float() + self._prior(tokens).unsqueeze(1)).softmax(-1)
         return attention
+
+    def _matched(self, values: Tensor) -> Tensor:
+        """Values (B, N, D) weighed by the templates and summed over the tokens, (B, Q, D).
+
+        A product and a sum: as a matrix product, one study alone would be an outer product, which PyTorch 2.14 gives to
+        a kernel that it compiles (pytorch issue 196977), and on a CPU it would be many small copies.
+        """
+        template = self._template_at(values.shape[1]).to(values.dtype)  # (Q, D, N)
+        return (values.transpose(1, 2).unsqueeze(1) * template).sum(-1)
 
     def _by_head(self, each: Tensor) -> Tensor:
         """(..., rows, D) -> (..., heads, rows, D/heads)."""

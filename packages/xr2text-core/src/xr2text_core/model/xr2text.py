@@ -137,12 +137,14 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
         encoder_outputs: VisualOutput | None = None,
         past_key_values: Any = None,
         use_cache: bool | None = None,
+        num_labels: int | None = None,
         **kwargs: Any,
     ) -> ReportOutput:
         """Images (B, 1, H, H), or their `encoder_outputs`, and the report so far -> logits.
 
         With `labels` (B, T; padding is -100) the decoder input is derived from them and losses are returned instead of
         logits, computed only where there is a label. `finding_labels` (B, R + 1, F), 0..1, add the loss of the regions.
+        A caller who knows the number of labels spares a GPU the wait for it.
         """
         if encoder_outputs is None:
             encoder_outputs = self.encoder(pixel_values)
@@ -165,7 +167,11 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
         if labels is None:
             output.logits = self.lm_head(decoded.last_hidden_state)
             return output
-        return self._with_losses(output, decoded.last_hidden_state, encoder_outputs, labels, finding_labels)
+        is_label = (labels != IGNORED).flatten()
+        places = is_label.nonzero() if num_labels is None else is_label.nonzero_static(size=num_labels)
+        return self._with_losses(
+            output, decoded.last_hidden_state, encoder_outputs, labels, places[:, 0], finding_labels
+        )
 
     def _with_losses(
         self,
@@ -173,13 +179,14 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
         hidden: Tensor,
         seen: VisualOutput,
         labels: Tensor,
+        places: Tensor,
         finding_labels: Tensor | None,
     ) -> ReportOutput:
-        is_token = labels != IGNORED
-        logits = self.lm_head(hidden[is_token])  # (tokens, V)
-        output.token_loss_sum = functional.cross_entropy(logits.float(), labels[is_token], reduction="sum")
-        output.num_tokens = is_token.sum()
-        output.loss = output.token_loss_sum / output.num_tokens
+        """`places`: where there is a label, in the flattened labels."""
+        logits = self.lm_head(hidden.flatten(0, 1)[places])  # (tokens, V)
+        output.token_loss_sum = functional.cross_entropy(logits.float(), labels.flatten()[places], reduction="sum")
+        output.num_tokens = torch.tensor(len(places))
+        output.loss = output.token_loss_sum / len(places)
         if finding_labels is not None and seen.finding_logits is not None:
             losses = functional.binary_cross_entropy_with_logits(
                 seen.finding_logits.float(), finding_labels, reduction="none"

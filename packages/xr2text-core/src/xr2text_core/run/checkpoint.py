@@ -37,6 +37,7 @@ class Checkpoint:
     scaler: dict[str, Any] = field(default_factory=dict)  # of FP16; empty without
     version: str = ""  # of this package
     saved_at: str = ""
+    labeler: int = 1  # version of the labels that it was trained with
 
     @property
     def position(self) -> tuple[int, int]:

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from xr2text_core.machine.memory import if_it_fits
 from xr2text_core.run.checkpoint import (
     Checkpoint,
     CheckpointError,
@@ -29,6 +30,8 @@ from xr2text_core.run.folder import RunFolder
 from xr2text_core.training.progress import NO_SCORE, Progress
 from xr2text_core.training.run_log import RunLog
 
+BLOCK = 2**28  # bytes of pinned memory at once
+ALIGNMENT = 64
 log = logging.getLogger("xr2text_core.train")
 
 
@@ -117,6 +120,7 @@ class CheckpointWriter:
         self._under_way: list[tuple[Path, Future[None]]] = []
         self._checkpoint: Checkpoint
         self._buffers: dict[tuple[str, ...], Tensor] = {}
+        self._pinned = PinnedMemory()
         self.lasted_s = 0.0  # the last save, from its copy until its last file was on disk
 
     def reserve(self, checkpoint: Checkpoint) -> None:
@@ -187,9 +191,42 @@ class CheckpointWriter:
         return copy
 
     def _buffer(self, place: tuple[str, ...], tensor: Tensor) -> Tensor:
-        """Memory for one tensor; pinned for a GPU, which copies into it several times faster."""
+        """Memory for one tensor; for a GPU, which copies into pinned memory several times faster, in pinned blocks."""
         buffer = self._buffers.get(place)
         if buffer is None or buffer.shape != tensor.shape or buffer.dtype != tensor.dtype:
-            buffer = torch.empty_like(tensor, device="cpu", pin_memory=tensor.is_cuda)
+            buffer = self._pinned.like(tensor) if tensor.is_cuda else torch.empty_like(tensor)
             self._buffers[place] = buffer
         return buffer
+
+
+class PinnedMemory:
+    """Host memory in pinned blocks of a power of two: PyTorch rounds every pinned allocation up to one.
+
+    Where the system pins no more (WSL2 stops at about a GiB), the rest is ordinary memory; logged once.
+    """
+
+    def __init__(self) -> None:
+        self._block = torch.empty(0, dtype=torch.uint8)
+        self._used = 0
+        self._is_refused = False
+
+    def like(self, tensor: Tensor) -> Tensor:
+        """An uninitialised tensor of the same shape, type and strides (those of empty_like), on the host."""
+        size = -(-tensor.nbytes // ALIGNMENT) * ALIGNMENT
+        if self._used + size > len(self._block):
+            self._block, self._used = self._new_block(max(BLOCK, size)), 0
+        if not size:
+            return torch.empty_like(tensor, device="cpu")
+        # as a tensor of its own: a view would be saved with the whole block
+        flat = torch.frombuffer(self._block.numpy(), dtype=tensor.dtype, count=tensor.numel(), offset=self._used)
+        self._used += size
+        return flat.as_strided(tensor.shape, torch.empty_like(tensor, device="meta").stride())
+
+    def _new_block(self, size: int) -> Tensor:
+        if not self._is_refused:
+            block = if_it_fits(lambda: torch.empty(size, dtype=torch.uint8, pin_memory=True))
+            if block is not None:
+                return block
+            self._is_refused = True
+            log.warning("This system pins no more memory: checkpoints are copied from the GPU more slowly.")
+        return torch.empty(size, dtype=torch.uint8)

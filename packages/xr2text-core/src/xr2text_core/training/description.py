@@ -11,6 +11,7 @@ from xr2text_core import __version__
 from xr2text_core.data.study import SPLITS
 from xr2text_core.metrics.protocols import describe, reference_lengths
 from xr2text_core.metrics.scores import Scores
+from xr2text_core.report.labeler import LABELER_VERSION
 from xr2text_core.run.history import HEADER, EpochRow
 from xr2text_core.run.status import FORMAT, now
 from xr2text_core.settings.settings import Settings
@@ -38,6 +39,7 @@ def describe_run(settings: Settings, parts: Parts, protocol: str) -> dict[str, A
             "left_out": dict(data.dataset.left_out.counts),
             "notes": [*data.dataset.warnings, *data.dataset.notes],
         },
+        "labeler": LABELER_VERSION,
         "protocol": {
             "text": protocol,
             "section": settings.section,

@@ -4,6 +4,8 @@ On Windows, and in WSL, whose driver is that of Windows, a full GPU spills into 
 limit PyTorch reports out of memory instead, and the trainer halves its micro-batch. On Linux the driver does.
 """
 
+import logging
+import os
 import platform
 import sys
 
@@ -14,17 +16,29 @@ from xr2text_core.machine.nvml import GpuReader
 from xr2text_core.machine.watch import MachineWatch
 from xr2text_core.settings.settings import Settings
 
+NOT_DETERMINISTIC = "does not have a deterministic implementation"
+log = logging.getLogger("xr2text_core.train")
 RESERVE = 512 * 2**20  # assumed: what CUDA's libraries allocate outside PyTorch's allocator after the start
 
 
 def open_device(settings: Settings) -> Accelerator:
-    """The device of a run, as training, validation and preflight use it."""
-    accelerator = Accelerator(mixed_precision=precision_in_use(settings), cpu=settings.device == "cpu")
+    """The device of a run, as training, validation and preflight use it: a CUDA GPU or the CPU, also on a Mac."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS is not deterministic
+    on_cpu = settings.device == "cpu" or not torch.cuda.is_available()
+    accelerator = Accelerator(mixed_precision=precision_in_use(settings), cpu=on_cpu)
     if accelerator.device.type == "cuda":
         limit_gpu_memory(accelerator.device)
-        torch.use_deterministic_algorithms(True, warn_only=True)  # else a resumed run differs in the last bits
+        torch.use_deterministic_algorithms(True)  # else a resumed run differs in the last bits
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     return accelerator
+
+
+def relax_determinism(error: RuntimeError) -> None:
+    """Allow operations without a deterministic implementation, and log it; re-raise any other error."""
+    if NOT_DETERMINISTIC not in str(error):
+        raise error
+    log.warning("A resumed run will differ in the last bits: %s", str(error).partition(",")[0])
+    torch.use_deterministic_algorithms(True, warn_only=True)
 
 
 def device_name(device: torch.device) -> str:

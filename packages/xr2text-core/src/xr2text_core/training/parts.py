@@ -14,6 +14,7 @@ from xr2text_core.inference.trained import model_of_sizes, reading, tokenizer_fr
 from xr2text_core.machine.processes import Processes
 from xr2text_core.model.build import build_model
 from xr2text_core.model.xr2text import XR2TextModel
+from xr2text_core.report.labeler import LABELER_VERSION
 from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.run.checkpoint import Checkpoint
 from xr2text_core.run.status import Status, now
@@ -71,6 +72,7 @@ class Parts:
             model=self.model.state_dict(),
             optimizer=self.optimizer.state_dict(),
             scaler=scaler.state_dict() if scaler is not None else {},
+            labeler=LABELER_VERSION,
         )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from xr2text_core.data.checked_file import load_checked, save_checked
 from xr2text_core.data.images.cache import ImageCache, build_cache
-from xr2text_core.data.read_reports import reports_key
+from xr2text_core.data.read_reports import reading_code, reports_key
 from xr2text_core.data.readers.sources import read_dataset
 from xr2text_core.data.ready import ReadyStudies, make_ready, usable
 from xr2text_core.data.study import Dataset, DatasetError
@@ -45,6 +45,8 @@ def prepare_data(
 
 def _prepared(settings: Settings, tokenizer: ReportTokenizer | None, is_alive: Callable[[], None]) -> PreparedData:
     dataset = read_dataset(settings.data, settings.root, settings.num_studies, settings.seed)
+    for line in dataset.warnings:  # before an hour of decoding
+        log.warning("%s: %s", settings.data, line)
     if why := dataset.why_not_trainable:
         raise DatasetError(f"--root {settings.root}: {why}")
     train, val = dataset.split("train"), dataset.split("val")[: settings.val_studies]
@@ -57,8 +59,6 @@ def _prepared(settings: Settings, tokenizer: ReportTokenizer | None, is_alive: C
             dataset.left_out.add(f"the report has no {section} section", study.study_id)
     for name, reason in cache.unreadable.items():
         dataset.left_out.add(f"image cannot be read ({reason})", Path(name).name)
-    for line in dataset.warnings:
-        log.warning("%s: %s", settings.data, line)
     for line in [*dataset.notes, *dataset.left_out.lines()]:
         log.info("%s: %s", settings.data, line)
     train, val = usable(train, cache, section), usable(val, cache, section)
@@ -88,7 +88,7 @@ def _tokenizer(settings: Settings, reports: list[str]) -> ReportTokenizer:
     """The pretrained decoder's; else one trained on the reports, now or at an earlier start."""
     if settings.pretrained == "yes":
         return load_tokenizer(settings.decoder, True, reports)
-    path = settings.cache_folder / f"tokenizer-{reports_key(reports)}.bin"
+    path = settings.cache_folder / f"tokenizer-{reports_key(reports, reading_code())}.bin"
     if (learned := load_checked(path)) is not None:
         return ReportTokenizer.from_json(learned.decode())
     tokenizer = load_tokenizer(settings.decoder, False, reports)

@@ -1,5 +1,6 @@
 """All that must survive a resume and is not a weight."""
 
+import math
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -63,6 +64,14 @@ class Progress:
             sums.token_loss += result.token_loss
             sums.num_tokens += result.num_tokens
             sums.grad_norm += result.grad_norm
+
+    def judge(self, val_loss: float, uses_scaler: bool) -> None:
+        """Whether the weights at the end of an epoch may be saved: the validation must have a finite loss.
+
+        The scaler of FP16 skips single steps while it looks for its scale: one at the very end is no reason to doubt.
+        """
+        is_moving = self.is_sound or self.skipped_in_a_row <= int(uses_scaler)
+        self.is_sound = is_moving and math.isfinite(val_loss)
 
     def count_score(self, score: float) -> bool:
         """Whether the score of the current epoch is the best so far; if so, keep it."""

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 from filelock import FileLock
 
 from xr2text_core.machine.watch import COOL_BY_C
+from xr2text_core.report.labeler import LABELER_VERSION
 from xr2text_core.run.atomic import replace_text
 from xr2text_core.run.console import set_up_console
 from xr2text_core.run.errors import UserError
@@ -70,6 +72,19 @@ class RunLog:
             name = resumed_from.name
             self.events.add("resumed", f"Resuming from {name} at {done}", checkpoint=name, **where)
         self._write_description(description)
+
+    def labels(self, resumed: int | None, progress: Progress) -> None:
+        """Warn where the run was trained with another version of the labeler: it continues, with other labels."""
+        if resumed is None or resumed == LABELER_VERSION:
+            return
+        message = (
+            f"The labels changed: this run was trained with labeler {resumed} and continues with labeler "
+            f"{LABELER_VERSION}. Curriculum classes, finding loss and rule-label F1 differ from here on"
+        )
+        if self.settings.select_by == "clinical_f1":
+            message += "; the best score so far was computed with the old labels"
+        where = {"epoch": progress.epoch, "step": progress.step}
+        self.events.add("labels_changed", message, **{"from": resumed, "to": LABELER_VERSION}, **where)
 
     def stage(self, progress: Progress, plan: Plan, device: str) -> None:
         """Log the start of an epoch."""
@@ -150,10 +165,11 @@ class RunLog:
     def epoch(self, row: EpochRow, num_val: int) -> None:
         """Log the results of an epoch."""
         log.info(
-            "Epoch %d/%d | Train: %.4f | Val: %.4f | BLEU-4: %.4f | ROUGE-L: %.4f | rule-label F1: %.3f | "
+            "Epoch %d/%d | Train: %.4f | Val: %.4f | BLEU-4: %.4f | ROUGE-L: %.4f | rule-label F1: %s | "
             "distinct: %d/%d",
             row.epoch, self.settings.epochs, row.train_loss or float("nan"), row.val_loss, row.bleu_4, row.rouge_l,
-            row.clinical_f1, row.distinct_reports, num_val,
+            "-" if row.clinical_f1 is None or math.isnan(row.clinical_f1) else f"{row.clinical_f1:.3f}",
+            row.distinct_reports, num_val,
         )  # fmt: skip
         if row.distinct_reports == 1 and num_val > 1:
             self.events.add("collapsed", "Every study got the same report", epoch=row.epoch, distinct_reports=1)
@@ -227,8 +243,8 @@ class RunLog:
             stage=progress.stage,
             total_step=progress.step,
             select_by=self.settings.select_by,
-            best_score=progress.best_score,
-            best_epoch=progress.best_epoch,
+            best_score=progress.best_score if progress.best_epoch else None,
+            best_epoch=progress.best_epoch or None,
             eta_s=0.0,
             message=f"finished; best: {self.best(progress)}",
         )
@@ -272,6 +288,8 @@ class RunLog:
             raise
 
     def best(self, progress: Progress) -> str:
+        if not progress.best_epoch:
+            return f"none, {self.score_name} was undefined in every epoch"
         return f"{self.score_name} = {progress.best_score:.4f} in epoch {progress.best_epoch}"
 
     @property

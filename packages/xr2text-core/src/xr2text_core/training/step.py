@@ -12,6 +12,7 @@ from xr2text_core.data.randomness import step_seed
 from xr2text_core.machine.memory import ADVICE, OutOfMemory, if_it_fits
 from xr2text_core.machine.processes import ALONE, Processes
 from xr2text_core.model.xr2text import XR2TextModel
+from xr2text_core.training.device import relax_determinism
 from xr2text_core.training.optimizer import drop_applied_gradients
 
 MAX_GRAD_NORM = 1.0
@@ -77,28 +78,42 @@ class Stepper:
 
         None when any rank ran out of memory.
         """
-        # dropout is the same when this step is repeated
-        torch.manual_seed(step_seed(self.seed, step, self.processes.rank))
-        loss_sum = if_it_fits(lambda: self._accumulate_gradients(batch, micro_batch, num_tokens, num_studies))
+        loss_sum = if_it_fits(lambda: self._accumulate_gradients(batch, micro_batch, step, num_tokens, num_studies))
         if self.processes.any(loss_sum is None):
             return None
-        return if_it_fits(lambda: self._sum_and_clip(loss_sum))
+        if not self.processes.sum_gradients(self.model.parameters()):
+            return None
+        norm = if_it_fits(lambda: self.accelerator.clip_grad_norm_(self.model.parameters(), MAX_GRAD_NORM))
+        if self.processes.any(norm is None):
+            return None
+        assert loss_sum is not None and norm is not None
+        return self.processes.sum(loss_sum), norm.to(loss_sum)
 
-    def _accumulate_gradients(self, batch: Batch, micro_batch: int, num_tokens: int, num_studies: int) -> Tensor:
+    def _accumulate_gradients(self, batch: Batch, *counts: int) -> Tensor:
+        """Repeated once where an operation has no deterministic implementation."""
+        try:
+            return self._backward(batch, *counts)
+        except RuntimeError as error:
+            relax_determinism(error)
+        self._reset_gradients()
+        return self._backward(batch, *counts)
+
+    def _backward(self, batch: Batch, micro_batch: int, step: int, num_tokens: int, num_studies: int) -> Tensor:
         """Divide by the counts of the whole step: reports differ in length, and the last step may be short."""
+        # dropout is the same when this step is repeated
+        torch.manual_seed(step_seed(self.seed, step, self.processes.rank))
         loss_sum = torch.zeros((), device=batch.tokens.device)
         for part in batch.parts(micro_batch):
-            output = self.model(pixel_values=part.images, labels=part.tokens, finding_labels=part.finding_labels)
+            output = self.model(
+                pixel_values=part.images,
+                labels=part.tokens,
+                finding_labels=part.finding_labels,
+                num_labels=part.num_tokens,
+            )
             loss = output.token_loss_sum / num_tokens + self.finding_weight * output.finding_loss_sum / num_studies
             self.accelerator.backward(loss)
             loss_sum += output.token_loss_sum.detach()
         return loss_sum
-
-    def _sum_and_clip(self, loss_sum: Tensor | None) -> tuple[Tensor, Tensor]:
-        assert loss_sum is not None
-        self.processes.sum_gradients(self.model.parameters())
-        norm = self.accelerator.clip_grad_norm_(self.model.parameters(), MAX_GRAD_NORM)
-        return self.processes.sum(loss_sum), norm.to(loss_sum)
 
     def _reset_gradients(self) -> None:
         """Free what a failed attempt holds, and reset the FP16 scaler for a new attempt."""

@@ -58,6 +58,7 @@ class Trainer:
         self.progress = Progress()
         self.micro_batch = settings.micro_batch
         self.resumed_from: Path | None = None
+        self.resumed_labeler: int | None = None  # version of the labels that it was trained with
         with keep_awake(is_silent=True), self.run_log.starting(self.progress):  # decoding may take an hour
             found = find_checkpoint(self.folder, settings, resume, self.run_log.events)
             self.settings = settings = found.keep_beginning(settings) if found else settings
@@ -132,7 +133,9 @@ class Trainer:
         if split != "val":
             trained = TrainedModel(self.model, self.data.tokenizer, self.settings, self.parts.accelerator.device)
             batches = trained.batches(self.data.dataset.split(split))
-        evaluation = evaluate(self.model, self.data.tokenizer, batches, self.settings.max_tokens, PROTOCOL, num_beams)
+        tokenizer, max_tokens = self.data.tokenizer, self.settings.max_tokens
+        with self.parts.accelerator.autocast():
+            evaluation = evaluate(self.model, tokenizer, batches, max_tokens, PROTOCOL, num_beams)
         assert evaluation is not None  # it was given no `stop`
         return evaluation
 
@@ -159,12 +162,13 @@ class Trainer:
         if not found.knows_best(self.folder.best, self.settings, self.progress, self.run_log.events):
             self.progress.forget_best()
         self.checkpoints.begin(self.progress)
-        self.resumed_from = found.path
+        self.resumed_from, self.resumed_labeler = found.path, found.checkpoint.labeler
 
     def _announce(self) -> None:
         """Log the plan of the run, and write run.json."""
         announce(self.settings, self.parts, f"{self.micro_batch} x {self._accumulation()}", PROTOCOL)
         self.run_log.announce(describe_run(self.settings, self.parts, PROTOCOL), self.progress, self.resumed_from)
+        self.run_log.labels(self.resumed_labeler, self.progress)
         self.run_log.reconcile(self.progress)
         self.checkpoints.begin(self.progress)
 
@@ -222,18 +226,9 @@ class Trainer:
                 progress=self.processes.is_rank_0, stop=stopped, processes=self.processes,
             )  # fmt: skip
         self.progress.validation_s = time.perf_counter() - started
-        self._judge(evaluation)
-        return evaluation
-
-    def _judge(self, evaluation: Evaluation | None) -> None:
-        """Whether the weights at the end of an epoch may be saved: the validation must have a finite loss.
-
-        FP16 skips single steps while it looks for its scale; such a one at the very end is no reason to doubt them.
-        """
         if evaluation is not None:
-            harmless = 1 if self.parts.accelerator.scaler is not None else 0
-            is_moving = self.progress.is_sound or self.progress.skipped_in_a_row <= harmless
-            self.progress.is_sound = is_moving and math.isfinite(evaluation.loss)
+            self.progress.judge(evaluation.loss, uses_scaler=self.parts.accelerator.scaler is not None)
+        return evaluation
 
     def _check_machine(self, watch: MachineWatch, stop: StopAfterStep) -> None:
         """Log changes of heat, power and clock. Too hot: save, and wait until it is cool."""
@@ -294,6 +289,7 @@ class Trainer:
 
     def _leave(self, stop: StopAfterStep) -> int:
         """Asked to stop: save the position, log how to continue."""
+        self._should_stop(stop)  # names the signal on the ranks that did not get it
         self.run_log.status.update(state="stopping", message=f"{stop.name}: saving and leaving")
         self._save(self.folder.latest)
         self.checkpoints.wait(self.progress)
@@ -336,8 +332,10 @@ class Trainer:
 
     def _should_stop(self, stop: StopAfterStep) -> bool:
         """A stop request on any rank stops all of them after the same step."""
-        stop.number = self.processes.most(stop.number)
-        return bool(stop)
+        agreed = self.processes.most(stop.number)
+        if agreed:  # a signal that arrived during the exchange counts after the next step
+            stop.number = agreed
+        return agreed > 0
 
     def _device_name(self) -> str:
         return device_name(self.parts.accelerator.device)

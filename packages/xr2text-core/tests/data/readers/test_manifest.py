@@ -301,7 +301,7 @@ def test_studies_with_lateral_films_alone_and_unknown_views_are_told(tmp_path: P
     )
 
 
-@pytest.mark.parametrize(("num_patients", "why"), [(1, "1 patient with 12 studies cannot be split"), (2, "")])
+@pytest.mark.parametrize(("num_patients", "why"), [(1, "12 studies of 1 patient cannot be split"), (2, "")])
 def test_too_few_patients_are_told_as_that(tmp_path: Path, num_patients: int, why: str) -> None:
     rows = [f"{number}.png,Clear {number}.,p{number % num_patients}" for number in range(12)]
     found = read(write(tmp_path, "image,report,patient_id", *rows)).why_not_trainable

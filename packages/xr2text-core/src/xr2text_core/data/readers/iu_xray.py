@@ -120,9 +120,7 @@ def _open_i_record(
     name = (uid_element.get("id", "") if uid_element is not None else "") or path.stem
     digits = re.search(r"\d+", name)
     uid = digits[0] if digits else name
-    captions = {
-        image.get("id", ""): " ".join(image.findtext("caption", "").split()) for image in tree.iter("parentImage")
-    }
+    captions = {image.get("id", ""): image.findtext("caption", "").strip() for image in tree.iter("parentImage")}
     is_of_study = len(captions) > 1 and len(set(captions.values())) == 1  # one caption for all films tells none apart
     images = []
     for image_id, caption in captions.items():
@@ -154,7 +152,4 @@ def _films_without_view(records: Iterable[Record]) -> list[str]:
 
 
 def _with_views(records: Iterable[Record], symmetry: Mapping[str, float]) -> list[Record]:
-    return [
-        replace(record, images=tuple(views_by_symmetry(record.images, symmetry))) if record.images else record
-        for record in records
-    ]
+    return [replace(record, images=tuple(views_by_symmetry(record.images, symmetry))) for record in records]

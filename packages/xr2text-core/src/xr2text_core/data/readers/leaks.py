@@ -1,4 +1,4 @@
-"""The same picture with the same report in two splits of a table: a copy, so that scores on it are too good."""
+"""The same picture with the same report in two splits of a table: scores on such copies are too high."""
 
 import hashlib
 import os
@@ -30,7 +30,7 @@ def copies_across_splits(studies: Sequence[Study]) -> list[str]:
 
 
 def _across(studies: Iterable[Study], key: Callable[[Study], Hashable]) -> Iterator[list[Study]]:
-    """Yield the studies of the same key, where they are of different splits; a key of None is that of nobody."""
+    """Yield the studies of the same key, where they are of different splits; None is no key."""
     groups: dict[Hashable, list[Study]] = {}
     for study in studies:
         groups.setdefault(key(study), []).append(study)

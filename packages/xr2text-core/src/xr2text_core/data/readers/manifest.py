@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from xr2text_core.data.readers import record_index
-from xr2text_core.data.readers.files import Folders, find_file
+from xr2text_core.data.readers.files import Folders
 from xr2text_core.data.readers.leaks import copies_across_splits
 from xr2text_core.data.readers.records import Record, dataset_of, merged
 from xr2text_core.data.readers.tables import read_table
@@ -30,7 +30,9 @@ INDEXED_FROM = 20_000  # studies; fewer are read in a second
 
 def read(root: Path) -> Dataset:
     """Read a manifest: a CSV file, or a folder that holds manifest.csv (or .csv.gz). Raises DatasetError."""
-    path = (find_file(root, FILE_NAME) or root / FILE_NAME) if root.is_dir() else root
+    path = root / FILE_NAME if root.is_dir() else root
+    if root.is_dir() and not path.is_file() and (compressed := root / f"{FILE_NAME}.gz").is_file():
+        path = compressed
     if not path.is_file():
         raise DatasetError(f"{path}: no such file. {LAYOUT}")
     left_out = LeftOut()
@@ -84,8 +86,7 @@ def _record(base: str, line: int, row: dict[str, str] | str, folders: Folders, l
 
 def _with_unique_ids(records: list[Record]) -> list[Record]:
     """Name studies PATIENT/STUDY where two patients have one of the same number."""
-    if len({record.study_id for record in records}) == len(
-        {(record.patient_id, record.study_id) for record in records}
-    ):
+    studies = {(record.patient_id, record.study_id) for record in records}
+    if len({study_id for _, study_id in studies}) == len(studies):
         return records
     return [replace(record, study_id=f"{record.patient_id}/{record.study_id}".lstrip("/")) for record in records]

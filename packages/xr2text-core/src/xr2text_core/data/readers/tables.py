@@ -83,11 +83,12 @@ def _check_header(path: Path, header: list[str], needed: Sequence[str], any_of: 
     if not missing:
         return
     found = ", ".join(header) or "nothing"
-    used = next((f", here by {word}" for mark, word in OTHER_SEPARATORS.items() if mark in found), "")
+    used = next((word for mark, word in OTHER_SEPARATORS.items() if mark in found), "")
+    advice = f", here by {used}: save the table with commas" if used else "; rename the column"
     one_of = " (one of them is enough)" if missing == list(any_of) else ""
     raise DatasetError(
         f"{path}: the header has no column {', '.join(missing)}; found: {found}{one_of}. "
-        f"Columns are separated by commas{used}: rename the column, or save the table again as CSV with commas"
+        f"Columns are separated by commas{advice}"
     )
 
 
