@@ -127,7 +127,11 @@ def _why_unreadable(name: str, image_size: int) -> str:
 
 
 def check_weights(settings: Settings, resumes: bool) -> Check:
-    """Where the pretrained weights would come from; nothing is downloaded."""
+    """Where the weights would come from; nothing is downloaded."""
+    if settings.init and not resumes:
+        is_there = Path(settings.init).exists()
+        found = f"those of {settings.init}" if is_there else f"--init {settings.init}: no such file or folder"
+        return Check("weights", "pass" if is_there else "fail", found)
     try:
         planned_config(settings)  # also without pretrained weights the encoder must exist
         if settings.pretrained != "yes":

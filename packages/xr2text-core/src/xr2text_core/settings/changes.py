@@ -87,7 +87,7 @@ class Change:
         return f"{flag_of(self.name)}: {_shown(self.old)} -> {_shown(self.new)}"
 
     def __str__(self) -> str:
-        return f"{self.difference} ({RULES[self.name][1]})"
+        return f"{self.difference} ({RULES[self.name][1].removeprefix('refused: ')})"  # with --resume FILE it is not
 
 
 def flag_of(name: str) -> str:

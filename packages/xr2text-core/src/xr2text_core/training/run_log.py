@@ -4,7 +4,7 @@ import json
 import logging
 import math
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from filelock import FileLock
 
 from xr2text_core.machine.watch import COOL_BY_C
 from xr2text_core.report.labeler import LABELER_VERSION
-from xr2text_core.run.atomic import replace_text
+from xr2text_core.run.atomic import replace_text, replacing
 from xr2text_core.run.console import set_up_console
 from xr2text_core.run.errors import UserError
 from xr2text_core.run.folder import RunFolder
@@ -55,7 +55,7 @@ class RunLog:
         self.folder = folder
         self.lock = lock  # held as long as this object lives, or until training ends
         self.aside = aside  # where the files of the last run went, if they did
-        self.last_status = folder.status.read_text(encoding="utf-8") if folder.status.exists() else ""
+        self.last_status = folder.status.read_bytes() if folder.status.exists() else b""
         self.is_refused = False
         self.settings = settings
         self.status = Status(folder.status, settings.run, folder.checkpoints)
@@ -272,7 +272,8 @@ class RunLog:
             set_up_console()  # Windows replaces no open file
             self.folder.move_back(self.aside.name)
         elif self.last_status:
-            replace_text(self.folder.status, self.last_status)
+            with suppress(OSError), replacing(self.folder.status) as file:
+                file.write(self.last_status)
         return self.aside is not None or bool(self.last_status)
 
     @contextmanager
