@@ -156,6 +156,8 @@ class Trainer:
 
     def _restore(self, found: Found) -> None:
         self.parts.load(found.checkpoint)
+        if self.rewarm and found.checkpoint.settings.get("epochs") == self.settings.epochs:
+            log.info("--rewarm warms up for other --epochs than before; these are the same, so it does nothing.")
         self.progress, self.plan, self.micro_batch = found.position(self.settings, self.parts.plan, self.rewarm)
         if not self.progress.rows:  # checkpoints of version 0.1 keep none
             self.progress.rows = rows_up_to(self.folder.history, self.progress.epoch - 1)
