@@ -46,6 +46,11 @@ class Found(NamedTuple):
         """The settings of a start that need not say again how its run began."""
         return keep_beginning(self.checkpoint.settings, settings)
 
+    def log_changes(self, settings: Settings) -> None:
+        """One line for each setting that is not what it was."""
+        for each in changes(self.checkpoint.settings, settings):
+            log.info("Resuming with another setting than before: %s", each)
+
     def check_studies(self, dataset: Dataset) -> None:
         """RunError where a run would go on with other studies, unless its file was asked for by name."""
         now = fingerprint_of(dataset, settings_from(self.checkpoint).val_studies)
@@ -98,11 +103,8 @@ def find_checkpoint(
     if found is None:
         initial = Path(settings.init)
         return Found(initial, load_initial(initial, settings), "init") if settings.init else None
-    differ = changes(found.checkpoint.settings, settings)
-    if why := refusal(differ, is_asked_for=found.origin == "resume"):
+    if why := refusal(changes(found.checkpoint.settings, settings), is_asked_for=found.origin == "resume"):
         raise RunError(f"{found.path} {why}")
-    for each in differ:
-        log.info("Resuming with another setting than before: %s", each)
     return found
 
 

@@ -156,6 +156,7 @@ class Trainer:
 
     def _restore(self, found: Found) -> None:
         self.parts.load(found.checkpoint)
+        found.log_changes(self.settings)
         if self.rewarm and found.checkpoint.settings.get("epochs") == self.settings.epochs:
             log.info("--rewarm warms up for other --epochs than before; these are the same, so it does nothing.")
         self.progress, self.plan, self.micro_batch = found.position(self.settings, self.parts.plan, self.rewarm)
