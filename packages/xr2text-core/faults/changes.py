@@ -89,6 +89,6 @@ def changed(bench: Bench, number: int) -> Trial:
         run = bench.run(trial.name)  # it ended before its kill
     has_ended = "finished" in run.kinds()  # killed while it drew its figures: there is nothing left to change
     run.flags = (*run.flags, *change.flags)
-    if not run.go_on_to_the_end() and not has_ended:
+    if not run.run_to_the_end() and not has_ended:
         trial.problems += change.check(run, change.epochs)
     return bench.finish(run, trial, change.compare)

@@ -21,6 +21,9 @@ from xr2text_core.report.tokenizer import ReportTokenizer
 TEXTS = ["the heart is normal in size .", "there is no pleural effusion ."] * 3
 
 
+MARK = 0.01  # what all weights of the made-up pretrained encoder are
+
+
 @dataclass(frozen=True)
 class Pretrained:
     """A tiny BART in a folder, as transformers saves it."""
@@ -47,7 +50,7 @@ def pretrained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pretrained:
     def offline_backbone(name: str, image_size: int, options: dict[str, Any], pretrained: bool) -> torch.nn.Module:
         backbone = create_backbone(name, image_size, options, pretrained=False)
         for parameter in backbone.parameters() if pretrained else ():
-            torch.nn.init.constant_(parameter, 0.5)
+            torch.nn.init.constant_(parameter, MARK)
         return backbone
 
     monkeypatch.setattr(build_module, "create_backbone", offline_backbone)  # its weights would come from the hub
@@ -69,7 +72,7 @@ def test_every_weight_of_a_pretrained_decoder_arrives(pretrained: Pretrained) ->
 
 def test_every_weight_of_a_pretrained_encoder_arrives(pretrained: Pretrained) -> None:
     backbone = built(pretrained).encoder.images.backbone
-    assert all((parameter == 0.5).all() for parameter in backbone.parameters())
+    assert all((parameter == MARK).all() for parameter in backbone.parameters())
 
 
 def test_from_scratch_a_local_decoder_gives_its_sizes_and_not_its_weights(pretrained: Pretrained) -> None:
