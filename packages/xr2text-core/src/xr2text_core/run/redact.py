@@ -21,8 +21,9 @@ WORDS = frozenset((
     "failed",
     # kinds of events
     "started", "resumed", "restarted", "gave_up", "stage_changed", "new_best", "checkpoint_saved",
-    "checkpoint_failed", "checkpoint_damaged", "history_failed", "image_lost", "out_of_memory", "skipped_step",
-    "collapsed", "hot", "paused", "cooled", "power_unplugged", "power_plugged", "battery_low", "clock_jumped",
+    "checkpoint_failed", "checkpoint_damaged", "history_failed", "labels_changed", "image_lost", "out_of_memory",
+    "skipped_step", "collapsed", "hot", "paused", "cooled", "power_unplugged", "power_plugged", "battery_low",
+    "clock_jumped",
     # stages
     "normal_cases", "single_region", "multi_region", "complex_cases", "all_cases",
     # settings
