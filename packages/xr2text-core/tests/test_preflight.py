@@ -343,3 +343,25 @@ def test_the_last_line_counts() -> None:
 def test_durations_are_as_rough_as_an_estimate() -> None:
     told = [in_words(seconds) for seconds in (0.01, 98.6, 130, 12_000, 200_000)]
     assert told == ["1 s", "99 s", "2 min", "3 h 20 min", "2 days"]
+
+
+@pytest.mark.parametrize(
+    ("system", "environment", "expected"),
+    [
+        ("linux", {}, True),
+        ("linux", {"NO_COLOR": "1"}, False),
+        ("linux", {"TERM": "dumb"}, False),
+        ("win32", {}, False),  # the old console
+        ("win32", {"WT_SESSION": "some id"}, True),
+    ],
+)
+def test_colours_are_only_for_terminals_that_know_them(
+    system: str, environment: dict[str, str], expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("NO_COLOR", *preflight.MODERN_WINDOWS):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "platform", system)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    assert preflight._shows_colours() is expected

@@ -76,8 +76,9 @@ class Bench:
 def full_step(settings: Settings) -> dict[str, Any]:
     """A step whose reports all have the full length, and the estimate of preflight."""
     bench = Bench(settings)
-    estimate = estimate_memory(bench.config, settings).total / GIB
-    return bench.step([settings.max_tokens] * settings.effective_batch) | {"estimate": estimate}
+    estimate = estimate_memory(bench.config, settings)
+    found = bench.step([settings.max_tokens] * settings.effective_batch)
+    return found | {"estimate": estimate.total / GIB, "allowance": estimate.allowance / GIB}
 
 
 def short_step(settings: Settings) -> dict[str, Any]:

@@ -54,11 +54,12 @@ _tolist = Tensor.tolist
 
 
 def _answer(tensor: Tensor) -> Any:
-    """All reports are unfinished, so that each reaches its full length; all losses and norms are finite."""
-    values = _tolist(tensor)
-    if tensor.is_cuda and tensor.ndim == 1 and (tensor.dtype == torch.bool or tensor.is_floating_point()):
-        return [tensor.dtype == torch.bool or 1.0] * len(values)
-    return values
+    """All reports are unfinished, so that each reaches its full length; losses and norms are 1, token ids 0."""
+    values = _tolist(tensor)  # waits for the card, as it should
+    if not tensor.is_cuda:
+        return values
+    is_number = tensor.dtype != torch.bool and not tensor.is_floating_point()
+    return _tolist(torch.full(tensor.shape, 0 if is_number else 1, dtype=tensor.dtype))
 
 
 Tensor.tolist = _answer  # type: ignore[method-assign]

@@ -66,7 +66,12 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     )
     files.add_argument("--checkpoint-every", type=_positive, metavar="N", help="epochs between kept checkpoints (5)")
     files.add_argument("--autosave-min", type=float, metavar="MIN", help="minutes between saves within an epoch (10)")
-    files.add_argument("--pause-temp", type=float, metavar="C", help="pause while the GPU is hotter, degrees C (90)")
+    files.add_argument(
+        "--pause-temp",
+        type=float,
+        metavar="C",
+        help="pause while the GPU is hotter, degrees C (90, or where it throttles)",
+    )
     files.add_argument("--track", choices=TRACKERS, help="also log the curves to this tracker")
     files.add_argument("--run", metavar="NAME", help="name of the run, and of the sub-folders for its files")
     files.add_argument("--out", metavar="DIR", help="folder that holds checkpoints/ and data/ (here)")
