@@ -251,7 +251,7 @@ def test_a_card_too_small_for_the_model_fails_and_one_for_smaller_batches_does_n
     from xr2text_core.checks.estimates import MemoryEstimate
     from xr2text_core.checks.run import check_gpu_memory
 
-    estimate = MemoryEstimate(state=3 * 2**30, activations=2 * 2**30, logits=0)
+    estimate = MemoryEstimate(state=3 * 2**30, images=0, activations=2 * 2**30, logits=0)
     check = check_gpu_memory(estimate, Card(3 * 2**30, 0, spills=False), None)
     assert check.outcome == "fail" and "--encoder" in check.advice
     check = check_gpu_memory(estimate, Card(4 * 2**30, 0, spills=False), None)
@@ -269,7 +269,7 @@ def test_windows_is_told_of_the_memory_that_spills(tmp_path: Path, monkeypatch: 
     from xr2text_core.checks.estimates import MemoryEstimate
     from xr2text_core.checks.run import check_gpu_memory
 
-    estimate = MemoryEstimate(state=3 * 2**30, activations=2 * 2**30, logits=0)
+    estimate = MemoryEstimate(state=3 * 2**30, images=0, activations=2 * 2**30, logits=0)
     tight, ample = Card(6 * 2**30, 0, spills=True), Card(24 * 2**30, 0, spills=True)
     assert "Sysmem Fallback" in check_gpu_memory(estimate, tight, None).advice
     assert check_gpu_memory(estimate, ample, None).advice == ""
