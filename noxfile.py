@@ -19,7 +19,7 @@ SOURCES = ["packages/xr2text-core/src", "packages/xr2text-monitor/src"]
 _installed: list[bool] = []
 
 
-def python(session: nox.Session, *arguments: str, script: str = "") -> None:
+def python(session: nox.Session, *arguments: str, script: str = "", codes: tuple[int, ...] = (0,)) -> None:
     """Run a module with `arguments`, or a script with those after --, after installing both packages once."""
     if sys.prefix == sys.base_prefix:
         session.error(
@@ -32,7 +32,7 @@ def python(session: nox.Session, *arguments: str, script: str = "") -> None:
         session.run(sys.executable, "-m", *command, external=True)
         _installed.append(True)
     command = [script, *session.posargs] if script else ["-m", *arguments]
-    session.run(sys.executable, *command, external=True)
+    session.run(sys.executable, *command, external=True, success_codes=codes)
 
 
 @nox.session
@@ -91,4 +91,5 @@ def contract(session: nox.Session) -> None:
     folder = session.create_tmp()
     tiny = ["--epochs", "4", "--num-studies", "64", "--fresh", "--out", folder]
     python(session, "xr2text_core.train", *tiny)
-    python(session, "xr2text_monitor.cli", "--out", folder, "--once", "--no-gpu")
+    # 1: so short a training may write the same report for everybody, and the monitor says so.
+    python(session, "xr2text_monitor.cli", "--out", folder, "--once", "--no-gpu", codes=(0, 1))

@@ -30,6 +30,11 @@ def steps_only(mark: str) -> bool:
     return mark.startswith("row") and mark.endswith((": epoch", ": stage", ": step"))
 
 
+def nothing(mark: str) -> bool:
+    """Where it is another run."""
+    return False
+
+
 def fingerprint(run: TinyRun) -> Fingerprint:
     """A digest of everything that must not depend on interruptions. Uses torch: call it in a child."""
     from xr2text_core.run.checkpoint import load_checkpoint

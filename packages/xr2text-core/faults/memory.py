@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from bench import Bench, Trial, ended, outcome_of
-from judge import steps_only
+from judge import nothing, steps_only
 from table import Outcome
 from tiny import FLAGS
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
@@ -84,11 +84,6 @@ def never_finite(bench: Bench, number: int) -> Trial:
     if code != 2 or "had no finite loss" not in run.last_words():
         trial.problems.append(f"exit code {code}: {run.last_words()}")
     return bench.finish(run, trial, nothing)
-
-
-def nothing(mark: str) -> bool:
-    """Compare nothing: it is another run."""
-    return False
 
 
 def spoil_passes(first: int, times: int) -> None:

@@ -28,7 +28,19 @@ from pathlib import Path
 from linux import start_again_with_shim
 from table import Outcome, as_markdown, as_text
 
-FAMILIES = ("kills", "damage", "hostile", "full_disk", "io_errors", "files", "signals", "clock", "company", "memory")
+FAMILIES = (
+    "kills",
+    "changes",
+    "damage",
+    "hostile",
+    "full_disk",
+    "io_errors",
+    "files",
+    "signals",
+    "clock",
+    "company",
+    "memory",
+)
 IN_MEMORY = Path("/dev/shm")
 
 

@@ -20,6 +20,7 @@ from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.report.vocabulary import FINDINGS
 from xr2text_core.run.checkpoint import load_checkpoint, save_checkpoint
+from xr2text_core.run.console import set_up_console
 from xr2text_core.settings.arguments import parse_arguments, settings_of
 from xr2text_core.training.trainer import Trainer
 
@@ -83,7 +84,7 @@ def test_a_checkpoint_that_learned_the_scored_studies_is_not_compared(run: Path)
     trained = load_model(run / CHECKPOINT)
     scored = studies_to_score(trained, "train", 4, "", "clean-full")
     elsewhere = replace(scored, dataset=replace(scored.dataset, studies=()))  # a split in which nobody learned them
-    with pytest.raises(DatasetError, match=r"other\.pt was trained on 4 of the 4 studies"):
+    with pytest.raises(DatasetError, match=r"other\.pt was trained on 4 of the 4 scored studies"):
         same_studies_for(trained, Path("other.pt"), trained, elsewhere, "")
 
 
@@ -171,6 +172,34 @@ def test_a_folder_gives_a_report_and_a_picture_for_each_image(
 def test_no_image_at_all_is_one_clear_error(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert generate.main([str(tmp_path), "--checkpoint", str(run / CHECKPOINT)]) == 2
     assert "no images in" in capsys.readouterr().err
+
+
+def test_what_spoils_scores_is_a_warning_in_training_beside_the_scores_and_in_their_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = leaking_manifest(tmp_path / "films")
+    flags = ["--data", "manifest", "--root", str(root), "--preset", "phantom", "--image-size", "64", "--epochs", "1"]
+    train = Trainer(settings_of(parse_arguments([*flags, "--max-tokens", "20", "--out", str(tmp_path)])))
+    set_up_console()
+    assert train.fit() == 0
+    assert "[WARNING] manifest: LEAK: 1 patient is in more than one" in capsys.readouterr().out
+    code, rows = score(tmp_path, "--beams", "1")
+    assert code == 0
+    assert {row["warnings"].partition(";")[0] for row in rows} == {
+        "LEAK: 1 patient is in more than one of the given splits"
+    }
+    assert "warning: LEAK: 1 patient is" in capsys.readouterr().err
+
+
+def leaking_manifest(root: Path) -> Path:
+    """Six studies, of which one of training and one of test belong to the same patient."""
+    root.mkdir()
+    rows = ["image,report,patient_id,split"]
+    for number, split in enumerate(("train", "train", "train", "val", "test", "test")):
+        Image.fromarray(draw_image(f"phantom:0/{number}", 64)).save(root / f"{number}.png")
+        rows.append(f"{number}.png,No pleural effusion {number}.,p{number % 5},{split}")
+    (root / "manifest.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return root
 
 
 def test_the_loss_of_many_studies_is_that_of_a_few_at_a_time(

@@ -113,6 +113,24 @@ def test_an_unreadable_image_is_a_warning_and_nothing_but_those_a_failure(tmp_pa
     assert checks["time"].found.startswith("not measured: none of the first images")
 
 
+def test_what_spoils_scores_is_a_warning_and_too_few_patients_a_failure(tmp_path: Path) -> None:
+    from PIL import Image
+
+    def check_of(*rows: str) -> Check:
+        (tmp_path / "manifest.csv").write_text("\n".join(["image,report,patient_id,split", *rows]), encoding="utf-8")
+        return look(tmp_path, "--data", "manifest", "--root", str(tmp_path), "--preset", "phantom")["data"]
+
+    for number in range(3):
+        Image.new("L", (32, 32), 40 * number).save(tmp_path / f"{number}.png")
+    text = "No pleural effusion."
+    leak = check_of(f"0.png,{text},a,train", f"1.png,{text},a,test", f"2.png,{text},b,val")
+    assert (leak.outcome, "LEAK: 1 patient" in leak.advice) == ("warning", True)
+    few = check_of(*(f"{number}.png,{text},a," for number in range(3)))
+    assert (few.outcome, few.found.partition(";")[0]) == ("fail", "3 studies of 1 patient cannot be split")
+    german = check_of(*(f"{number}.png,Kein Infiltrat,{number}," for number in range(3)))
+    assert (german.outcome, "not English" in german.advice) == ("warning", True)
+
+
 def test_an_encoder_that_nobody_knows_fails_once(tmp_path: Path) -> None:
     findings = all_checks(settings(tmp_path, "--encoder", "no_such_encoder"), None, False, lambda _: None)
     assert findings.names("fail") == ["weights"]
@@ -177,10 +195,8 @@ def test_a_laptop_run_is_asked_for_the_disk_of_the_guide(tmp_path: Path) -> None
     from xr2text_core.checks.run import check_disk_of
 
     laptop = settings_of(arguments.parse_arguments([*LAPTOP, "--out", str(tmp_path)]))
-    assert (
-        "50.0 GB needed (the guide's number; 13 checkpoints of 2.3 GB"
-        in check_disk_of(laptop, 2_270_000_000, 0, False).found
-    )
+    assert "31.8 GB needed (13 checkpoints of 2.3 GB" in check_disk_of(laptop, 2_270_000_000, 0, False).found
+    assert "free disk: 32 GB for the laptop preset" in (Path(__file__).parents[3] / "docs/guide.md").read_text()
 
 
 # -- the quick part

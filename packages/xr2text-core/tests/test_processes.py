@@ -19,7 +19,7 @@ FLAGS = ["--num-studies", "40", "--val-studies", "7", "--image-size", "64", "--b
 SCRIPT = """
 import sys
 import torch
-from xr2text_core.train import Trainer
+from xr2text_core.training.trainer import Trainer
 from xr2text_core.settings.arguments import parse_arguments, settings_of
 
 trainer = Trainer(settings_of(parse_arguments(sys.argv[1:])))
@@ -139,7 +139,7 @@ def test_the_death_of_one_process_is_survived_to_the_bit(tmp_path: Path) -> None
     assert job.returncode == 0, said.decode()
     assert history(tmp_path / "broken") == history(tmp_path / "unbroken")
     ours, theirs = (load_checkpoint(tmp_path / each / "checkpoints/final_model.pt") for each in ("broken", "unbroken"))
-    assert all(torch.equal(ours["model"][name], tensor) for name, tensor in theirs["model"].items())
+    assert all(torch.equal(ours.model[name], tensor) for name, tensor in theirs.model.items())
     assert "resumed" in (rows.parent / "events.jsonl").read_text()
 
 

@@ -20,7 +20,8 @@ import xr2text_core.training.trainer
 from xr2text_core.data.study import DatasetError
 from xr2text_core.drawing.names import draw_image
 from xr2text_core.machine.watch import MachineWatch
-from xr2text_core.run.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from xr2text_core.report.labeler import LABELER_VERSION
+from xr2text_core.run.checkpoint import FORMAT, Checkpoint, load_checkpoint, save_checkpoint, write_contents
 from xr2text_core.run.folder import RunError
 from xr2text_core.run.history import HEADER, TIME_COLUMNS
 from xr2text_core.settings.arguments import parse_arguments, settings_of
@@ -29,6 +30,7 @@ from xr2text_core.training.trainer import Trainer
 
 TINY = ["--num-studies", "40", "--val-studies", "6", "--image-size", "64", "--batch", "8", "--accumulation", "2"]
 EPOCHS = 5
+TRAIN_LOG = "data/statistics/train.log"
 
 
 def trainer(folder: Path, *flags: str, **arguments: Any) -> Trainer:
@@ -42,6 +44,11 @@ def history(folder: Path) -> list[dict[str, str]]:
         return [{key: cell for key, cell in row.items() if key not in TIME_COLUMNS} for row in csv.DictReader(file)]
 
 
+def events(folder: Path) -> list[dict[str, Any]]:
+    lines = (folder / "data/statistics/events.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
 def weights(folder: Path, name: str = "final_model.pt") -> dict[str, torch.Tensor]:
     return load_checkpoint(folder / "checkpoints" / name).model
 
@@ -50,6 +57,18 @@ def assert_same_end(folder: Path, other: Path) -> None:
     assert history(folder) == history(other)
     ours, theirs = weights(folder), weights(other)
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def stop_after(run: Trainer, step: int) -> None:
+    """Ask a trainer to stop while it takes this step."""
+    show = run._show
+
+    def show_then_stop(*arguments: Any) -> None:
+        show(*arguments)
+        if run.progress.step == step:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    run._show = show_then_stop  # type: ignore[method-assign]
 
 
 @pytest.fixture(scope="module")
@@ -149,14 +168,7 @@ def test_the_same_seed_gives_the_same_run(unbroken: Path, tmp_path: Path) -> Non
 
 def test_a_run_stopped_within_an_epoch_ends_as_an_unbroken_one(unbroken: Path, tmp_path: Path) -> None:
     first = trainer(tmp_path)
-    count = first._count
-
-    def count_then_stop(*arguments: Any) -> None:
-        count(*arguments)
-        if first.progress.step == 4:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    first._count = count_then_stop  # type: ignore[method-assign]
+    stop_after(first, 4)
     assert first.fit() == 128 + signal.SIGTERM
     assert load_checkpoint(tmp_path / "checkpoints/latest.pt").progress["step"] == 4
     second = trainer(tmp_path)
@@ -225,6 +237,25 @@ def test_any_checkpoint_can_be_resumed_and_newer_rows_are_cut(unbroken: Path, tm
     assert len(history(tmp_path)) == EPOCHS  # looking at a checkpoint changes nothing on disk
     assert again.fit() == 0
     assert_same_end(tmp_path, unbroken)
+
+
+def test_a_run_of_an_older_labeler_goes_on_with_one_warning(
+    unbroken: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = load_checkpoint(unbroken / "checkpoints" / "checkpoint_epoch_5.pt")
+    assert found.labeler == LABELER_VERSION and "labels changed" not in (unbroken / TRAIN_LOG).read_text()
+    older = {name: value for name, value in vars(found).items() if name != "labeler"}  # as version 0.1 wrote it
+    write_contents(tmp_path / "older.pt", {"format": FORMAT, **older})
+    assert load_checkpoint(tmp_path / "older.pt").labeler == 1
+    assert trainer(tmp_path / "run", "--epochs", str(EPOCHS + 1), resume=tmp_path / "older.pt").fit() == 0
+    assert (tmp_path / "run" / TRAIN_LOG).read_text().count(
+        "The labels changed: this run was trained with labeler 1"
+    ) == 1
+    (event,) = [event for event in events(tmp_path / "run") if event["kind"] == "labels_changed"]
+    assert (event["from"], event["to"]) == (1, LABELER_VERSION)
+    assert load_checkpoint(tmp_path / "run/checkpoints/final_model.pt").labeler == LABELER_VERSION
+    description = json.loads((tmp_path / "run/data/statistics/run.json").read_text())
+    assert description["labeler"] == LABELER_VERSION
 
 
 def test_load_checkpoint_takes_a_trainer_back(unbroken: Path, tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
     python benchmarks/measure.py [--seconds 20] [--peer "nvitop" --peer-marker NVITOP]
 
 Start to first text of the run, CPU and memory at rest while a run writes once a second, time from the write of a row to
-its number on the screen (with watchdog, and with polling alone), 100,000 rows, and the plain --once --json. POSIX only.
+its number on the screen (with watchdog, and with polling alone), 100,000 rows, memory under many writes, and the plain
+--once --json, also beside a pipe in place of the status. POSIX only.
 """
 
 import argparse
@@ -156,13 +157,44 @@ def row_latency(command: list[str], run: FakeRun, repeats: int = 9) -> tuple[flo
     return statistics.median(times), max(times)
 
 
-def once_json(folder: str) -> float:
+def seconds_of(command: list[str], repeats: int = 7) -> float:
+    """Median seconds of a command, its bytecode cached as pip does when it installs."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     times = []
-    for _ in range(7):
-        started = time.perf_counter()
-        subprocess.run([*MONITOR, "--once", "--json", "--out", folder], stdout=subprocess.DEVNULL, check=False)
-        times.append(time.perf_counter() - started)
-    return statistics.median(times)
+    with tempfile.TemporaryDirectory() as cache:
+        environment["PYTHONPYCACHEPREFIX"] = cache
+        for _ in range(repeats + 1):
+            started = time.perf_counter()
+            subprocess.run(command, stdout=subprocess.DEVNULL, check=False, env=environment)
+            times.append(time.perf_counter() - started)
+    return statistics.median(times[1:])
+
+
+def beside_a_pipe(folder: Path) -> float:
+    """Seconds of --once where a pipe that nobody writes to stands in place of the status."""
+    run = FakeRun(folder)
+    run.typical()
+    (run.statistics / "status.json").unlink()
+    os.mkfifo(run.statistics / "status.json")
+    return seconds_of([*MONITOR, "--once", "--out", str(folder)], 3)
+
+
+def many_writes(command: list[str], run: FakeRun, seconds: float) -> float:
+    """MiB that the monitor grows by after the first minute, while a run writes 16 times a second."""
+    terminal = Terminal(command)
+    terminal.wait_for("TRAINING")
+    readings, step, started = [], 0, time.perf_counter()
+    while (passed := time.perf_counter() - started) < seconds:
+        step += 1
+        run.now = time.time()
+        run.status(step=step % 960)
+        if step % 16 == 0:
+            run.event("skipped_step", f"Step {step} was skipped.")
+            readings.append((passed, terminal.usage()[1]))
+        time.sleep(1 / 16)
+    terminal.close()
+    later = [memory for passed, memory in readings if passed >= min(60.0, seconds / 3)]
+    return max(later) - later[0]
 
 
 def large_history(folder: Path) -> tuple[float, float]:
@@ -182,6 +214,7 @@ def large_history(folder: Path) -> tuple[float, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=20.0, help="how long to measure at rest")
+    parser.add_argument("--flood-seconds", type=float, default=180.0, help="how long to write 16 times a second")
     parser.add_argument("--peer", help="another monitor to measure at rest, for example nvitop")
     parser.add_argument("--peer-marker", default="", help="a text that it draws when it is ready")
     options = parser.parse_args()
@@ -207,8 +240,14 @@ def main() -> None:
         for name, program in (("row, watchdog", command), ("row, polling alone", polling)):
             median, worst = row_latency(program, run)
             print(f"{name:28} median {1000 * median:.0f} ms   worst {1000 * worst:.0f} ms")
-        print(f"{'--once --json':28} {1000 * once_json(folder):.0f} ms")
+        once = seconds_of([*MONITOR, "--once", "--json", "--out", folder])
+        bare = seconds_of([sys.executable, "-c", "import psutil, pynvml"])
+        print(f"{'--once --json':28} {1000 * once:.0f} ms   {once / bare:.2f} x the imports of psutil and pynvml")
         writer.is_over = True
+        growth = many_writes(command, run, options.flood_seconds)
+        print(f"{'16 writes a second':28} {growth:+.1f} MiB after the first minute of {options.flood_seconds:.0f} s")
+    with tempfile.TemporaryDirectory() as folder:
+        print(f"{'--once beside a pipe':28} {beside_a_pipe(Path(folder)):.2f} s")
     with tempfile.TemporaryDirectory() as folder:
         seconds, memory = large_history(Path(folder))
         print(f"{'100,000 rows on the screen':28} {seconds:.2f} s after the start   {memory:.1f} MiB")

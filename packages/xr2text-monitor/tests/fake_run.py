@@ -20,6 +20,11 @@ HEADER = (
     "learning_rate,grad_norm,studies_per_s,train_s,validation_s,epoch_s,gpu_peak_mib,gpu_max_c,micro_batch,accumulation,"
     "skipped_steps,oom_retries,is_best,finished_at"
 )
+# The invented run: 960 steps of 32 studies in 820.4 s, then 93.2 s of validation; now in step 410 of epoch 13.
+TRAIN_S = 820.4
+EPOCH_S = 913.6
+LAST_S = TRAIN_S * 410 / 960  # since the end of epoch 12
+BEFORE_S = 12 * EPOCH_S + LAST_S  # since the start
 STAGE_ENDS = ((5, "normal_cases"), (15, "single_region"), (30, "multi_region"), (10**9, "complex_cases"))
 
 
@@ -54,7 +59,7 @@ class FakeRun:
             "pid": os.getpid(),
             "host": socket.gethostname(),
             "process_started_s": psutil.Process().create_time(),
-            "started_at": iso(self.now - 3 * 3600 - 120),
+            "started_at": iso(self.now - BEFORE_S),
             "epoch": 13,
             "epochs": 50,
             "stage": "single_region",
@@ -63,8 +68,8 @@ class FakeRun:
             "loss": losses[-1],
             "recent_losses": losses,
             "learning_rate": 4.2e-5,
-            "studies_per_s": 33.6,
-            "eta_s": 37.4 * 914,
+            "studies_per_s": 37.4,
+            "eta_s": 50 * EPOCH_S - BEFORE_S,
             "best_score": round(sum(scores(11)), 4),
             "best_epoch": 11,
             "select_by": "bleu_4+rouge_l",
@@ -90,7 +95,7 @@ class FakeRun:
         contents = {
             "format": 1,
             "version": "0.1.0",
-            "data": {"name": "phantom"},
+            "data": {"name": "manifest"},
             "num_parameters": 170_000_000,
             **fields,
         }
@@ -110,16 +115,24 @@ class FakeRun:
         self.run_json()
         for name, age_s in (
             ("latest.pt", 240),
-            ("best_model.pt", 1900),
-            ("checkpoint_epoch_10.pt", 2800),
-            ("checkpoint_epoch_5.pt", 7400),
+            ("best_model.pt", LAST_S + EPOCH_S),
+            ("checkpoint_epoch_10.pt", LAST_S + 2 * EPOCH_S),
+            ("checkpoint_epoch_5.pt", LAST_S + 7 * EPOCH_S),
         ):
             self.checkpoint(name, 2_040_000_000 if name != "best_model.pt" else 680_000_000, age_s)
-        self.event("started", "Training started with 30,633 studies.", 10_920, epoch=1)
-        self.event("stage_changed", "Curriculum stage changed: normal_cases -> single_region", 6400, epoch=6)
-        self.event("checkpoint_saved", "Checkpoint saved: checkpoint_epoch_10.pt", 2800, epoch=10)
-        self.event("new_best", "New best model! BLEU-4 + ROUGE-L = 0.3275 (saved)", 1900, epoch=11)
-        self.event("skipped_step", "Step 388 of epoch 13 was left out: the gradients were not finite.", 40, epoch=13)
+        self.event("started", "Training 50 epochs", BEFORE_S, epoch=1)
+        self.event(
+            "stage_changed", "Curriculum stage changed: normal_cases -> single_region", LAST_S + 7 * EPOCH_S, epoch=6
+        )
+        self.event(
+            "checkpoint_saved",
+            "Checkpoint saved: checkpoint_epoch_10.pt",
+            LAST_S + 2 * EPOCH_S,
+            epoch=10,
+            checkpoint="checkpoint_epoch_10.pt",
+        )
+        self.event("new_best", "New best model! BLEU-4 + ROUGE-L = 0.3275 (saved)", LAST_S + EPOCH_S, epoch=11)
+        self.event("skipped_step", "Step 388 of epoch 13 was left out: the gradients were not finite.", 19, epoch=13)
 
 
 def row(epoch: int, now: float) -> str:
@@ -131,8 +144,8 @@ def row(epoch: int, now: float) -> str:
     bleu_4, rouge_l = scores(epoch)
     is_best = int(all(sum(scores(earlier)) < bleu_4 + rouge_l for earlier in range(1, min(epoch, 60))))
     cells: list[object] = [epoch, stage, epoch * 960, f"{train:.5g}", f"{validation:.5g}", 0.33, 0.21, 0.15]
-    cells += [f"{bleu_4:.5g}", f"{rouge_l:.5g}", 0.31, 0.42, 57 + epoch, 5e-5, 1.31, 33.6, 820.4, 93.2, 913.6]
-    cells += [6120.5, 78, 4, 8, 0, 0, is_best, iso(now - (13 - epoch) * 914)]
+    cells += [f"{bleu_4:.5g}", f"{rouge_l:.5g}", 0.31, 0.42, 57 + epoch, 5e-5, 1.31, 37.4, TRAIN_S, 93.2, EPOCH_S]
+    cells += [6120.5, 78, 4, 8, 0, 0, is_best, iso(now - LAST_S - (12 - epoch) * EPOCH_S)]
     return ",".join(str(cell) for cell in cells)
 
 

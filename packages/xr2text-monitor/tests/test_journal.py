@@ -4,10 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import frozen
+from fake_run import FakeRun
 
-from xr2text_monitor.alerts import Change
+from xr2text_monitor.alerts import Alert, Change, Limits
+from xr2text_monitor.hardware.gpu_poller import nobody
 from xr2text_monitor.journal import Journal
-from xr2text_monitor.run_files import Event
+from xr2text_monitor.readers.run_files import Event, RunFolder
+from xr2text_monitor.sampler import Sampler
 from xr2text_monitor.state import RunState
 
 
@@ -42,3 +45,24 @@ def test_warnings_are_told_when_raised_and_when_over(tmp_path: Path) -> None:
     changes = (Change(alert, True, alert.since), Change(alert, False, alert.since + 125))
     raised, over = journal.add(replace(snapshot, changes=changes))
     assert raised.is_alert and "improve cooling" in raised.text and "lasted 2 min 05 s" in over.text
+
+
+def test_a_new_run_with_as_many_events_as_the_old_one_is_told_whole(tmp_path: Path) -> None:
+    run = FakeRun(tmp_path)
+    run.status()
+    run.event("started", "the old run")
+    run.event("new_best", "of the old run")
+    sampler, journal = Sampler(RunFolder.under(tmp_path), Limits(), nobody), Journal()
+    assert [entry.text for entry in journal.add(sampler.sample())] == ["the old run", "of the old run"]
+    (run.statistics / "events.jsonl").unlink()
+    run.event("started", "the new run")
+    run.event("new_best", "of the new run")
+    assert [entry.text for entry in journal.add(sampler.sample())] == ["the new run", "of the new run"]
+    assert journal.add(sampler.sample()) == []
+
+
+def test_what_is_unknown_or_only_information_is_not_called_an_alert(tmp_path: Path) -> None:
+    alerts = (Alert("a", "t", "a", 1.0, is_unknown=True), Alert("b", "t", "a", 1.0, severity="info"))
+    changes = tuple(Change(alert, True, 1.0) for alert in alerts)
+    new = Journal().add(replace(frozen.waiting(), changes=changes))
+    assert [entry.kind for entry in new] == ["unknown", "info"]

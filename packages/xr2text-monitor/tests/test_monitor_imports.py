@@ -20,4 +20,4 @@ def test_importing_the_monitor_does_not_import_torch_pandas_numpy_or_the_core(mo
 
 def test_printing_a_summary_does_not_import_textual_or_watchdog(tmp_path) -> None:  # type: ignore[no-untyped-def]
     code = f"from xr2text_monitor.cli import main; main(['--json', '--out', {str(tmp_path)!r}])"
-    assert loaded_after(code) & {"textual", "rich", "watchdog"} == set()
+    assert loaded_after(code) & {"textual", "rich", "watchdog", "asyncio"} == set()

@@ -1,13 +1,16 @@
 """The JSON holds what the screen draws."""
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import frozen
+import pytest
 
+from xr2text_monitor.alerts import Alert
 from xr2text_monitor.sampler import Snapshot
+from xr2text_monitor.state import RunState
 from xr2text_monitor.summary import as_json, as_text, exit_code
 
 ELSEWHERE = {"folder": "statistics", "changes": "alerts", "num_events": "events"}  # where a field is under another name
@@ -38,9 +41,9 @@ def test_what_the_screen_draws_is_in_the_json(tmp_path: Path) -> None:
         "status.stage": "single_region",
         "status.step": 410,
         "status.micro_batch": 4,
-        "status.studies_per_s": 33.6,
+        "status.studies_per_s": 37.4,
         "progress.stage_number": 2,
-        "progress.elapsed_s": 10920,
+        "progress.elapsed_s": 11314,
         "progress.epoch_s": 913.6,
         "progress.finish_at": frozen.NOW + found["progress"]["eta_s"],
         "scores.bleu_4.best.1": 11,
@@ -57,7 +60,7 @@ def test_what_the_screen_draws_is_in_the_json(tmp_path: Path) -> None:
         "host.trainer_memory": 3_900_000_000,
         "checkpoints.1.name": "best_model.pt",
         "events.4.kind": "skipped_step",
-        "info.data": "phantom",
+        "info.data": "manifest",
     }
     assert {path: at(found, path) for path in drawn} == drawn
     assert (
@@ -78,3 +81,27 @@ def test_exit_codes_tell_healthy_warned_and_absent(tmp_path: Path) -> None:
         exit_code(frozen.waiting()),
     )
     assert codes == (0, 1, 2)
+
+
+def test_the_state_and_the_name_of_the_run_are_two_words(tmp_path: Path) -> None:
+    snapshot = frozen.typical(tmp_path)
+    named = replace(snapshot, folder=replace(snapshot.folder, name="night-1"))
+    assert as_text(named).startswith("state        training, run night-1, last sign of life 0 s ago")
+
+
+@pytest.mark.parametrize(
+    ("alerts", "state", "health", "code"),
+    [
+        ((), "training", "ok", 0),
+        ((Alert("a", "t", "a", 1.0, severity="info"),), "training", "info", 0),
+        ((Alert("a", "t", "a", 1.0, is_unknown=True),), "training", "unknown", 3),
+        ((), "unknown", "unknown", 3),
+        ((Alert("a", "t", "a", 1.0), Alert("b", "t", "a", 1.0, is_unknown=True)), "training", "warning", 1),
+        ((Alert("a", "t", "a", 1.0), Alert("b", "t", "a", 1.0, severity="critical")), "unknown", "critical", 1),
+    ],
+)
+def test_health_is_the_worst_that_stands_and_unknown_is_never_healthy(
+    tmp_path: Path, alerts: tuple[Alert, ...], state: str, health: str, code: int
+) -> None:
+    snapshot = replace(frozen.typical(tmp_path), alerts=alerts, state=RunState(state, "why"))
+    assert (snapshot.health, exit_code(snapshot)) == (health, code)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from fake_run import FakeRun
 
-from xr2text_monitor import gpu_poller
 from xr2text_monitor.alerts import Limits
-from xr2text_monitor.gpu import Gpu, GpuReport
-from xr2text_monitor.run_files import RunFolder
+from xr2text_monitor.hardware import gpu_poller
+from xr2text_monitor.hardware.gpu import Gpu, GpuReport
+from xr2text_monitor.readers.run_files import RunFolder
 from xr2text_monitor.sampler import Sampler, Snapshot
 from xr2text_monitor.watch import FolderChanges, Watcher
 

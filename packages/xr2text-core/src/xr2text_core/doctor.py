@@ -21,6 +21,7 @@ from typing import Any
 import psutil
 
 from xr2text_core.checks.hardware import ask_torch, size
+from xr2text_core.data.images.cache_files import caches
 from xr2text_core.data.study import SPLITS
 from xr2text_core.machine.nvml import driver_versions, read_gpus
 from xr2text_core.machine.power import read_power
@@ -66,6 +67,13 @@ def computer(out: Path) -> list[str]:
         f"power {plugged[power.is_plugged]}, battery {power.battery_percent:.0f} %" if power else "power: no battery",
         *(f"{name}={os.environ[name]}" for name in ENVIRONMENT if re.fullmatch(r"[\w:,.-]+", os.environ.get(name, ""))),
     ]
+
+
+def image_caches(out: Path) -> list[str]:
+    """Decoded images of all data sets so far; nothing else tells which of them nobody uses any more."""
+    found = [f"{name}: {count} images, {size(num_bytes)}" for name, count, num_bytes in caches(out / "data" / "cache")]
+    advice = "any may be deleted while nothing trains: what is still used is decoded again"
+    return [*found, advice] if found else ["none"]
 
 
 def _processor() -> str:
@@ -156,6 +164,7 @@ def sections(out: Path, folder: RunFolder) -> Iterator[tuple[str, list[str]]]:
     parts: dict[str, Callable[[], list[str]]] = {
         "versions": versions,
         "computer": lambda: computer(out),
+        "image caches": lambda: image_caches(out),
         "GPUs, as the driver sees them": gpus,
         "GPU, as PyTorch sees it": torch_gpu,
         "last run: status": lambda: status(folder),

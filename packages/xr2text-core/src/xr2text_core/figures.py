@@ -10,17 +10,24 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from xr2text_core.run.errors import UserError
+from xr2text_core.run.outputs import keep_inputs
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m xr2text_core.figures", description=__doc__.splitlines()[0])
     parser.add_argument("--history", type=Path, default=Path("data/statistics/training_history.csv"))
     parser.add_argument("--out", type=Path, default=Path("data/statistics/figures"), help="folder of the PNG files")
     options = parser.parse_args(arguments)
-    from xr2text_core.run.figures import draw_figures
+    from xr2text_core.run.figures import FIGURES, draw_figures
 
     try:
+        keep_inputs("--out", [options.out / f"{name}.png" for name in FIGURES], [options.history])
         for path in draw_figures(options.history, options.out):
             print(path)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     except (FileNotFoundError, ValueError) as error:
         print(f"error: --history {options.history}: {error}", file=sys.stderr)
         return 2

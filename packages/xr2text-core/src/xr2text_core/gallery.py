@@ -14,6 +14,7 @@ from pathlib import Path
 from xr2text_core.metrics.protocols import PROTOCOLS
 from xr2text_core.run.atomic import replace_text
 from xr2text_core.run.errors import UserError
+from xr2text_core.settings.numbers import not_negative, positive
 from xr2text_core.settings.settings import BEAMS
 
 
@@ -26,20 +27,26 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument("--split", choices=("train", "val", "test"), default="test")
     parser.add_argument("--root", default="", help="folder of the data set, if it has moved since training")
     parser.add_argument(
-        "--num-studies", type=int, default=50, metavar="N", help="the first N studies of the split; 0: all (50)"
+        "--num-studies",
+        type=not_negative,
+        default=50,
+        metavar="N",
+        help="the first N studies; 0: all (50)",
     )
     parser.add_argument(
         "--protocol", choices=[each.name for each in PROTOCOLS], default="clean-full", help="protocol of the scores"
     )
-    parser.add_argument("--beams", type=int, default=BEAMS, help="beam width; 1 is greedy (default: %(default)s)")
+    parser.add_argument("--beams", type=positive, default=BEAMS, help="beam width; 1 is greedy (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("gallery.html"), help="file to write (with report text!)")
     return parser.parse_args(arguments)
 
 
 def unwritable(path: Path) -> str:
-    """Why no file can be written there, or ""; checked before minutes of work."""
+    """Why no file can be written there, or ""; checked before minutes of work. Only an older page is replaced."""
     if path.is_dir():
         return "it is a folder"
+    if path.exists() and not path.read_bytes()[:100].lower().lstrip().startswith(b"<!doctype html"):
+        return "it exists and is no HTML page"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

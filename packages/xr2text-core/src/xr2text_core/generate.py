@@ -14,6 +14,8 @@ from tqdm import tqdm
 
 from xr2text_core.data.images.formats import IMAGE_SUFFIXES, Pixels
 from xr2text_core.run.errors import UserError
+from xr2text_core.run.outputs import keep_inputs
+from xr2text_core.settings.numbers import positive
 from xr2text_core.settings.settings import BEAMS
 
 NOT_A_DEVICE = "Research software, not a medical device: these reports must not be used in the care of a patient."
@@ -37,7 +39,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     )
     parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="image files, or folders of them")
     parser.add_argument("--checkpoint", type=Path, default=Path("checkpoints/best_model.pt"))
-    parser.add_argument("--beams", type=int, default=BEAMS, help="beam width; 1 is greedy (default: %(default)s)")
+    parser.add_argument("--beams", type=positive, default=BEAMS, help="beam width; 1 is greedy (default: %(default)s)")
     parser.add_argument(
         "--attention", type=Path, metavar="PNG", help="picture of each region's attention; numbered for several images"
     )
@@ -50,6 +52,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not paths:
         places, endings = ", ".join(map(str, options.images)), ", ".join(IMAGE_SUFFIXES)
         print(f"error: no images in {places}; looked for {endings}", file=sys.stderr)
+        return 2
+    pictures = _pictures(options.attention, len(paths))
+    try:
+        keep_inputs("--attention", pictures, [*paths, options.checkpoint])
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
         return 2
     from xr2text_core.inference.reports import reports_for
     from xr2text_core.inference.trained import load_model
@@ -69,11 +77,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for (path, image), report, maps in zip(readable.items(), written.reports, written.attention, strict=True):
             num_written += 1
             tqdm.write(report if len(paths) == 1 else f"{path}: {report}")
-            if options.attention:
-                target = options.attention if len(paths) == 1 else _numbered(options.attention, num_written)
+            if pictures:
                 from xr2text_core.inference.attention import draw_attention
 
-                draw_attention(image, maps, trained.model.config.regions, target)
+                draw_attention(image, maps, trained.model.config.regions, pictures[num_written - 1])
     return 0 if num_written == len(paths) else 2
 
 
@@ -90,9 +97,11 @@ def _read(paths: Sequence[Path], size: int) -> dict[Path, Pixels]:
     return images
 
 
-def _numbered(path: Path, number: int) -> Path:
-    """out.png -> out_001.png for the first of several images."""
-    return path.with_name(f"{path.stem}_{number:03d}{path.suffix}")
+def _pictures(path: Path | None, count: int) -> list[Path]:
+    """Where the picture of each image goes: out.png -> out_001.png, ... for several images."""
+    if path is None or count == 1:
+        return [path] if path else []
+    return [path.with_name(f"{path.stem}_{number:03d}{path.suffix}") for number in range(1, count + 1)]
 
 
 if __name__ == "__main__":

@@ -2,20 +2,29 @@
 
     python -m xr2text_core.label reports.csv --out labels.csv
 
-The table is a CSV with the text in columns `findings` and/or `impression`, or in `report`; the id is taken from
-`study_id`, `uid` or `id`, else it is the number of the row.
+The table is a CSV with the text in columns `findings` and/or `impression`, or in `report`, of which a whole report is
+cut into its sections. The id is taken from `study_id`, `uid` or `id`, else it is the number of the row. A row without
+text keeps its id and gets no labels.
 """
 
 import argparse
 import csv
+import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tqdm import tqdm
 
+from xr2text_core.data.readers.tables import read_table
+from xr2text_core.data.readers.texts import LABELS_DO_NOT_APPLY, are_english, clean_text, sections_of
+from xr2text_core.data.study import LeftOut
 from xr2text_core.report.labeler import label_report
 from xr2text_core.report.vocabulary import FINDINGS, REGIONS
+from xr2text_core.run.atomic import replace_text
+from xr2text_core.run.errors import UserError
+from xr2text_core.run.outputs import keep_inputs
 from xr2text_core.training.curriculum import STAGES, stage_of
 
 TEXT_COLUMNS = ("findings", "impression", "report")
@@ -23,32 +32,51 @@ ID_COLUMNS = ("study_id", "uid", "id")
 COLUMNS = ("id", "normal", "findings", "uncertain", "absent", "regions", "severity", "stage")
 
 
-class LabelError(ValueError):
-    """The table cannot be labelled; the message names the file and says what to do."""
+@dataclass(frozen=True)
+class Table:
+    """What was read of a table: (id, text) of every whole row, "" for a row without text, and the rows left out."""
+
+    reports: list[tuple[str, str]]
+    left_out: LeftOut = field(default_factory=LeftOut)
+
+    @property
+    def are_english(self) -> bool:
+        return are_english([text for _, text in self.reports if text])
 
 
-def label_table(source: Path, target: Path) -> dict[str, int]:
-    """Label every row of `source` into `target`; return how many reports belong to each stage."""
-    rows = _read(source)
-    counts = dict.fromkeys(STAGES, 0)
-    try:
-        with target.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS)
-            writer.writeheader()
-            for number, row in enumerate(tqdm(rows, desc="Labelling", unit="report"), start=1):
-                labelled = label_row(row, number)
-                counts[labelled["stage"]] += 1
-                writer.writerow(labelled)
-    except OSError as error:
-        raise LabelError(f"cannot write {target}: {error.strerror}; give another file with --out") from error
-    return counts
+def read(source: Path) -> Table:
+    """Read the reports of a table. Raises UserError."""
+    if not source.exists():
+        raise UserError(f"{source} does not exist; give the CSV file with the reports")
+    table = Table([])
+    table.reports.extend(_reports(source, table.left_out))
+    return table
 
 
-def label_row(row: dict[str, str], number: int) -> dict[str, str]:
-    """Return the labels of one row, lists joined by ";" in the order of the vocabulary."""
-    labels = label_report(_text(row))
+def _reports(source: Path, left_out: LeftOut) -> Iterator[tuple[str, str]]:
+    for number, (line, row) in enumerate(read_table(source, any_of=TEXT_COLUMNS), start=1):
+        if isinstance(row, str):
+            left_out.add(row, f"row {line}")
+            continue
+        text = _text(row)
+        if not text:
+            left_out.add("the report is empty, so its row has no labels", f"row {line}")
+        yield next((row[name] for name in ID_COLUMNS if row.get(name)), str(number)), text
+
+
+def _text(row: Mapping[str, str]) -> str:
+    """The sections, divided by a blank line so that no sentence runs from one into the next; "" without a word."""
+    report = sections_of(row)
+    return "\n\n".join(text for text in (report.findings, report.impression) if clean_text(text))
+
+
+def label(name: str, text: str) -> dict[str, str]:
+    """Return the row of one report, lists joined by ";" in the order of the vocabulary; only the id without text."""
+    if not text:
+        return {"id": name}
+    labels = label_report(text)
     return {
-        "id": next((row[name] for name in ID_COLUMNS if row.get(name)), str(number)),
+        "id": name,
         "normal": str(labels.is_normal).lower(),
         "findings": _join(labels.present, FINDINGS),
         "uncertain": _join(labels.uncertain, FINDINGS),
@@ -59,30 +87,38 @@ def label_row(row: dict[str, str], number: int) -> dict[str, str]:
     }
 
 
-def _read(source: Path) -> list[dict[str, str]]:
-    csv.field_size_limit(2**24)  # characters; the default of 131,072 is too small for some exported tables
-    try:
-        with source.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            rows = list(reader)
-            columns = reader.fieldnames or []
-    except FileNotFoundError:
-        raise LabelError(f"{source} does not exist; give the CSV file with the reports") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise LabelError(f"cannot read {source} as a CSV in UTF-8: {error}") from error
-    if not set(TEXT_COLUMNS) & set(columns):
-        found = ", ".join(columns) or "none"
-        raise LabelError(f"{source} has no column {', '.join(TEXT_COLUMNS)}; found: {found}. Rename the text column.")
-    return rows
-
-
-def _text(row: dict[str, str]) -> str:
-    """The sections, each closed by a blank line so that no sentence runs from one into the next."""
-    return "\n\n".join(row[name] for name in TEXT_COLUMNS if row.get(name))
-
-
 def _join(words: frozenset[str], order: Sequence[str]) -> str:
     return ";".join(word for word in order if word in words)
+
+
+def write(target: Path, rows: Sequence[Mapping[str, str]]) -> None:
+    """Write the labels in one step: whole, or not at all. Raises UserError."""
+    content = io.StringIO()
+    writer = csv.DictWriter(content, COLUMNS, restval="")
+    writer.writeheader()
+    writer.writerows(rows)
+    try:
+        replace_text(target, content.getvalue())
+    except OSError as error:
+        raise UserError(f"cannot write {target}: {error.strerror}; give another file with --out") from error
+
+
+def label_table(source: Path, target: Path) -> None:
+    """Label every row of `source` into `target`, and print how many reports belong to each stage. Raises UserError."""
+    keep_inputs("--out", [target], [source])
+    if not target.resolve().parent.is_dir():
+        raise UserError(f"cannot write {target}: no such folder; give another file with --out")
+    table = read(source)
+    rows = [label(name, text) for name, text in tqdm(table.reports, desc="Labelling", unit="report")]
+    write(target, rows)
+    for stage in STAGES:
+        count = sum(row.get("stage") == stage for row in rows)
+        print(f"{stage:15s} {count:7d}{'   <- no report of this class' if count == 0 else ''}")
+    print(f"{sum('stage' in row for row in rows)} reports labelled -> {target}")
+    for line in table.left_out.lines():
+        print(f"warning: {line}", file=sys.stderr)
+    if not table.are_english:
+        print(f"warning: {LABELS_DO_NOT_APPLY}", file=sys.stderr)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -93,13 +129,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("labels.csv"), help="CSV file to write (default: labels.csv)")
     options = parser.parse_args(arguments)
     try:
-        counts = label_table(options.reports, options.out)
-    except LabelError as error:
+        label_table(options.reports, options.out)
+    except UserError as error:
         print(f"[ERROR] {error}", file=sys.stderr)
         return 2
-    for stage, count in counts.items():
-        print(f"{stage:15s} {count:7d}{'   <- no report of this class' if count == 0 else ''}")
-    print(f"{sum(counts.values())} reports labelled -> {options.out}")
     return 0
 
 

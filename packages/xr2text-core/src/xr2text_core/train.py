@@ -13,10 +13,11 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from xr2text_core.machine.garbage import paused_garbage_collection
-from xr2text_core.run.console import set_up_console
+from xr2text_core.run.console import open_missing_streams, set_up_console
 from xr2text_core.run.errors import UserError
 from xr2text_core.run.folder import RunFolder
 from xr2text_core.settings.arguments import parse_arguments, settings_of
@@ -27,9 +28,15 @@ log = logging.getLogger("xr2text_core.train")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    if sys.flags.optimize > 1:
+        print("error: python -OO removes docstrings that transformers needs; start without it", file=sys.stderr)
+        return EXIT_UNUSABLE
     options = parse_arguments(arguments)  # before the heavy imports: --help and a mistyped flag are answered at once
+    open_missing_streams()
     set_up_console()
     try:
+        if options.explain:
+            return explain_start(options)
         if options.supervise:
             return train_supervised(options, sys.argv[1:] if arguments is None else arguments)
         return train(options)
@@ -39,6 +46,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         log.info("Stopped before training began; the same command starts it again.")
         return 130
+
+
+def explain_start(options: argparse.Namespace) -> int:
+    """Say what a start would do, without doing any of it."""
+    settings = settings_of(options)
+    from xr2text_core.checks.explain import explain
+
+    for line in explain(settings, options.resume, options.fresh, options.rewarm):
+        print(line)
+    return 0
 
 
 def train_supervised(options: argparse.Namespace, flags: Sequence[str]) -> int:
@@ -53,7 +70,8 @@ def train(options: argparse.Namespace) -> int:
     """Run the quick checks, and train."""
     # Threads of OpenMP that wait for each other in a busy loop are ten times slower beside another busy program.
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
-    faulthandler.enable()  # a crash in native code shows where
+    with suppress(OSError, ValueError):  # where stderr is no file
+        faulthandler.enable()  # a crash in native code shows where
     settings = settings_of(options)
     with paused_garbage_collection():  # imports and data create many objects and no garbage
         from xr2text_core.checks.run import continues
@@ -67,7 +85,7 @@ def train(options: argparse.Namespace) -> int:
         if is_rank_0 and not is_ready(settings, resumes, options.fresh):
             return EXIT_UNUSABLE
     try:
-        return Trainer(settings, resume=options.resume, fresh=options.fresh).fit()
+        return Trainer(settings, resume=options.resume, fresh=options.fresh, rewarm=options.rewarm).fit()
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise

@@ -105,3 +105,30 @@ def test_texts_that_join_to_the_same_text_have_other_keys() -> None:
 
 def test_no_reports_are_fine(tmp_path: Path, tokenizer: ReportTokenizer) -> None:
     assert len(read_reports([], tokenizer, MAX_TOKENS, tmp_path).tokens) == 0
+
+
+def test_labels_of_an_older_labeler_are_read_again_and_that_is_logged(
+    tmp_path: Path, tokenizer: ReportTokenizer, labelled: list[str], monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    with monkeypatch.context() as older:
+        older.setattr(module, "LABELER_VERSION", module.LABELER_VERSION - 1)
+        read_reports(TEXTS, tokenizer, MAX_TOKENS, tmp_path)
+    labelled.clear()
+    with caplog.at_level(logging.INFO):
+        assert_right(read_reports(TEXTS, tokenizer, MAX_TOKENS, tmp_path), TEXTS, tokenizer)
+    assert labelled and len(list(tmp_path.iterdir())) == 1
+    assert caplog.text.count(f"made by labeler {module.LABELER_VERSION - 1}; reading again with labeler") == 1
+    labelled.clear()
+    read_reports(TEXTS, tokenizer, MAX_TOKENS, tmp_path)
+    assert not labelled
+
+
+def test_caches_of_the_first_labeler_go_and_that_is_logged(
+    tmp_path: Path, tokenizer: ReportTokenizer, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / f"reports-{'0' * 32}.bin").write_bytes(b"labels of labeler 1")
+    with caplog.at_level(logging.INFO):
+        read_reports(TEXTS, tokenizer, MAX_TOKENS, tmp_path)
+    assert "Removed 1 caches of labeler 1" in caplog.text
+    assert [path.name[:7] for path in tmp_path.iterdir()] == ["labels-"]

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from xr2text_core.data.splits import assign_splits, split_name, split_of, split_patients
+from xr2text_core.data.splits import assign_splits, leaks_between, split_name, split_of, split_patients
 from xr2text_core.data.study import SPLITS
 
 
@@ -48,8 +48,15 @@ def test_a_patient_without_a_split_follows_his_other_studies() -> None:
 
 
 def test_a_patient_in_two_given_splits_is_noted_as_a_leak_without_naming_the_patient() -> None:
-    _, notes = assign_splits([("anna", "train"), ("anna", "test"), ("b", "val")])
-    assert any("LEAK" in note and "anna" not in note for note in notes)
+    (warning,) = leaks_between([("anna", "train"), ("anna", "test"), ("b", "val"), ("b", "")])
+    assert warning.startswith("LEAK: 1 patient is in more than one")
+    assert "anna" not in warning
+
+
+def test_one_or_two_patients_are_for_training_and_validation() -> None:
+    for start in range(50):
+        assert set(split_patients([f"{start}"]).values()) == {"train"}
+        assert set(split_patients([f"{start}", f"{start + 1}"]).values()) == {"train", "val"}
 
 
 def test_validation_is_taken_from_training_patients_when_the_source_has_none() -> None:

@@ -1,6 +1,7 @@
 """`python -m xr2text_core.label` on small tables."""
 
 import csv
+import gzip
 import subprocess
 import sys
 from pathlib import Path
@@ -86,3 +87,70 @@ def test_folder_that_does_not_exist_is_reported(tmp_path: Path, capsys: pytest.C
 def test_labelling_needs_no_torch() -> None:
     check = "import sys, xr2text_core.label; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check]).returncode == 0
+
+
+# -- tables as people keep them
+
+
+WHOLE = "INDICATION: Pneumonia, CHF.\n\nFINDINGS: Lungs are clear. No effusion.\n\nIMPRESSION: No acute disease."
+
+
+def test_reports_are_not_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = write(tmp_path / "reports.csv", ("report",), ("Normal chest.",))
+    before = source.read_bytes()
+    assert main([str(source), "--out", str(source)]) == 2
+    assert "would overwrite the input" in capsys.readouterr().err
+    assert source.read_bytes() == before
+
+
+def test_what_a_whole_report_asks_is_not_what_it_finds(tmp_path: Path) -> None:
+    (row,) = labels_of(write(tmp_path / "reports.csv", ("report",), (WHOLE,)))
+    assert (row["normal"], row["findings"]) == ("true", "")
+
+
+def test_names_of_columns_may_be_in_capitals(tmp_path: Path) -> None:
+    rows = labels_of(write(tmp_path / "reports.csv", ("ID", "REPORT"), ("a7", "Right pneumothorax.")))
+    assert [(row["id"], row["findings"]) for row in rows] == [("a7", "pneumothorax")]
+
+
+@pytest.mark.parametrize("empty", ["", "nan", "None", " ", "XXXX", "___"])
+def test_a_row_without_text_has_an_id_and_no_labels(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], empty: str
+) -> None:
+    source = write(
+        tmp_path / "reports.csv", ("uid", "findings", "impression"), ("1", empty, empty), ("2", "Clear.", "")
+    )
+    first, second = labels_of(source)
+    assert first == dict.fromkeys(COLUMNS, "") | {"id": "1"}
+    assert (second["id"], second["normal"]) == ("2", "true")
+    shown = capsys.readouterr()
+    assert "1 reports labelled" in shown.out
+    assert "warning: left out 1: the report is empty, so its row has no labels (row 2)" in shown.err
+
+
+def test_damaged_rows_are_named_and_the_others_labelled(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = tmp_path / "reports.csv"
+    source.write_text('id,report\n1,"Clear\n2,Right pneumothorax.\n3,a,b\n', encoding="utf-8")
+    assert [row["id"] for row in labels_of(source)] == ["2"]
+    shown = capsys.readouterr().err
+    assert "quotation mark" in shown and "(row 2)" in shown and "(row 4)" in shown
+
+
+def test_semicolons_are_called_semicolons(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = tmp_path / "reports.csv"
+    source.write_text("id;report\n1;Clear.\n", encoding="utf-8")
+    assert main([str(source), "--out", str(tmp_path / "labels.csv")]) == 2
+    assert "Columns are separated by commas, here by semicolons" in capsys.readouterr().err
+
+
+def test_reports_that_are_not_english_are_one_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    labels_of(write(tmp_path / "reports.csv", ("report",), *[("Kein Pneumothorax. Kein Infiltrat.",)] * 3))
+    assert capsys.readouterr().err.count("most reports are not English") == 1
+    labels_of(write(tmp_path / "reports.csv", ("report",), *[("No pneumothorax. No infiltrate.",)] * 3))
+    assert "English" not in capsys.readouterr().err
+
+
+def test_a_table_in_a_compressed_file_is_read(tmp_path: Path) -> None:
+    source = tmp_path / "reports.csv.gz"
+    source.write_bytes(gzip.compress(b"report\nRight pneumothorax.\n"))
+    assert labels_of(source)[0]["findings"] == "pneumothorax"

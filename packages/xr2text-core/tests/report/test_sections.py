@@ -113,6 +113,8 @@ def test_a_text_that_is_no_full_report_is_one_section_of_findings(text: str) -> 
         ("History: fall.\nFindings: Clear.\nImpression: Normal.", Report("Clear.", "Normal.")),
         ("INDICATION: Fever.\n\nThe lungs are clear.", Report("The lungs are clear.")),
         ("IMPRESSION - Normal chest.", Report("", "Normal chest.")),
+        ("EXAM: CXR INDICATION: ETT, ptx FINDINGS: Clear. IMPRESSION: Normal.", Report("Clear.", "Normal.")),
+        ("History: fall, rib fracture Technique: AP Findings: Clear.", Report("Clear.")),
     ],
 )
 def test_a_full_report_is_cut_into_its_sections(text: str, report: Report) -> None:

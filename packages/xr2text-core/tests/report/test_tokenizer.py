@@ -33,11 +33,12 @@ def test_special_tokens_have_the_ids_of_bart(learned: ReportTokenizer) -> None:
     assert SPECIAL_TOKENS == ("<s>", "<pad>", "</s>", "<unk>")
 
 
-def test_every_report_ends_with_the_end_mark_even_when_it_is_cut(learned: ReportTokenizer) -> None:
-    (whole,), (cut,) = learned.encode(TEXTS[:1], 200), learned.encode(TEXTS[:1], 5)
-    assert len(cut) == 5 < len(whole)
-    assert cut == [*whole[:4], learned.eos_id]
-    assert whole.count(learned.eos_id) == 1
+def test_every_whole_report_ends_with_the_end_mark_and_a_cut_one_has_none(learned: ReportTokenizer) -> None:
+    (whole,) = learned.encode(TEXTS[:1], 200)
+    assert whole.index(learned.eos_id) == len(whole) - 1
+    for max_tokens in range(1, len(whole)):
+        assert learned.encode(TEXTS[:1], max_tokens) == [whole[:max_tokens]]
+    assert learned.encode(TEXTS[:1], len(whole)) == [whole]
 
 
 def test_an_empty_report_is_the_end_mark_alone(learned: ReportTokenizer) -> None:

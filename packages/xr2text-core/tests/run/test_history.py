@@ -48,6 +48,7 @@ def test_what_was_not_measured_is_an_empty_cell_and_zero_is_not(history: Path) -
     row = read_rows(history)[0]
     assert row["gpu_peak_mib"] == row["gpu_max_c"] == ""
     assert row["skipped_steps"] == "0"
+    assert cells_of(replace(ROW, clinical_f1=float("nan")))["clinical_f1"] == "", "undefined without a finding"
 
 
 def test_half_a_row_is_not_a_row_at_whichever_byte_it_was_torn(history: Path) -> None:

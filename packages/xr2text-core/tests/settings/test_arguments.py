@@ -9,8 +9,9 @@ from dataclasses import asdict, fields
 import pytest
 
 from xr2text_core.settings.arguments import parse_arguments, settings_of
+from xr2text_core.settings.changes import RULES, changes
 from xr2text_core.settings.presets import PRESETS
-from xr2text_core.settings.settings import DEFINE_THE_RUN, FREE, Settings, differences
+from xr2text_core.settings.settings import Settings
 
 
 def settings(*flags: str) -> Settings:
@@ -101,9 +102,9 @@ def test_the_help_gives_the_defaults_that_are_in_force(help_text: str) -> None:
 
 def test_the_differences_of_a_resumed_run_are_told_and_free_ones_are_not() -> None:
     old = asdict(Settings(epochs=50, workers=2, root="there"))
-    assert differences(old, Settings(epochs=60, workers=8, root="here")) == {"epochs": "50 -> 60"}
+    (change,) = changes(old, Settings(epochs=60, workers=8, root="here"))
+    assert change.difference == "--epochs: 50 -> 60"
 
 
-def test_what_defines_a_run_is_never_free_to_change() -> None:
-    assert not FREE & set(DEFINE_THE_RUN)
-    assert {*FREE, *DEFINE_THE_RUN} <= {field.name for field in fields(Settings)}
+def test_what_a_change_does_is_decided_for_every_setting() -> None:
+    assert set(RULES) == {field.name for field in fields(Settings)}

@@ -4,13 +4,20 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from xr2text_core.supervisor.signals import StopAfterStep
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no signals that a test could send")
+
+
+SIGNALS = [
+    (name, 128 + getattr(signal, name, 0)) for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
+]
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +31,7 @@ def signals_as_in_a_terminal() -> Iterator[None]:
         signal.signal(number, handler)
 
 
-@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGINT", 130), ("SIGHUP", 129)])
+@pytest.mark.parametrize(("name", "code"), SIGNALS)
 def test_a_signal_sets_the_request_and_ends_nothing(name: str, code: int) -> None:
     with StopAfterStep() as stop:
         assert (bool(stop), stop.name) == (False, "")
@@ -79,3 +86,30 @@ def test_a_closed_terminal_does_not_keep_the_request_from_arriving(monkeypatch: 
         monkeypatch.setattr(os, "write", closed)
         os.kill(os.getpid(), signal.SIGHUP)
         assert stop
+
+
+def test_outside_the_main_thread_nothing_is_noted_and_the_log_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    before, seen = signal.getsignal(signal.SIGTERM), []
+
+    def enter() -> None:
+        with StopAfterStep() as stop:
+            seen.append((bool(stop), signal.getsignal(signal.SIGTERM)))
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    thread.join()
+    assert seen == [(False, before)]
+    assert "without saving" in caplog.text
+
+
+def test_a_signal_writes_into_no_file_that_has_the_number_of_a_missing_terminal(tmp_path: Path) -> None:
+    program = (
+        "import os, signal, sys\n"
+        f"file = open({str(tmp_path / 'data')!r}, 'wb')\n"
+        "assert file.fileno() == 2 and sys.stderr is None\n"
+        "from xr2text_core.supervisor.signals import StopAfterStep\n"
+        "with StopAfterStep():\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+    )
+    subprocess.run(["sh", "-c", f'exec "{sys.executable}" -c "$0" 2>&-', program], check=True, timeout=60)
+    assert (tmp_path / "data").read_bytes() == b""

@@ -310,7 +310,12 @@ def test_ctrl_c_in_the_terminal_stops_the_trainer_once(in_background: Any, tmp_p
 @needs_signals
 @pytest.mark.parametrize(
     ("sent", "passed_on", "code"),
-    [("SIGINT", "SIGTERM", 130), ("SIGTERM", "SIGTERM", 143), ("SIGHUP", "SIGHUP", 129)],
+    [
+        ("SIGINT", "SIGTERM", 130),
+        ("SIGTERM", "SIGTERM", 143),
+        ("SIGHUP", "SIGHUP", 129),
+        ("SIGUSR1", "SIGUSR1", 128 + getattr(signal, "SIGUSR1", 0)),
+    ],
 )
 def test_a_signal_to_the_supervisor_alone_stops_the_trainer(
     in_background: Any, tmp_path: Path, sent: str, passed_on: str, code: int

@@ -67,9 +67,14 @@ def test_matrices_decay_and_biases_and_norms_do_not(
     assert decay_of[id(names["encoder.norm.weight"])] == 0.0
 
 
+def rates(num_steps: int) -> list[float]:
+    """Of a run of steps of one size."""
+    return [learning_rate_factor(step / num_steps, (step + 1) / num_steps) for step in range(num_steps)]
+
+
 @pytest.mark.parametrize("num_steps", [1, 2, 10, 1000])
 def test_the_rate_rises_to_its_peak_and_falls_to_the_floor(num_steps: int) -> None:
-    factors = [learning_rate_factor(step, num_steps) for step in range(num_steps)]
+    factors = rates(num_steps)
     peak = factors.index(max(factors))
     assert max(factors) == 1.0
     assert min(factors) > 0.0
@@ -78,7 +83,7 @@ def test_the_rate_rises_to_its_peak_and_falls_to_the_floor(num_steps: int) -> No
 
 
 def test_the_warm_up_is_a_twentieth_of_the_run_and_nothing_jumps() -> None:
-    factors = [learning_rate_factor(step, 1000) for step in range(1000)]
+    factors = rates(1000)
     assert factors[:3] == pytest.approx([0.02, 0.04, 0.06])
     assert factors.index(1.0) == 49
     assert max(abs(after - before) for before, after in pairwise(factors)) < 0.021
@@ -86,7 +91,7 @@ def test_the_warm_up_is_a_twentieth_of_the_run_and_nothing_jumps() -> None:
 
 
 def test_steps_beyond_the_plan_stay_at_the_floor() -> None:
-    assert learning_rate_factor(5000, 1000) == pytest.approx(FLOOR)
+    assert learning_rate_factor(1.0, 1.0) == learning_rate_factor(5.0, 5.1) == pytest.approx(FLOOR)
 
 
 def test_setting_the_rate_scales_every_group_from_its_peak(optimizer: torch.optim.Optimizer) -> None:

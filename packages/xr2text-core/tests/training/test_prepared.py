@@ -54,7 +54,7 @@ def test_damage_to_what_is_kept_changes_nothing_and_is_said(
 ) -> None:
     first = prepare_data(settings, None)
     kept = sorted(settings.cache_folder.glob("*.bin"))
-    assert [path.name.split("-")[0] for path in kept] == ["reports", "tokenizer"]
+    assert [path.name.split("-")[0] for path in kept] == ["labels", "tokenizer"]
     for path in kept:
         path.write_bytes(path.read_bytes()[:-1])
     with caplog.at_level(logging.WARNING):

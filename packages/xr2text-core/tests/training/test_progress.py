@@ -4,6 +4,7 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 from xr2text_core.run.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from xr2text_core.training.plan import Since
 from xr2text_core.training.progress import EpochSums, Progress
 
 EMPTY = Checkpoint(settings={}, fingerprint="", config="", tokenizer="", progress={}, model={}, optimizer={})
@@ -11,8 +12,9 @@ EMPTY = Checkpoint(settings={}, fingerprint="", config="", tokenizer="", progres
 
 def somewhere() -> Progress:
     """Every field differs from its default."""
+    rows, since = [{"epoch": "1", "val_loss": "2.5"}], Since(2, 40, 0.25, "single_region")
     sums = EpochSums(123.5, 40, 6.5, 5, 160, 1, 2, 33.25, 4.5)
-    return Progress(3, 6, 86, "single_region", 0.25, 2, 1, 4, 8, 2.5, sums, [{"epoch": "1", "val_loss": "2.5"}])
+    return Progress(3, 6, 86, "single_region", 0.25, 2, 1, 4, 8, 2.5, sums, rows, False, since)
 
 
 def test_every_field_survives_a_checkpoint(tmp_path: Path) -> None:
@@ -43,3 +45,13 @@ def test_the_end_of_an_epoch_begins_the_next_at_its_first_step_with_empty_sums()
     assert (progress.epoch, progress.step_in_epoch, progress.step) == (4, 0, 86)
     assert progress.sums == EpochSums()
     assert progress.best_score == 0.25
+
+
+def test_an_undefined_score_is_never_the_best() -> None:
+    progress = Progress()
+    assert not progress.count_score(float("nan")) and progress.best_epoch == 0
+    progress.end_epoch()
+    assert progress.count_score(0.0) and progress.best_epoch == 2
+    progress.end_epoch()
+    assert not progress.count_score(float("nan"))
+    assert (progress.best_score, progress.epochs_without_improvement) == (0.0, 1)

@@ -4,7 +4,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from xr2text_monitor import text as t
-from xr2text_monitor.sampler import Snapshot
+from xr2text_monitor.snapshot import NewEvents, Snapshot
 from xr2text_monitor.state import BUSY
 from xr2text_monitor.text import clean
 
@@ -29,18 +29,26 @@ class Journal:
 
     def __init__(self) -> None:
         self.entries: deque[Entry] = deque(maxlen=NUM_ENTRIES)
-        self._num_events = 0
+        self.start_over()
+
+    def start_over(self) -> None:
+        """Another run is watched from now on."""
+        self.entries.clear()
+        self._new_events = NewEvents()
         self._state: str | None = None
 
     def add(self, snapshot: Snapshot) -> list[Entry]:
         """Take in one snapshot; returns what is new in it."""
-        new = self._events(snapshot)
+        new = [
+            Entry(event.at, clean(event.kind, 40) or "event", event.message) for event in self._new_events.of(snapshot)
+        ]
         if self._is_worth_telling(snapshot.state.name):
             new.append(Entry(snapshot.at, "state", f"{snapshot.state.name}: {snapshot.state.evidence}"))
         self._state = snapshot.state.name
         for change in snapshot.changes:
             if change.is_raised:
-                new.append(Entry(change.at, "ALERT", f"{change.alert.title}: {change.alert.advice}", True))
+                kind = "unknown" if change.alert.is_unknown else "ALERT" if change.alert.severity != "info" else "info"
+                new.append(Entry(change.at, kind, f"{change.alert.title}: {change.alert.advice}", True))
             else:
                 lasted = t.duration(change.at - change.alert.since)
                 new.append(Entry(change.at, "over", f"{change.alert.title} (lasted {lasted})", True))
@@ -52,12 +60,3 @@ class Journal:
         if self._state is None or state == self._state:
             return False
         return not (state in BUSY and self._state in BUSY)
-
-    def _events(self, snapshot: Snapshot) -> list[Entry]:
-        """Events of the run not seen before. A file that began anew has fewer, and then all of them are new."""
-        if snapshot.num_events < self._num_events:
-            self._num_events = 0
-        count = min(snapshot.num_events - self._num_events, len(snapshot.events))
-        self._num_events = snapshot.num_events
-        fresh = snapshot.events[len(snapshot.events) - count :]
-        return [Entry(event.at, clean(event.kind, 40) or "event", event.message) for event in fresh]

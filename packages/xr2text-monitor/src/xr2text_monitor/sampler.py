@@ -1,122 +1,127 @@
-"""Joins readers, state and alerts into one picture of a run at one moment. Knows no widgets."""
+"""Joins files, GPUs, machine, state and alerts into one picture of a run at one moment. Knows no widgets."""
 
+import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from xr2text_monitor.alerts import Alert, AlertBook, Change, Limits, Watched
-from xr2text_monitor.gpu import GpuReport
-from xr2text_monitor.history import History, HistoryReader
-from xr2text_monitor.host import Host, Process, look_at_process, read_host
-from xr2text_monitor.run_files import (
-    FORMAT,
-    Checkpoint,
-    Event,
-    EventsReader,
-    JsonReader,
-    RunFolder,
-    RunInfo,
-    Status,
-    list_checkpoints,
-    run_info_from,
-    status_from,
-)
-from xr2text_monitor.state import RunState, SignOfLife, state_of
+from xr2text_monitor.alerts import AlertBook, Limits, Watched
+from xr2text_monitor.hardware.gpu import GpuReport
+from xr2text_monitor.hardware.host import Host, read_host
+from xr2text_monitor.readers.errand import Errand
+from xr2text_monitor.readers.run_files import FORMAT, Problem, RunFolder, Status
+from xr2text_monitor.readers.run_reader import RunFiles, RunReader
+from xr2text_monitor.snapshot import Snapshot
+from xr2text_monitor.state import RunState, state_of
+from xr2text_monitor.text import duration
 
+if TYPE_CHECKING:
+    from xr2text_monitor.on_alert import AlertCommand  # loaded only where there is a command
 
-@dataclass(frozen=True)
-class Snapshot:
-    """Everything the monitor knows at `at` (Unix seconds): what the screen draws and what --json prints."""
+__all__ = ["Sampler", "Snapshot"]
 
-    at: float
-    folder: RunFolder
-    state: RunState
-    status: Status | None = None
-    info: RunInfo = field(default_factory=RunInfo)
-    history: History = field(default_factory=History)
-    events: tuple[Event, ...] = ()
-    num_events: int = 0  # since the file began, of which `events` are the newest
-    checkpoints: tuple[Checkpoint, ...] = ()
-    gpu: GpuReport = field(default_factory=GpuReport)
-    host: Host = field(default_factory=Host)
-    alerts: tuple[Alert, ...] = ()
-    changes: tuple[Change, ...] = ()  # warnings raised or taken back at this look
-    other_runs: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    @property
-    def has_run(self) -> bool:
-        return self.status is not None or len(self.history) > 0
+FILES_S = 2.0  # one look at the files may take this long; GPU and machine do not wait longer
+LATE_S = 0.05  # nor this long when the last look has not come back
 
 
 class Sampler:
-    """Reads all sources of one run; `gpu` gives the GPUs. One thread uses it at a time."""
+    """Looks at one run; `gpu` gives the newest answer of the driver at once. One thread uses it at a time."""
 
-    def __init__(self, folder: RunFolder, limits: Limits, gpu: Callable[[], GpuReport]) -> None:
-        self.folder = folder
-        self._status = JsonReader(folder.statistics / "status.json")
-        self._info = JsonReader(folder.statistics / "run.json")
-        self._history = HistoryReader(folder.statistics / "training_history.csv")
-        self._events = EventsReader(folder.statistics / "events.jsonl")
-        self._life = SignOfLife()
+    def __init__(
+        self,
+        folder: RunFolder,
+        limits: Limits,
+        gpu: Callable[[], GpuReport],
+        command: "AlertCommand | None" = None,
+        files_s: float = FILES_S,
+    ) -> None:
+        self.folder, self.limits = folder, limits
+        self._gpu, self._command, self._files_s = gpu, command, files_s
+        self._reader = RunReader(folder)
+        self._errand = Errand(self._reader.read, "files")
+        self._files = RunFiles()
+        self._read_at = time.monotonic()
         self._book = AlertBook(limits)
-        self._gpu = gpu
+
+    def moved_to(self, folder: RunFolder) -> "Sampler":
+        """The same for another run: same limits, driver and command."""
+        if self._command is not None:
+            self._command.move_to(folder.name)
+        return Sampler(folder, self.limits, self._gpu, self._command, self._files_s)
+
+    def start(self) -> None:
+        """Begin to read the files, so that they are read while the driver is waited for."""
+        self._errand.start()
+
+    def stop(self) -> None:
+        """Read no more; frees what was read."""
+        self._errand.stop()
 
     def sample(self) -> Snapshot:
-        """Look once. Never raises for anything a file, a driver or a process may do."""
-        wall, now = time.time(), time.monotonic()
-        history, events = self._history.read(), tuple(self._events.read())
-        status, process = self._status_and_process()
-        first_age = None if self._status.modified_at is None else wall - self._status.modified_at
-        seen = None if status is None else (self._status.stamp, history.version, self._events.num_read)
-        state = state_of(status, history, process, self._life.age(seen, first_age, now))
-        info = run_info_from(self._info.read() or {})
-        weights = self._checkpoints_folder(status)
-        checkpoints = tuple(list_checkpoints(weights, status))
-        host = read_host(weights, status.pid if status and process in ("alive", "stopped") else None)
-        gpu = self._gpu()
-        watched = Watched(state, status, history, events, checkpoints, info, gpu.gpus, host)
-        changes = tuple(self._book.update(watched, now, wall))
-        others = () if status or len(history) else tuple(self.folder.named_runs()[:9])
-        return Snapshot(
+        """Look once, in little more than `files_s`. Never raises for what a file, a driver or a process may do."""
+        files, gpu = self._read_files(), self._gpu()
+        wall, status = time.time(), files.status
+        state = self._state(files, wall)
+        host = read_host(files.disk, status.pid if status and files.process in ("alive", "stopped") else None)
+        watched = self._watched(files, state, gpu, host)
+        changes = tuple(self._book.update(watched, time.monotonic(), wall))
+        snapshot = Snapshot(
             wall,
             self.folder,
             state,
             status,
-            info,
-            history,
-            events,
-            self._events.num_read,
-            checkpoints,
+            files.info,
+            files.history,
+            files.events,
+            files.num_events,
+            files.checkpoints,
             gpu,
             host,
             self._book.standing,
             changes,
-            others,
+            files.other_runs,
             _notes(status),
+            files.generation,
+            watched.other_host,
+            files.problems,
+        )
+        if self._command is not None:
+            self._command.tell(snapshot)
+        return snapshot
+
+    def _state(self, files: RunFiles, wall: float) -> RunState:
+        state = state_of(
+            files.status, files.history, files.process, files.age_s, files.remembered, wall, files.problems
+        )
+        if state.name == "waiting" and files.similar_run:
+            return RunState(state.name, f"no run {self.folder.name}: did you mean --run {files.similar_run}?")
+        return state
+
+    def _watched(self, files: RunFiles, state: RunState, gpu: GpuReport, host: Host) -> Watched:
+        status = files.status
+        return Watched(
+            state,
+            status,
+            files.history,
+            files.remembered,
+            files.checkpoints,
+            files.info,
+            gpu.gpus,
+            host,
+            gpu.note if gpu.is_failing else "",
+            files.problems,
+            status.host if status and status.host and status.host != socket.gethostname() else "",
+            self._command.problem if self._command else "",
         )
 
-    def _checkpoints_folder(self, status: Status | None) -> Path:
-        """Beside the statistics; where they are not, as in a copied folder, the one that the trainer names."""
-        own = self.folder.checkpoints
-        if status is None or not status.checkpoints_dir or own.is_dir():
-            return own
-        return Path(status.checkpoints_dir)
-
-    def _status_and_process(self) -> tuple[Status | None, Process]:
-        """The status is read again after its process was found gone: it may have written its last word in between."""
-        status, process = self._look()
-        if process in ("gone", "reused"):
-            status, process = self._look()
-        return status, self._life.judge(process, status.pid if status else None, self._status.stamp)
-
-    def _look(self) -> tuple[Status | None, Process]:
-        contents = self._status.read()
-        if contents is None:
-            return None, "unknown"
-        status = status_from(contents)
-        return status, look_at_process(status.pid, status.host, status.process_started_s)
+    def _read_files(self) -> RunFiles:
+        """A new look at the files, or while that hangs the last one, which says so."""
+        found = self._errand.result(LATE_S if self._errand.late_s > self._files_s else self._files_s)
+        if found is not None:
+            self._files, self._read_at = found, time.monotonic()
+            return found
+        problem = Problem(self._reader.reading, f"no answer for {duration(self._errand.late_s)}", is_hanging=True)
+        return self._files.stuck(problem, time.monotonic() - self._read_at)
 
 
 def _notes(status: Status | None) -> tuple[str, ...]:

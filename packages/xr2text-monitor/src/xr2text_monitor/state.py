@@ -1,15 +1,16 @@
 """What a run is doing, and how we know. Silence alone is never taken for death, and writing always counts as life."""
 
-from collections.abc import Hashable
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
 
-from xr2text_monitor.history import History
-from xr2text_monitor.host import Process
-from xr2text_monitor.run_files import Status
+from xr2text_monitor.hardware.host import Process
+from xr2text_monitor.readers.history import History
+from xr2text_monitor.readers.run_files import Event, Problem, Status
 from xr2text_monitor.text import duration
 
 ENDED = ("finished", "interrupted", "failed")
-BUSY = ("starting", "caching", "training", "validating", "saving", "cooling", "stopping")
+NOT_LIVE = ("waiting", "reading", "silent", "dead", "unknown")
+BUSY = ("starting", "caching", "training", "validating", "saving", "cooling", "stopping", "restarting")
 
 # Longest silence that means nothing, by state, in seconds. Only `training` writes every second, and a step on a CPU may
 # take long; the others write when they begin, so the run's own history corrects these where it is slower.
@@ -23,11 +24,16 @@ PATIENCE_S = {
     "stopping": 300,
 }
 FRESH_S = 5.0  # a file written this recently proves a writer, whatever the process list says
+SUPERVISED = ("started", "resumed", "restarted", "gave_up")  # the newest of these says what the supervisor does
+START_S = 90.0  # after its pause the supervisor starts a trainer, which imports for a while before it writes
+FIRST_STEPS = 2  # compile and warm up
+STEPS = 3  # silence of this many steps or validations means nothing
 
 
 @dataclass(frozen=True)
 class RunState:
-    """`name`: a state of the status, or waiting, silent, dead, elsewhere; `evidence` is a sentence for a person."""
+    """`name`: a state of the status, or restarting (by the supervisor), waiting, silent, dead, elsewhere, or unknown
+    (the files cannot be read); `evidence` is a sentence for a person."""
 
     name: str
     evidence: str
@@ -36,7 +42,7 @@ class RunState:
 
     @property
     def is_live(self) -> bool:
-        return self.name in BUSY or self.name == "elsewhere"
+        return self.name not in (*ENDED, *NOT_LIVE)
 
 
 class SignOfLife:
@@ -47,16 +53,23 @@ class SignOfLife:
         self._changed_at: float | None = None
         self._gone: tuple[int | None, Hashable] | None = None
         self._hidden_pid: int | None = None
+        self.is_proven = False  # whether anything but our first look says when the last change was
 
     def age(self, seen: Hashable, first_age_s: float | None, now: float) -> float | None:
-        """`seen` differs when something was written; `first_age_s`, by the file's date, counts at the first look."""
+        """`seen` differs when something was written; `first_age_s`, by a date, counts at the first look.
+
+        A date in the future, or none, proves nothing: the age then counts from the first look.
+        """
         if seen is None:
             self._seen = self._changed_at = None
+            self.is_proven = False
             return None
         if self._changed_at is None:
             self._changed_at, self._seen = now - max(0.0, first_age_s or 0.0), seen
+            self.is_proven = first_age_s is not None
         elif seen != self._seen:
             self._changed_at, self._seen = now, seen
+            self.is_proven = True
         return max(0.0, now - self._changed_at)
 
     def judge(self, process: Process, pid: int | None, written: Hashable) -> Process:
@@ -74,15 +87,42 @@ class SignOfLife:
         return "elsewhere" if pid is not None and pid == self._hidden_pid else process
 
 
-def state_of(status: Status | None, history: History, process: Process, age_s: float | None) -> RunState:
-    """The state with its evidence. `process` is what the process list says of the writer of `status`."""
+def state_of(
+    status: Status | None,
+    history: History,
+    process: Process,
+    age_s: float | None,
+    events: Sequence[Event] = (),
+    wall: float = 0.0,
+    problems: Sequence[Problem] = (),
+) -> RunState:
+    """The state with its evidence. `process` is what the process list says of the writer of `status`, and `wall` the
+    time in Unix seconds."""
+    ending = next((one for one in reversed(events) if one.kind in SUPERVISED), None)
+    is_ended = ending is not None and ending.kind in ("restarted", "gave_up")  # and what was just written is that event
+    state = _by_status(status, history, process, age_s, can_be_fresh=not is_ended)
+    if state.name == "dead":
+        return _supervised(state, ending, wall) if ending is not None and is_ended else state
+    blind = [problem for problem in problems if problem.is_hanging or problem.name == "status.json"]
+    if status is None and not len(history):
+        blind = list(problems)
+    if blind:
+        return RunState("unknown", str(blind[0]), age_s, state.patience_s)
+    return state
+
+
+def _by_status(
+    status: Status | None, history: History, process: Process, age_s: float | None, can_be_fresh: bool
+) -> RunState:
     if status is None:
         return _without_status(history, age_s)
+    if not status.state:
+        return RunState("unknown", "status.json names no state", age_s)
     if status.state in ENDED:
         return RunState(status.state, status.message or f"the trainer wrote that it {_ENDING[status.state]}", age_s)
     patience = patience_s(status, history)
-    doing, pid = status.state or "in an unknown state", f"pid {status.pid}"
-    is_fresh = age_s is not None and age_s < FRESH_S
+    doing, pid = status.state, f"pid {status.pid}"
+    is_fresh = can_be_fresh and age_s is not None and age_s < FRESH_S
     if process in ("gone", "reused") and not is_fresh:
         what = "is gone" if process == "gone" else "now belongs to another process"
         return RunState("dead", f"{pid} {what}; it was {doing}", age_s, patience)
@@ -91,30 +131,63 @@ def state_of(status: Status | None, history: History, process: Process, age_s: f
     is_silent = age_s is not None and age_s > patience
     if process == "elsewhere":
         return _elsewhere(status, is_silent, age_s, patience)
+    if age_s is None and process == "unknown":
+        return RunState(
+            "unknown", f"{doing}, but its process cannot be looked at, and the files bear no date", None, patience
+        )
     if is_silent:
         known = f"{pid} still runs" if process == "alive" else "its process cannot be looked at"
-        longest = f"longer than the {duration(patience)} that this run may need"
+        known_by = "this run may need" if len(history) else "a first epoch may need, whose rhythm is not known yet"
+        longest = f"longer than the {duration(patience)} that {known_by}"
         return RunState("silent", f"silent while {doing}, {longest}; {known}", age_s, patience)
     known = f"{pid} runs" if process == "alive" else f"{pid} is not seen, but the files are being written"
-    return RunState(status.state or "starting", known, age_s, patience)
+    return RunState(status.state, known, age_s, patience)
 
 
 def patience_s(status: Status, history: History) -> float:
     """How long this run may be silent in its present state, from its own rhythm: three times its slowest so far."""
     patience = float(PATIENCE_S.get(status.state, 900))
-    if status.state == "training" and status.steps_in_epoch:
-        step_s = max(history.recent("epoch_s", 5), default=0.0) / status.steps_in_epoch
-        patience = max(patience, 3 * step_s)
-        if len(history) == 0 and not status.step:
-            patience = max(patience, PATIENCE_S["starting"])  # the first step compiles and warms up
+    if status.state == "training" and len(history):
+        step_s = max(history.recent("epoch_s", 5), default=0.0) / (status.steps_in_epoch or 1)
+        return max(patience, STEPS * step_s)
+    if status.state == "training":
+        return max(patience, STEPS * _first_rhythm_s(status))
     if status.state == "validating":
-        patience = max(patience, 3 * max(history.recent("validation_s", 5), default=0.0))
+        patience = max(patience, STEPS * max(history.recent("validation_s", 5), default=0.0))
     return patience
+
+
+def _first_rhythm_s(status: Status) -> float:
+    """Seconds a step takes, before an epoch is done: by the speed and by the clock; where neither tells, many."""
+    unknown_s = PATIENCE_S["starting"] / STEPS
+    if (status.step or 0) < FIRST_STEPS:
+        return unknown_s
+    known = []
+    if status.studies_per_s and status.micro_batch and status.accumulation:
+        known.append(status.micro_batch * status.accumulation / status.studies_per_s)
+    if status.started_at is not None and status.updated_at is not None and status.step:
+        known.append((status.updated_at - status.started_at) / status.step)
+    return max(known, default=unknown_s)
+
+
+def _supervised(dead: RunState, ending: Event, wall: float) -> RunState:
+    """A supervisor that said it starts the trainer again is believed for as long as that takes."""
+    if ending.kind == "gave_up":
+        return replace(dead, evidence=f"{dead.evidence}; the supervisor gave up")
+    left_s = (ending.at or 0.0) + (ending.delay_s or 0.0) - wall
+    if left_s > 0:
+        return replace(
+            dead, name="restarting", evidence=f"the supervisor starts the trainer again in {duration(left_s)}"
+        )
+    if left_s > -START_S:
+        return replace(dead, name="restarting", evidence="the supervisor has just started the trainer again")
+    return replace(dead, evidence=f"{dead.evidence}; the supervisor announced a restart, and no trainer came")
 
 
 def _without_status(history: History, age_s: float | None) -> RunState:
     if len(history):
-        return RunState("waiting", f"no status.json; a history of {len(history)} epochs is there", age_s)
+        evidence = f"no status.json, so nobody can tell whether it runs; a history of {len(history)} epochs is there"
+        return RunState("unknown", evidence, age_s)
     return RunState("waiting", "no status.json yet: start a training, this screen follows", age_s)
 
 

@@ -6,19 +6,20 @@ from dataclasses import asdict
 from typing import Any
 
 from xr2text_monitor import text as t
-from xr2text_monitor.gpu import Gpu
-from xr2text_monitor.progress import run_fraction, stage_number, step_fraction, times, trend
-from xr2text_monitor.sampler import Snapshot
+from xr2text_monitor.alerts import Alert
+from xr2text_monitor.hardware.gpu import Gpu
+from xr2text_monitor.progress import run_fraction, stage_number, step_fraction, times, trend, trend_epochs
+from xr2text_monitor.snapshot import Snapshot
 
 NUM_EPOCHS_IN_JSON = 5000
 NUM_EVENTS_IN_JSON = 100
 
 
 def exit_code(snapshot: Snapshot) -> int:
-    """0 healthy, 1 a warning stands, 2 there is no run."""
+    """0 healthy (information does not count), 1 a warning or worse stands, 2 there is no run, 3 nobody can tell."""
     if not snapshot.has_run:
         return 2
-    return 1 if snapshot.alerts else 0
+    return {"critical": 1, "warning": 1, "unknown": 3}.get(snapshot.health, 0)
 
 
 def as_json(snapshot: Snapshot) -> str:
@@ -35,16 +36,23 @@ def fields(snapshot: Snapshot) -> dict[str, Any]:
         "statistics": str(snapshot.folder.statistics),
         "checkpoints_folder": str(snapshot.folder.checkpoints),
         "state": asdict(snapshot.state),
+        "health": snapshot.health,
+        "other_host": snapshot.other_host,
+        "problems": [problem._asdict() for problem in snapshot.problems],
         "alerts": [asdict(alert) for alert in snapshot.alerts],
         "status": None if status is None else asdict(status),
         "progress": {
-            **asdict(times(snapshot)),
+            **times(snapshot)._asdict(),
             "run_fraction": run_fraction(status) if status else None,
             "step_fraction": step_fraction(status),
             "stage_number": stage_number(status.stage) if status else None,
         },
         "scores": {
-            name: {"best": history.best_scores.get(name), "trend": trend(history, name)}
+            name: {
+                "best": history.best_scores.get(name),
+                "trend": trend(history, name),
+                "trend_epochs": trend_epochs(history, name),
+            }
             for name in ("bleu_4", "rouge_l")
         },
         "history": {
@@ -58,6 +66,7 @@ def fields(snapshot: Snapshot) -> dict[str, Any]:
         "gpu": asdict(snapshot.gpu),
         "host": asdict(snapshot.host),
         "checkpoints": [asdict(one) for one in snapshot.checkpoints],
+        "generation": snapshot.generation,
         "events": [asdict(one) for one in snapshot.events[-NUM_EVENTS_IN_JSON:]],
         "info": asdict(snapshot.info),
         "other_runs": list(snapshot.other_runs),
@@ -82,17 +91,23 @@ def as_text(snapshot: Snapshot) -> str:
 
 def _state_line(snapshot: Snapshot) -> str:
     state = snapshot.state
-    name = f" run {snapshot.folder.name}" if snapshot.folder.name else ""
+    name = f", run {t.clean(snapshot.folder.name)}" if snapshot.folder.name else ""
     age = f", last sign of life {t.duration(state.age_s)} ago" if state.age_s is not None else ""
-    return f"state        {state.name}{t.clean(name)}{age} ({state.evidence})"
+    return f"state        {state.name}{name}{age} ({state.evidence})"
 
 
 def _alert_lines(snapshot: Snapshot) -> list[str]:
     if not snapshot.alerts:
         return ["alerts       none"]
     return [
-        f"ALERT        {one.title}, since {t.clock(one.since, snapshot.at)}: {one.advice}" for one in snapshot.alerts
+        f"{_word(one):13}{one.title}, since {t.clock(one.since, snapshot.at)}: {one.advice}" for one in snapshot.alerts
     ]
+
+
+def _word(alert: Alert) -> str:
+    if alert.is_unknown:
+        return "UNKNOWN"
+    return {"info": "info", "warning": "ALERT", "critical": "CRITICAL"}[alert.severity]
 
 
 def _epoch_line(snapshot: Snapshot) -> str:

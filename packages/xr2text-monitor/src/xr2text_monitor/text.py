@@ -2,6 +2,7 @@
 
 import math
 from datetime import datetime, timedelta
+from pathlib import Path
 
 DASH = "—"
 
@@ -73,9 +74,27 @@ def clock(at: float | None, now: float) -> str:
     """A moment (Unix seconds) in local time: 04:12 today, else with the day: Tue 04:12, 12 Jan 04:12."""
     if at is None or not math.isfinite(at) or abs(at) > 1e11:
         return DASH
-    moment, today = datetime.fromtimestamp(at), datetime.fromtimestamp(now)
+    try:
+        moment, today = datetime.fromtimestamp(at), datetime.fromtimestamp(now)
+    except (ValueError, OverflowError, OSError):  # the year 1, or what this system's C library does not know
+        return DASH
     if moment.date() == today.date():
         return f"{moment:%H:%M}"
     if abs(moment - today) < timedelta(days=6):
         return f"{moment:%a %H:%M}"
     return f"{moment:%d %b %H:%M}"
+
+
+def place(path: Path) -> str:
+    """A folder by its whole path, with ~ for the home folder, safe to print."""
+    try:
+        whole = path.absolute()
+        home = Path.home()
+    except (OSError, RuntimeError):  # the current folder was deleted, a user without a home
+        return clean(path)
+    return clean(Path("~") / whole.relative_to(home) if whole.is_relative_to(home) else whole)
+
+
+def ending(text: str, cells: int) -> str:
+    """The end of a path says most."""
+    return text if len(text) <= cells else f"…{text[1 - cells :]}" if cells > 1 else ""

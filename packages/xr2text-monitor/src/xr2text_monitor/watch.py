@@ -7,7 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from xr2text_monitor.sampler import Sampler, Snapshot
+from xr2text_monitor.readers.errand import Errand
+from xr2text_monitor.sampler import Sampler
+from xr2text_monitor.snapshot import Snapshot
 
 POLL_S = 1.0
 SETTLE_S = 0.03  # a row, a status and an event are written together: read them together
@@ -33,6 +35,7 @@ class Watcher(threading.Thread):
         self._wake = threading.Event()
         self._stopping = False
         self._changes = FolderChanges(sampler.folder.statistics, self._wake.set) if use_events else None
+        self._follow = Errand(self._changes.follow, "follow") if self._changes is not None else None
 
     def run(self) -> None:
         try:
@@ -40,16 +43,18 @@ class Watcher(threading.Thread):
         except Exception as error:  # a defect of ours: the screen must say so, not stand still
             self.fail(error)
         finally:
-            if self._changes is not None:
+            self.sampler.stop()
+            if self._changes is not None and self._follow is not None:
                 self._changes.stop()
+                self._follow.stop()
 
     def _watch(self) -> None:
         num_looks = 0
         while not self._stopping:
             self.show(self.sampler.sample())
             num_looks += 1
-            if self._changes is not None:
-                self._changes.follow()
+            if self._follow is not None:
+                self._follow.result(0.0)  # it looks at the folder, which may hang
             time.sleep(REST_S)
             # The first answer of the driver comes soon after the start.
             if self._wake.wait(POLL_S - REST_S if num_looks > 3 else REST_S):

@@ -5,22 +5,22 @@ import shutil
 from pathlib import Path
 
 from xr2text_core.checks.estimates import ALLOWANCE, GIB, MemoryEstimate, TimeEstimate, planned_config
-from xr2text_core.checks.hardware import GB, Card, Check, check_disk, size
+from xr2text_core.checks.hardware import Card, Check, check_disk, size
 from xr2text_core.checks.speed import Speed
 from xr2text_core.checks.weights import locate_decoder, locate_encoder
-from xr2text_core.data.images.cache_files import cache_key
+from xr2text_core.data.images.cache_files import cached_names, find_cache
 from xr2text_core.data.images.decode import read_image
 from xr2text_core.data.images.formats import ImageError
 from xr2text_core.data.study import SPLITS, Dataset
 from xr2text_core.model.build import WeightsError
 from xr2text_core.run.folder import RunFolder
 from xr2text_core.run.status import running_trainer
-from xr2text_core.settings.settings import DEFINE_THE_RUN, Settings, differences
+from xr2text_core.settings.changes import changes, refusal
+from xr2text_core.settings.settings import Settings
 from xr2text_core.training.curriculum import STAGES
 
 NUM_DECODED = 8  # images to decode
 TUNED_FOR = 32  # studies per update: what the learning rates of the presets are tuned for
-DISK_OF_GUIDE = 50 * GB
 HOST_ALLOWANCE = 3 * GIB  # assumed: Python, PyTorch and the libraries of CUDA, in host memory
 NIGHT_S = 14 * 3600.0
 SPILL = (
@@ -54,10 +54,9 @@ def check_run(settings: Settings, resume: Path | None, fresh: bool) -> Check:
     if fresh:
         return Check("run", "pass", f"a new one; the run in {folder.checkpoints} is moved aside")
     last = _settings_of_last_start(folder)
-    differ = differences(last, settings) if last else {}
-    if wrong := [f"{name}: {differ[name]}" for name in DEFINE_THE_RUN if name in differ]:
-        advice = "Give the same flags to resume it, --run NAME for another beside it, --fresh to move it aside"
-        return Check("run", "fail", f"the one in {folder.checkpoints} has other settings ({'; '.join(wrong)})", advice)
+    if last and (why := refusal(changes(last, settings))):
+        found, _, advice = why.partition(". ")
+        return Check("run", "fail", f"what lies in {folder.checkpoints} {found}", advice)
     return Check("run", "pass", f"resumes the one in {folder.checkpoints}")
 
 
@@ -92,8 +91,6 @@ def check_disk_of(settings: Settings, checkpoint: int, num_new_images: int, fres
     num_kept = settings.epochs // settings.checkpoint_every + len((folder.best, folder.latest, folder.final))
     needed: float = (num_kept + 1) * checkpoint + images
     what_for = f"{num_kept} checkpoints of {size(checkpoint)}" + (f", images {size(images)}" if images else "")
-    if settings.preset == "laptop" and needed < DISK_OF_GUIDE:
-        needed, what_for = DISK_OF_GUIDE, f"the guide's number; {what_for}"
     if not fresh:
         needed -= sum(path.stat().st_size for path in folder.checkpoints.glob("*.pt"))
     least = 2 * checkpoint + images
@@ -102,11 +99,10 @@ def check_disk_of(settings: Settings, checkpoint: int, num_new_images: int, fres
 
 
 def num_new_images(dataset: Dataset, settings: Settings) -> int:
-    """How many images must be decoded before the first epoch; none where a cache of them has been started."""
+    """How many images must be decoded before the first epoch; those that no cache has a row for."""
     studies = dataset.split("train") + dataset.split("val")[: settings.val_studies]
-    names = sorted({study.frontal for study in studies})
-    is_begun = (settings.cache_folder / cache_key(names, settings.image_size) / "index.json").exists()
-    return 0 if is_begun else len(names)
+    names, size = sorted({study.frontal for study in studies}), settings.image_size
+    return len(set(names).difference(cached_names(find_cache(settings.cache_folder, names, size), size)))
 
 
 def check_data(dataset: Dataset, settings: Settings) -> Check:
@@ -117,7 +113,7 @@ def check_data(dataset: Dataset, settings: Settings) -> Check:
     found = f"{settings.data}: {counts}; {len(names) - len(unreadable)} of the first {len(names)} images decoded"
     if names and len(unreadable) == len(names):
         return Check("data", "fail", found, unreadable[0])
-    advice = [*unreadable[:1], *(note for note in dataset.notes if note.startswith("LEAK"))]
+    advice = [*unreadable[:1], *dataset.warnings]
     advice += [f"left out {count}: {reason}" for reason, count in dataset.left_out.counts.most_common()]
     return Check("data", "warning" if advice else "pass", found, "; ".join(advice))
 
@@ -131,7 +127,11 @@ def _why_unreadable(name: str, image_size: int) -> str:
 
 
 def check_weights(settings: Settings, resumes: bool) -> Check:
-    """Where the pretrained weights would come from; nothing is downloaded."""
+    """Where the weights would come from; nothing is downloaded."""
+    if settings.init and not resumes:
+        is_there = Path(settings.init).exists()
+        found = f"those of {settings.init}" if is_there else f"--init {settings.init}: no such file or folder"
+        return Check("weights", "pass" if is_there else "fail", found)
     try:
         planned_config(settings)  # also without pretrained weights the encoder must exist
         if settings.pretrained != "yes":

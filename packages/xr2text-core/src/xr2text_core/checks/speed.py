@@ -41,6 +41,8 @@ class Sample:
 
 def draw_sample(dataset: Dataset, settings: Settings) -> Sample:
     """Evenly spread over the data set, its reports tokenized and labelled. DatasetError where a split is empty."""
+    if why := dataset.why_not_trainable:
+        raise DatasetError(why)
     train, val = _usable(dataset, "train", settings), _usable(dataset, "val", settings)[: settings.val_studies]
     if not train or not val:
         raise DatasetError(

@@ -34,6 +34,11 @@ class Ragged:
     def lengths(self) -> NDArray[np.int64]:
         return self.ends - self.starts
 
+    @property
+    def last(self) -> NDArray[np.int32]:
+        """The last number of each list; lists are not empty."""
+        return self.flat[self.ends - 1]
+
     def take(self, rows: NDArray[np.int64]) -> "Ragged":
         """The lists of these rows in this order, without copying numbers; a row may come more than once."""
         return Ragged(self.flat, self.starts[rows], self.ends[rows])

@@ -1,6 +1,7 @@
 """Stateless randomness: what an epoch does with a study follows from (seed, epoch, study) alone.
 
-So nothing has to be saved for a resume, and neither the number of workers nor the micro-batch size changes a run.
+So nothing has to be saved for a resume, and neither the number of workers nor the micro-batch size changes what a run
+sees. Dropout alone is drawn a micro-batch at a time: another size draws otherwise, and a run ends a little elsewhere.
 """
 
 import hashlib

@@ -9,6 +9,7 @@ import io
 import json
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import astuple, dataclass
 from itertools import islice
 from pathlib import Path
@@ -21,12 +22,12 @@ from tqdm import tqdm
 from xr2text_core.data.checked_file import load_checked, save_checked
 from xr2text_core.data.ragged import Ragged
 from xr2text_core.report import labeler
-from xr2text_core.report.labeler import Mention, ReportLabels, label_report
+from xr2text_core.report.labeler import LABELER_VERSION, Mention, ReportLabels, label_report
 from xr2text_core.report.tokenizer import ReportTokenizer
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 REPORTS_AT_ONCE = 1000  # tokenized between two updates of the bar; bounds the memory of the tokenizer's own objects
 
 
@@ -71,23 +72,43 @@ def read_reports(
     distinct = list(row_of)
     if folder is None:
         return _read(distinct, tokenizer, max_tokens).take(rows)
-    path = folder / f"reports-{reports_key(distinct, tokenizer.to_json(), str(max_tokens))}.bin"
+    path = folder / f"labels-{reports_key(distinct, tokenizer.to_json(), str(max_tokens))}.bin"
+    made_by: list[int | str] = [LABELER_VERSION, reading_code()]
     payload = load_checked(path)
-    if payload is not None:
+    if payload is None:
+        _remove_first_caches(folder)
+    elif (found := _made_by(payload)) == made_by:
         return _unpacked(payload).take(rows)
+    else:
+        logger.info("%s: made by labeler %s; reading again with labeler %d", path.name, found[0], LABELER_VERSION)
     read = _read(distinct, tokenizer, max_tokens)
-    save_checked(path, _packed(read))
+    save_checked(path, _packed(read, made_by))
     return read.take(rows)
 
 
 def reports_key(texts: Sequence[str], *others: str) -> str:
-    """The same for the same texts in the same order, the same `others`, and the same code that reads reports."""
+    """The same for the same texts in the same order and the same `others`."""
     lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
-    code = b"".join(path.read_bytes() for path in sorted(Path(labeler.__file__).parent.glob("*.py")))
     digest = hashlib.sha256(json.dumps([FORMAT, tokenizers.__version__, len(texts), *others]).encode())
-    for part in (code, lengths.tobytes(), "".join(texts).encode("utf-8", "surrogateescape")):
+    for part in (lengths.tobytes(), "".join(texts).encode("utf-8", "surrogateescape")):
         digest.update(hashlib.sha256(part).digest())
     return digest.hexdigest()[:32]
+
+
+def reading_code() -> str:
+    """A digest of the code that reads reports: labeler, sections, tokenizer. So developers get no stale labels."""
+    code = b"".join(path.read_bytes() for path in sorted(Path(labeler.__file__).parent.glob("*.py")))
+    return hashlib.sha256(code).hexdigest()[:32]
+
+
+def _remove_first_caches(folder: Path) -> None:
+    """Labeler 1 kept its labels under another name; nothing reads those files any more."""
+    first = list(folder.glob("reports-*.bin"))
+    for path in first:
+        with suppress(OSError):
+            path.unlink()
+    if first:
+        logger.info("Removed %d caches of labeler 1; reading again with labeler %d", len(first), LABELER_VERSION)
 
 
 def _read(texts: Sequence[str], tokenizer: ReportTokenizer, max_tokens: int) -> ReadReports:
@@ -115,10 +136,11 @@ def _joined(parts: list[Ragged]) -> Ragged:
     return Ragged.cut(np.concatenate([nothing, *flat]), np.concatenate([nothing, *lengths]).astype(np.int64))
 
 
-def _packed(read: ReadReports) -> bytes:
+def _packed(read: ReadReports, made_by: list[int | str]) -> bytes:
     file = io.BytesIO()
     np.savez(
         file,
+        made_by=np.frombuffer(json.dumps(made_by).encode(), np.uint8),
         tokens=read.tokens.flat,
         token_lengths=read.tokens.lengths,
         codes=read.labels.codes.flat,
@@ -127,6 +149,13 @@ def _packed(read: ReadReports) -> bytes:
         mentions=np.frombuffer(json.dumps([astuple(mention) for mention in read.labels.mentions]).encode(), np.uint8),
     )
     return file.getvalue()
+
+
+def _made_by(payload: bytes) -> list[int | str]:
+    """The version of the labeler, and the digest of the code."""
+    with np.load(io.BytesIO(payload), allow_pickle=False) as arrays:
+        made_by: list[int | str] = json.loads(arrays["made_by"].tobytes())
+        return made_by
 
 
 def _unpacked(payload: bytes) -> ReadReports:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from xr2text_core.data.study import SPLITS
 
 TRAIN_SHARE, VAL_SHARE = 0.8, 0.1
+SPLIT_BY_HASH = "no splits given: patients were split 80/10/10 (train/val/test) by a hash of their id"
 
 _SPLIT_WORDS = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -27,12 +28,12 @@ def split_of(patient_id: str) -> str:
 
 
 def split_patients(patient_ids: Iterable[str]) -> dict[str, str]:
-    """Return the split of every patient by `split_of`; three patients or more give at least one to each split."""
+    """Return the split of every patient by `split_of`; train, val and test each get one, as far as patients go."""
     places = sorted((_position(patient), patient) for patient in set(patient_ids))
     split = {patient: _split_at(position) for position, patient in places}
     patients = list(split)
     if len(patients) < len(SPLITS):
-        return split
+        return dict(zip(patients, SPLITS, strict=False))
     for empty in (name for name in SPLITS if name not in split.values()):
         largest = Counter(split.values()).most_common(1)[0][0]
         candidates = [patient for patient in patients if split[patient] == largest]
@@ -54,15 +55,28 @@ def assign_splits(given: Iterable[tuple[str, str]]) -> tuple[dict[tuple[str, str
     first_split = {patient: min(splits, key=SPLITS.index) for patient, splits in splits_of.items()}
     first_split |= split_patients(patient for patient, split in pairs if not split and patient not in splits_of)
     assigned = {(patient, split): split or first_split[patient] for patient, split in pairs}
-    notes = _straddling(splits_of)
+    notes = []
     if not splits_of:
-        notes.append("no splits given: patients were split 80/10/10 (train/val/test) by a hash of their id")
+        notes.append(SPLIT_BY_HASH)
     elif "val" not in assigned.values():
         assigned, note = _with_validation(assigned)
         notes += note
     if "test" not in assigned.values():
         notes.append("there are no test studies")
     return assigned, notes
+
+
+def leaks_between(given: Iterable[tuple[str, str]]) -> list[str]:
+    """Return a warning when patients (patient id, given split) are in more than one split; it names none of them."""
+    count = Counter(patient for patient, split in set(given) if split)
+    num_leaks = sum(splits > 1 for splits in count.values())
+    if not num_leaks:
+        return []
+    who = "1 patient is" if num_leaks == 1 else f"{num_leaks} patients are"
+    return [
+        f"LEAK: {who} in more than one of the given splits; scores on them are too high. "
+        "Without the split column, patients are split by id"
+    ]
 
 
 def _with_validation(assigned: Mapping[tuple[str, str], str]) -> tuple[dict[tuple[str, str], str], list[str]]:
@@ -74,16 +88,6 @@ def _with_validation(assigned: Mapping[tuple[str, str], str]) -> tuple[dict[tupl
     chosen = set(train[-count:])
     moved = {key: "val" if split == "train" and key[0] in chosen else split for key, split in assigned.items()}
     return moved, [f"no validation split given: {count} of {len(train)} training patients were moved to it"]
-
-
-def _straddling(splits_of: Mapping[str, set[str]]) -> list[str]:
-    names = sorted(patient for patient, splits in splits_of.items() if len(splits) > 1)
-    if not names:
-        return []
-    return [
-        f"LEAK: {len(names)} patients are in more than one of the given splits; scores on them are too high. "
-        "Without the split column, patients are split by id"
-    ]
 
 
 def _split_at(position: float) -> str:

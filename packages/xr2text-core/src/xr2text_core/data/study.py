@@ -15,7 +15,7 @@ class Study:
 
     study_id: str
     images: tuple[str, ...]  # absolute paths, or names of phantoms (`phantom:SEED/NUMBER`); at least one
-    views: tuple[str, ...]  # one per image: "PA", "AP", "lateral" or "unknown"
+    views: tuple[str, ...]  # one per image: "PA", "AP", "frontal", "lateral" or "unknown"
     report: Report
     patient_id: str
     split: str  # one of SPLITS
@@ -55,10 +55,22 @@ class Dataset:
     root: str
     studies: tuple[Study, ...]
     left_out: LeftOut
-    notes: tuple[str, ...] = ()  # warnings about the splits, for example that there are no patient ids
+    notes: tuple[str, ...] = ()  # what a user should know: who split the patients, which films are used
+    warnings: tuple[str, ...] = ()  # what spoils scores: leaks between splits, no patient ids, reports not in English
 
     def split(self, name: str) -> list[Study]:
         return [study for study in self.studies if study.split == name]
+
+    @property
+    def why_not_trainable(self) -> str:
+        """Why a run that needs training and validation studies cannot have both; "" when it can."""
+        missing = [name for name in SPLITS[:2] if not self.split(name)]
+        if not missing:
+            return ""
+        if len({study.patient_id for study in self.studies}) == 1:
+            count = "1 study" if len(self.studies) == 1 else f"{len(self.studies)} studies"
+            return f"{count} of 1 patient cannot be split; give a split column with train, val and test"
+        return f"no study belongs to {' or '.join(missing)}; give both in the split column, or leave the column out"
 
 
 class DatasetError(UserError):

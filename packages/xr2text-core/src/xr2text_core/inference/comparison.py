@@ -6,12 +6,11 @@ from pathlib import Path
 
 from xr2text_core.data.batches import BatchMaker
 from xr2text_core.data.study import Dataset, DatasetError, Study
-from xr2text_core.drawing.names import named_scene
-from xr2text_core.drawing.writing import commonest_report
+from xr2text_core.inference.ceiling import ceiling_row
 from xr2text_core.inference.features import mean_features
 from xr2text_core.inference.trained import TrainedModel
 from xr2text_core.metrics.baselines import nearest_neighbour
-from xr2text_core.metrics.protocols import get_protocol, training_vocabulary
+from xr2text_core.metrics.meteor import Meteor
 from xr2text_core.metrics.rows import References, Row, trivial_rows
 
 
@@ -27,7 +26,9 @@ class Scored:
     val: list[str]
 
 
-def studies_to_score(trained: TrainedModel, split: str, num_studies: int, root: str, protocol: str) -> Scored:
+def studies_to_score(
+    trained: TrainedModel, split: str, num_studies: int, root: str, protocol: str, meteor: Meteor | None = None
+) -> Scored:
     """The first `num_studies` of a split, 0 for all; raises DatasetError when none is usable."""
     dataset = trained.dataset(root)
     studies = dataset.split(split)[: num_studies or None]
@@ -36,9 +37,7 @@ def studies_to_score(trained: TrainedModel, split: str, num_studies: int, root: 
     train, val = (
         [text for study in dataset.split(name) if (text := study.report.section(section))] for name in ("train", "val")
     )
-    keeps_all_words = get_protocol(protocol).min_word_count == 1
-    vocabulary = None if keeps_all_words else training_vocabulary(train, protocol)
-    references = References(batches.studies.references, protocol, vocabulary)
+    references = References.beside(batches.studies.references, protocol, train, meteor)
     return Scored(dataset, studies, batches, references, train, val)
 
 
@@ -51,7 +50,7 @@ def comparison_rows(trained: TrainedModel, scored: Scored, candidates: Sequence[
     if neighbours and scored.train:
         rows.append(_neighbour_row(trained, scored, neighbours))
     if trained.settings.data == "phantom":
-        rows.append(_ceiling_row(scored, trained.settings.section))
+        rows.append(ceiling_row(scored.references, scored.batches.studies.images, trained.settings.section))
     return rows
 
 
@@ -85,10 +84,3 @@ def _neighbour_row(trained: TrainedModel, scored: Scored, most: int) -> Row:
         mean_features(trained, known), known.studies.references, mean_features(trained, scored.batches)
     )
     return scored.references.row(f"nearest of {len(known.studies)} train images", reports)
-
-
-def _ceiling_row(scored: Scored, section: str) -> Row:
-    """The phantom's own writer on the same scenes in its commonest wording: an upper bound, give or take."""
-    images = scored.batches.studies.images
-    candidates = [commonest_report(named_scene(name)).section(section) for name in images]
-    return scored.references.row("ceiling: phantom's own writer", candidates)

@@ -25,6 +25,7 @@ from xr2text_core.inference.trained import TrainedModel, load_model
 from xr2text_core.metrics.clinical_f1 import clinical_statistics
 from xr2text_core.metrics.protocols import describe
 from xr2text_core.metrics.scores import MEASURES, measures_from_sums, report_statistics
+from xr2text_core.metrics.table import cell
 from xr2text_core.report.differences import differences
 
 IMAGES_AT_ONCE = 16
@@ -65,7 +66,7 @@ def gather(trained: TrainedModel, scored: Scored, options: argparse.Namespace) -
     both = text_rows(scored, written), image_rows(scored, written)
     return Gallery(
         about=about(trained, scored, options),
-        scores=[(title, f"{getattr(row.scores, name):{form}}") for title, name, form in SHOWN_SCORES],
+        scores=[(title, cell(getattr(row.scores, name), form)) for title, name, form in SHOWN_SCORES],
         regions=trained.model.config.regions,
         findings=trained.model.config.findings,
         studies=[{**texts, **image} for texts, image in zip(*both, strict=True)],

@@ -8,40 +8,18 @@ from xr2text_core.inference.comparison import Scored, comparison_rows, same_stud
 from xr2text_core.inference.evaluation import Evaluation, evaluate
 from xr2text_core.inference.trained import TrainedModel, load_model
 from xr2text_core.metrics.bootstrap import PairedDifference
-from xr2text_core.metrics.protocols import reference_lengths
-from xr2text_core.metrics.rows import Row
+from xr2text_core.metrics.outcome import NO_EXTRAS, Extras, Outcome
 from xr2text_core.settings.settings import Settings
 
 
 @dataclass(frozen=True)
 class CheckpointScores:
-    """`models` are the checkpoint and the one it is compared with, `others` the baselines.
-
-    `differences` are first minus second model by measure; empty without a second one.
-    """
+    """The scores of a checkpoint, and the studies and reports that they are of."""
 
     settings: Settings
     scored: Scored
     result: Evaluation
-    models: list[Row]
-    others: list[Row]
-    differences: dict[str, PairedDifference]
-
-    @property
-    def about(self) -> dict[str, str]:
-        """What scores depend on: columns of every row in every file."""
-        references = self.scored.references
-        lengths = reference_lengths(references.texts, references.protocol)
-        return {
-            "data": self.settings.data,
-            "section": self.settings.section,
-            "protocol": references.protocol,
-            "reference_tokens_mean": f"{lengths.mean:.2f}",
-            "reference_tokens_median": f"{lengths.median:g}",
-            "reference_tokens_p95": f"{lengths.percentile_95:g}",
-            "reference_tokens_max": str(lengths.max),
-            "reference_share_cut": f"{lengths.share_cut:.4f}",
-        }
+    outcome: Outcome
 
 
 def score_checkpoint(
@@ -53,6 +31,7 @@ def score_checkpoint(
     neighbours: int = 0,
     root: str = "",
     against: Path | None = None,
+    extras: Extras = NO_EXTRAS,
 ) -> CheckpointScores:
     """Write the reports of one or two checkpoints for a split, and score them and the baselines.
 
@@ -60,19 +39,27 @@ def score_checkpoint(
     `root`: where the data set has moved. Raises CheckpointError and DatasetError.
     """
     trained = load_model(checkpoint)
-    scored = studies_to_score(trained, split, num_studies, root, protocol)
+    scored = studies_to_score(trained, split, num_studies, root, protocol, extras.meteor)
+    references = scored.references
     result = _written(trained, scored.batches, protocol, beams)
     name, other_name = _row_names(checkpoint, against)
-    models = [scored.references.row_with_intervals(name, result.candidates)]
+    reports = {name: result.candidates}
     differences: dict[str, PairedDifference] = {}
     if against:
         other = load_model(against)
         batches = same_studies_for(other, against, trained, scored, root)
-        theirs = _written(other, batches, protocol, beams).candidates
-        models.append(scored.references.row_with_intervals(other_name, theirs))
-        differences = scored.references.paired_differences(result.candidates, theirs)
-    others = comparison_rows(trained, scored, result.candidates, neighbours)
-    return CheckpointScores(trained.settings, scored, result, models, others, differences)
+        reports[other_name] = _written(other, batches, protocol, beams).candidates
+        differences = references.paired_differences(result.candidates, reports[other_name])
+    about = {"checkpoint": checkpoint.name, "split": split, "beams": str(beams)}
+    outcome = Outcome(
+        about={**about, "data": trained.settings.data, "section": trained.settings.section, **references.about},
+        models=[references.row_with_intervals(row, texts) for row, texts in reports.items()],
+        others=comparison_rows(trained, scored, result.candidates, neighbours),
+        differences=differences,
+        clinical=extras.clinical_scores(reports, references.texts),
+        notes=[*scored.dataset.warnings, *extras.notes],
+    )
+    return CheckpointScores(trained.settings, scored, result, outcome)
 
 
 def _written(trained: TrainedModel, batches: BatchMaker, protocol: str, beams: int) -> Evaluation:

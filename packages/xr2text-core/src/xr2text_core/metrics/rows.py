@@ -1,13 +1,21 @@
 """The rows of a trustworthy table: a model beside trivial baselines; and warnings."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from xr2text_core.metrics import baselines
 from xr2text_core.metrics.bootstrap import Interval, PairedDifference, bootstrap_intervals, paired_bootstrap
 from xr2text_core.metrics.clinical_f1 import ClinicalF1, clinical_f1
+from xr2text_core.metrics.meteor import Meteor
+from xr2text_core.metrics.protocols import (
+    get_protocol,
+    reference_lengths,
+    tokenize_candidates,
+    tokenize_references,
+    training_vocabulary,
+)
 from xr2text_core.metrics.scores import Scores, score_reports
-from xr2text_core.report.labeler import label_report
+from xr2text_core.report.labeler import LABELER_VERSION, label_report
 
 SHUFFLED, CONSTANT = "images shuffled among studies", "best constant report"
 FEW_DISTINCT = 0.05  # distinct reports per study; a released IU X-Ray model has 4 for 590
@@ -17,13 +25,14 @@ FEW_DISTINCT = 0.05  # distinct reports per study; a released IU X-Ray model has
 class Row:
     """One line of the table: who wrote the reports, how they score, and 95 % intervals where they were computed.
 
-    `intervals` has the names of `scores`, and "clinical_f1_abnormal".
+    `intervals` has the names of `scores`, and "clinical_f1_abnormal"; `extra` the scores that were asked for by name.
     """
 
     name: str
     scores: Scores
     clinical: ClinicalF1
     intervals: Mapping[str, Interval] = field(default_factory=dict)
+    extra: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def bleu_and_rouge(self) -> float:
@@ -33,16 +42,47 @@ class Row:
 
 @dataclass(frozen=True)
 class References:
-    """The reports to compare with, the protocol, and its vocabulary (None: all words)."""
+    """The reports to compare with, the protocol, its vocabulary (None: all words), and METEOR if it was asked for."""
 
     texts: Sequence[str]
     protocol: str
     vocabulary: Collection[str] | None = None
+    meteor: Meteor | None = None
+
+    @classmethod
+    def beside(
+        cls, texts: Sequence[str], protocol: str, train: Sequence[str], meteor: Meteor | None = None
+    ) -> "References":
+        """References of a data set whose training reports are known: they say which words the R2Gen protocols keep."""
+        keeps_all_words = get_protocol(protocol).min_word_count == 1 or not train
+        return cls(texts, protocol, None if keeps_all_words else training_vocabulary(train, protocol), meteor)
+
+    @property
+    def about(self) -> dict[str, str]:
+        """What every score depends on; it belongs in every row of every file."""
+        lengths = reference_lengths(self.texts, self.protocol)
+        return {
+            "protocol": self.protocol,
+            "labeler": str(LABELER_VERSION),
+            "reference_tokens_mean": f"{lengths.mean:.2f}",
+            "reference_tokens_median": f"{lengths.median:g}",
+            "reference_tokens_p95": f"{lengths.percentile_95:g}",
+            "reference_tokens_max": str(lengths.max),
+            "reference_share_cut": f"{lengths.share_cut:.4f}",
+        }
 
     def row(self, name: str, candidates: Sequence[str]) -> Row:
         """Score one report per reference."""
         scores = score_reports(candidates, self.texts, self.protocol, vocabulary=self.vocabulary)
-        return Row(name, scores, clinical_f1(candidates, self.texts))
+        return Row(name, scores, clinical_f1(candidates, self.texts), extra=self._extra(candidates))
+
+    def _extra(self, candidates: Sequence[str]) -> dict[str, float]:
+        if self.meteor is None:
+            return {}
+        rules = get_protocol(self.protocol)
+        ours = tokenize_candidates(candidates, rules)
+        theirs = tokenize_references(self.texts, rules, self.vocabulary)
+        return {self.meteor.name: self.meteor.score(ours, theirs)}
 
     def row_with_intervals(self, name: str, candidates: Sequence[str]) -> Row:
         """The same with bootstrap intervals: how much scores vary with the studies, not with another training run."""
@@ -53,7 +93,7 @@ class References:
         if abnormal:
             ours, theirs = [pair[0] for pair in abnormal], [pair[1] for pair in abnormal]
             intervals["clinical_f1_abnormal"] = bootstrap_intervals(ours, theirs, self.protocol)["clinical_f1"]
-        return Row(name, row.scores, row.clinical, intervals)
+        return replace(row, intervals=intervals)
 
     def paired_differences(self, first: Sequence[str], second: Sequence[str]) -> dict[str, PairedDifference]:
         """First minus second list of reports for the same studies, by measure."""

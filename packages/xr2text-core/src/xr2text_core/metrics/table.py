@@ -1,4 +1,7 @@
-"""Rows of scores as aligned text and as CSV files; protocol, section, split and decoding are in every CSV row."""
+"""Rows of scores as aligned text and as CSV files; protocol, section, split and decoding are in every CSV row.
+
+A score that is undefined or was not measured is NaN or missing: a dash in a table, an empty cell in a file.
+"""
 
 import csv
 import math
@@ -9,6 +12,7 @@ from pathlib import Path
 from xr2text_core.metrics.bootstrap import PairedDifference
 from xr2text_core.metrics.clinical_f1 import ClinicalF1
 from xr2text_core.metrics.protocols import describe
+from xr2text_core.metrics.radeval_scores import ClinicalScore
 from xr2text_core.metrics.rows import Row
 from xr2text_core.metrics.scores import MEASURES
 
@@ -28,6 +32,7 @@ LEGEND = (
     "distinct: different reports;\ncommonest: share of the commonest report; length: candidate / reference tokens; "
     "below a model: 95 % bootstrap intervals over studies"
 )
+DASH = "-"
 INTERVALS = (*MEASURES, "clinical_f1_abnormal")
 TITLES = {
     **{name: title for title, name, _ in COLUMNS},
@@ -39,25 +44,50 @@ TITLES = {
 
 def heading(about: Mapping[str, str], num_studies: int) -> str:
     """Data, protocol and reference lengths behind the table, in two lines."""
+    parts = [
+        about["data"],
+        f"{about['split']} split" if about["split"] else "",
+        f"{num_studies} studies",
+        f"{about['section']} section" if about["section"] else "",
+        f"beam {about['beams']}" if about.get("beams") else "",
+    ]
     return (
-        f"{about['data']}, {about['split']} split, {num_studies} studies, {about['section']} section, beam "
-        f"{about['beams']}; {describe(about['protocol'])}\n"
+        f"{', '.join(filter(None, parts))}; {describe(about['protocol'])}\n"
         f"references: {about['reference_tokens_mean']} tokens on average, median {about['reference_tokens_median']}, "
         f"95 % at most {about['reference_tokens_p95']}, longest {about['reference_tokens_max']}; "
         f"the protocol cuts {float(about['reference_share_cut']):.0%}"
     )
 
 
-def table(rows: Sequence[Row]) -> str:
-    """The rows as aligned text, intervals in a line below their row."""
-    width = max(len(row.name) for row in rows)
-    lines = [" ".join([" " * width, *(f"{title:>9}" for title, _, _ in COLUMNS)])]
+def table(rows: Sequence[Row], unmeasured: Sequence[str] = ()) -> str:
+    """The rows as aligned text, intervals in a line below their row; `unmeasured` are rows of dashes."""
+    width = max(map(len, [*(row.name for row in rows), *unmeasured]))
+    extra = tuple((name.upper(), name, ".4f") for name in dict.fromkeys(name for row in rows for name in row.extra))
+    columns = (*COLUMNS, *extra)
+    widths = [max(9, len(title)) for title, _, _ in columns]
+    cells = [["", *(title for title, _, _ in columns)]]
     for row in rows:
         values = _values(row)
-        lines.append(" ".join([f"{row.name:<{width}}", *(_cell(values[name], form) for _, name, form in COLUMNS)]))
+        cells.append([row.name, *(cell(values[name], form) for _, name, form in columns)])
         if row.intervals:
-            lines.append(" ".join([" " * width, *(f"{_span(row, name):>9}" for _, name, _ in COLUMNS)]).rstrip())
+            cells.append(["", *(_span(row, name) for _, name, _ in columns)])
+    cells += [[name, *(DASH for _ in columns)] for name in unmeasured]
+    lines = [
+        " ".join([f"{name:<{width}}", *(f"{text:>{size}}" for text, size in zip(texts, widths, strict=True))]).rstrip()
+        for name, *texts in cells
+    ]
     return "\n".join([*lines, LEGEND])
+
+
+def clinical_table(scores: Sequence[ClinicalScore]) -> str:
+    """What radeval says of each row, under its names; or why it says nothing."""
+    version = next((score.radeval for score in scores if score.radeval), "")
+    lines = [f"Clinical metrics of the package radeval {version}".rstrip() + ":"]
+    width = max(len(score.name) for score in scores)
+    for score in scores:
+        value = f"not available: {score.reason}" if score.value is None else f"{score.value:.4f}"
+        lines.append(f"{score.name:<{width}}  {score.row}  {value}")
+    return "\n".join(lines)
 
 
 def finding_table(clinical: ClinicalF1) -> str:
@@ -65,26 +95,25 @@ def finding_table(clinical: ClinicalF1) -> str:
     lines = [f"{'finding':<26} {'references':>10} {'precision':>9} {'recall':>9} {'F1':>9}"]
     seen = [(name, score) for name, score in clinical.per_finding.items() if score.support]
     for name, score in sorted(seen, key=lambda item: -item[1].support):
-        numbers = [_cell(number, ".3f") for number in (score.precision, score.recall, score.f1)]
-        lines.append(" ".join([f"{name:<26} {score.support:>10d}", *numbers]))
+        values = " ".join(f"{cell(each, '.3f'):>9}" for each in (score.precision, score.recall, score.f1))
+        lines.append(f"{name:<26} {score.support:>10d} {values}")
     return "\n".join(lines)
 
 
 def paired_table(differences: Mapping[str, PairedDifference]) -> str:
-    """First minus second checkpoint, interval and p-value of every score."""
+    """First minus second model, interval and p-value of every score."""
     lines = [f"{'score':<14} {'difference':>10} {'95 % interval':>20} {'p':>7}"]
     for name, each in differences.items():
-        if math.isnan(each.value):  # undefined for either: rule-label F1 where no reference has a finding
-            lines.append(f"{TITLES[name]:<14} {'-':>10} {'-':>20} {'-':>7}")
-            continue
-        interval = f"{each.low:+.4f} to {each.high:+.4f}"
-        lines.append(f"{TITLES[name]:<14} {each.value:>+10.4f} {interval:>20} {each.p_value:>7.3f}")
+        interval = DASH if math.isnan(each.low) else f"{each.low:+.4f} to {each.high:+.4f}"
+        value, p_value = cell(each.value, "+.4f"), cell(each.p_value, ".3f")
+        lines.append(f"{TITLES[name]:<14} {value:>10} {interval:>20} {p_value:>7}")
     return "\n".join(lines)
 
 
-def write_table(path: Path, rows: Sequence[Row], about: Mapping[str, str]) -> None:
+def write_table(path: Path, rows: Sequence[Row], about: Mapping[str, str], unmeasured: Sequence[str] = ()) -> None:
     """One CSV row per table row; `<score>_low` and `<score>_high` are empty where no interval was computed."""
-    _write(path, [{"row": row.name, **_values(row), **_limits(row), **about} for row in rows])
+    measured = [{"row": row.name, **_values(row), **_limits(row), **about} for row in rows]
+    _write(path, [*measured, *({"row": name, **about} for name in unmeasured)])
 
 
 def write_findings(path: Path, rows: Sequence[Row], about: Mapping[str, str]) -> None:
@@ -104,8 +133,18 @@ def write_paired(path: Path, differences: Mapping[str, PairedDifference], about:
     _write(path, [{"score": name, **asdict(each), **about} for name, each in differences.items()])
 
 
+def write_clinical(path: Path, scores: Sequence[ClinicalScore], about: Mapping[str, str]) -> None:
+    """One CSV row per number of radeval and row of the table; the value is empty where there is a reason."""
+    _write(path, [{**asdict(score), **about} for score in scores])
+
+
 def _values(row: Row) -> dict[str, float | int]:
-    return {**asdict(row.scores), "clinical_f1_abnormal": row.clinical.macro_abnormal}
+    return {**asdict(row.scores), "clinical_f1_abnormal": row.clinical.macro_abnormal, **row.extra}
+
+
+def cell(value: float, form: str) -> str:
+    """A number as text; a dash where it is undefined."""
+    return DASH if math.isnan(value) else f"{value:{form}}"
 
 
 def _limits(row: Row) -> dict[str, float | str]:
@@ -117,17 +156,11 @@ def _limits(row: Row) -> dict[str, float | str]:
     return limits
 
 
-def _cell(value: float, form: str) -> str:
-    """A number in nine characters; a dash where it is undefined."""
-    return f"{'-':>9}" if math.isnan(value) else f"{value:>9{form}}"
-
-
 def _span(row: Row, name: str) -> str:
     """The interval in nine characters: .534-.591, or 3.73-5.30."""
     interval = row.intervals.get(name)
-    if interval is None or math.isnan(interval.low):
-        return ""
-    return f"{_short(interval.low)}-{_short(interval.high)}"
+    is_known = interval is not None and not math.isnan(interval.low)
+    return f"{_short(interval.low)}-{_short(interval.high)}" if interval and is_known else ""
 
 
 def _short(value: float) -> str:
@@ -144,4 +177,4 @@ def _write(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
-        writer.writerows([{name: _known(value) for name, value in row.items()} for row in rows])
+        writer.writerows({name: _known(value) for name, value in row.items()} for row in rows)

@@ -55,7 +55,7 @@ def model_config(
     encoder: str, decoder: str, pretrained: bool, image_size: int, max_tokens: int, tokenizer: ReportTokenizer
 ) -> XR2TextConfig:
     """The configuration of that model."""
-    name, options = _encoder_name(encoder)
+    name, options = encoder_name(encoder)
     bart = _decoder_config(decoder, pretrained)
     bart = bart | {
         "vocab_size": max(len(tokenizer), bart["vocab_size"]) if pretrained else len(tokenizer),
@@ -81,7 +81,7 @@ def load_tokenizer(decoder: str, pretrained: bool, texts: list[str]) -> ReportTo
         raise WeightsError(_advice("--decoder", decoder, error)) from error
 
 
-def _encoder_name(encoder: str) -> tuple[str, dict[str, Any]]:
+def encoder_name(encoder: str) -> tuple[str, dict[str, Any]]:
     """The timm architecture of an encoder and its options. A folder's too: a checkpoint must not need it."""
     if encoder == PHANTOM:
         return PHANTOM_ENCODER

@@ -1,9 +1,13 @@
 """The image encoder: any timm backbone, its last feature map as tokens.
 
+Batch normalisation is frozen: it always uses the statistics that it came with (docs/decisions/0010). So neither the
+micro-batch nor the number of processes changes a result, and a step that is skipped leaves no trace.
+
 Shapes: B batch, H height = width in pixels, N = G x G tokens of the feature map, row by row, C backbone channels.
 """
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Self
 
 import timm
 import torch
@@ -19,6 +23,38 @@ class ImageEncoder(nn.Module):
         self.backbone.to(memory_format=torch.channels_last)  # makes convolutions on a CPU several times faster
         self.channels = int(self.backbone.num_features)
         self.is_checkpointing = False
+        self.train()
+
+    def train(self, mode: bool = True) -> Self:
+        """As usual, but layers that would collect statistics stay in eval mode."""
+        super().train(mode)
+        for norm in self._norms():
+            norm.eval()
+        return self
+
+    def measure_statistics(self, batches: Iterable[Tensor]) -> None:
+        """Set the statistics of batch normalisation, where there is any, to those of images like these (B, 1, H, H).
+
+        For an encoder that does not come with statistics of its own; weights do not change.
+        """
+        if not (norms := self._norms()):
+            return
+        momenta = [norm.momentum for norm in norms]
+        was_training = self.training
+        self.eval()
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # the mean over all batches
+            norm.train()
+        with torch.no_grad():
+            for images in batches:
+                self(images)
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+        self.train(was_training)
+
+    def _norms(self) -> list[Any]:
+        return [each for each in self.backbone.modules() if getattr(each, "running_mean", None) is not None]
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (B, 1, H, H), values 0..1 -> tokens (B, N, C)."""

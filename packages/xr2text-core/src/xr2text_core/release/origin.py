@@ -7,7 +7,9 @@ from typing import Any
 
 from xr2text_core.inference.trained import settings_from
 from xr2text_core.run.checkpoint import Checkpoint
-from xr2text_core.settings.settings import DEFINE_THE_RUN, Settings
+from xr2text_core.run.folder import statistics_of
+from xr2text_core.settings.changes import changes, refusal
+from xr2text_core.settings.settings import Settings
 from xr2text_core.training.progress import Progress
 
 
@@ -42,14 +44,9 @@ def origin_of(path: Path, checkpoint: Checkpoint) -> Origin:
 
 def _run_of(settings: Settings, path: Path) -> dict[str, Any]:
     """OUT/checkpoints/RUN/file.pt belongs to OUT/data/statistics/RUN/run.json."""
-    for parent in path.parents:
-        if parent.name == "checkpoints":
-            statistics = parent.parent / "data" / "statistics" / path.parent.relative_to(parent)
-            run = _read_json(statistics / "run.json")
-            theirs = run.get("settings", {})
-            is_the_same = all(theirs.get(name) == getattr(settings, name) for name in DEFINE_THE_RUN)
-            return run if is_the_same else {}
-    return {}
+    statistics = statistics_of(path)
+    run = _read_json(statistics / "run.json") if statistics else {}
+    return {} if refusal(changes(run.get("settings", {}), settings)) else run
 
 
 def _read_json(path: Path) -> dict[str, Any]:

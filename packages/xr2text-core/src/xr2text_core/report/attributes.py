@@ -73,6 +73,8 @@ def _places_of(terms: list[Term], index: int) -> list[Term]:
     for term in reversed(terms[:index]):
         if fits(term):
             places.append(term)
+        elif term.meaning == "but" and term.end == attribute.start:
+            continue  # "the heart is stable but enlarged"
         elif _ends_the_search(term, bool(places)):
             break
     return places or _first_later_place(terms[index + 1 :], fits)

@@ -31,7 +31,8 @@ CUE_PHRASES: dict[str, tuple[str, ...]] = {
         "no|neg|without e o",  # e/o: evidence of
         "with o",  # w/o
         "neg|nil for?",
-        "negative|free|clear|resolution|clearing|absence|cleared|disappearance|devoid|lack|unremarkable for|of|from",
+        "negative|free|clear|resolution|clearing|absence|cleared|disappearance|devoid|lack for|of|from",
+        "unremarkable|unrevealing for",
         ": negative for",
         "rather than",
         "nor is|are|was|were|do|does there|i|we see?",
@@ -68,6 +69,7 @@ CUE_PHRASES: dict[str, tuple[str, ...]] = {
         # the answer of a structured line: "Pneumothorax: none"
         ":|-|query none|nil",
         ":|-|query no|n|absent|negative|neg|0|zero .|,|(",
+        ":|- n a",
         "( no|none|nil|absent|negative|neg )",
     ),
     # the devices before it or after it are gone
@@ -100,6 +102,7 @@ CUE_PHRASES: dict[str, tuple[str, ...]] = {
         "than",  # "more likely atelectasis than pneumonia"
         "cannot|not entirely? exclude",
         "suggest|suggests|suggesting|suggested",
+        "mimics|mimicking|simulates|simulating|resembles|resembling",
         "suggestive|suggestion|suggestions of",
         "that|which would suggest|indicate",
         "non|not? nondiagnostic|diagnostic|specific for",
@@ -121,6 +124,10 @@ CUE_PHRASES: dict[str, tuple[str, ...]] = {
         "be|is|are|remains|remain a|another|an consideration|possibility|concern|candidate",
         "be|is|are|remain considerations|possibilities",
         "difficult|hard|impossible to exclude",
+        "difficult|hard|impossible to rule out",
+        "cannot|not be? confirmed|assessed",
+        "deserves|merits|warrants|needs consideration",
+        "rule out .",
         "may|might|could also|well|still? be present|there|developing|evolving|forming|superimposed|coexisting|"
         "obscured|hidden|masked|missed|overlooked",
         "may|might|could exist|coexist|persist",
@@ -163,7 +170,8 @@ CUE_PHRASES: dict[str, tuple[str, ...]] = {
         "if there? is|are?",
         "recommend|recommended|consider|advised",
         "to exclude|evaluate|assess|rule|detect|document|ensure|confirm",
-        "rule out",
+        "rule out for?",
+        "ruled out for",
         "r o",  # r/o
         "correlate|correlation clinically|clinical? for|with",
         "symptoms of",
@@ -181,8 +189,9 @@ CUE_PHRASES: dict[str, tuple[str, ...]] = {
     ),
     # --- Phrases that look like a cue and are none ---
     "nothing": (
-        "no|without|not significant|interval|substantial|definite|appreciable|noticeable|further|obvious|real? "
-        "interval? change|changes|decrease|reduction|improvement|regression|increase|worsening|progression|growth",
+        "no|without|not significant|interval|substantial|definite|appreciable|noticeable|measurable|detectable|further|"
+        "obvious|real? interval? change|changes|decrease|reduction|improvement|regression|increase|worsening|"
+        "progression|growth",
         "no|without evidence|sign of interval? resolution|clearing|improvement",
         "not significantly|substantially|appreciably|markedly|much? changed|xxxx|different|increased|worsened|"
         "decreased|improved|progressed|diminished|regressed|grown",
@@ -190,9 +199,11 @@ CUE_PHRASES: dict[str, tuple[str, ...]] = {
         "totally|quite? resolved|cleared|disappeared|gone|resorbed|drained|removed",
         "yet to resolve|clear|disappear",
         "fail|fails|failed|failing to resolve|clear|improve",
-        "near|nearly|almost|incomplete|partial|subtotal|some|slight|slow|gradual|ongoing|minimal|mild|moderate "
+        "near|nearly|almost|incomplete|partial|subtotal|virtually|some|slight|slow|gradual|ongoing|minimal|mild "
         "complete? interval? resolution|clearing|disappearance of?",
         "unresolved|resolving|clearing",
+        "failure of|to",
+        "air fluid level|levels",
         "not only",
         "with or without",
         "to suggest|indicate",

@@ -24,10 +24,14 @@ SENTENCE_END = re.compile(r"\.(?!\d)|\.(?<!\d.)|[!;]|\n\n")
 QUESTION = re.compile(r"(?<=\w\?)(?!\s*(?:no|none|yes|negative)\b)", re.IGNORECASE)
 # A label with its colon begins a sentence ("None Pneumothorax:"), unless it is the answer behind another colon.
 LABEL = re.compile(r"(?:^|(?<![:\s])\s+)([A-Z][\w/&-]*(?: [\w/&-]+){0,4}? ?:(?!\d))")
-# So does a new line that begins with a list mark or a capital, unless the line before it cannot end there.
+# So does a new line that begins with a list mark or a capital, or stands below a short line that nobody would wrap,
+# unless the line before it cannot end there.
 BEGINS_LINE = re.compile(r"\s*(?:[-*•]\s|\d+\)|[A-Z][a-z]|$)")
+SHORT_LINE = 30  # characters
 GOES_ON = re.compile(
-    r"(?:[,(]|(?<![:=] )\b(?:a|an|and|are|as|at|by|for|from|in|is|no|of|on|or|the|to|with))\s*$", re.IGNORECASE
+    r"(?:[,(]|(?<![:=] )\b(?:a|an|and|are|as|at|by|for|from|in|is|no|of|on|or|the|to|with"
+    r"|focal|large|small|new|right|left|acute|significant|pleural))\s*$",
+    re.IGNORECASE,
 )
 
 
@@ -97,12 +101,15 @@ def _sentences(text: str) -> list[str]:
     return SENTENCE_END.split(text)
 
 
+def _is_wrapped(before: str, line: str) -> bool:
+    if not line.strip() or not before.strip():
+        return False
+    return bool(GOES_ON.search(before)) or (len(before.strip()) >= SHORT_LINE and not BEGINS_LINE.match(line))
+
+
 def _join_wrapped_lines(text: str) -> str:
     lines = text.split("\n")
-    parts = [
-        "\n\n" if BEGINS_LINE.match(line) and not (line.strip() and GOES_ON.search(before)) else " "
-        for before, line in pairwise(lines)
-    ]
+    parts = [" " if _is_wrapped(before, line) else "\n\n" for before, line in pairwise(lines)]
     return "".join(part + line for part, line in zip(["", *parts], lines, strict=True))
 
 

@@ -100,7 +100,7 @@ FINDING_PHRASES: dict[str, tuple[str, ...]] = {
         "catheter|catheters|picc|piccs|pacemaker|pacemakers|aicd|icd|defibrillator|defibrillators|cardioverter",
         "port|ports|mediport|portacath|permcath|hickman|stent|stents|stimulator|generator|electrode|electrodes",
         "endotracheal|nasogastric|orogastric|enteric|feeding|tracheostomy|chest|et|ng|og|dobbhoff tube|tubes|cannula",
-        "tube|tubes|tubing|cannula|cannulas|cannulae|cannulation|sheath|lead",
+        "tube|tubes|tubing|wire|guidewire|cannula|cannulas|cannulae|cannulation|sheath|lead",
         "support|monitoring lines",
         "lines and|or? tubes|catheters|drains|devices",
         "tubes and|or? lines",

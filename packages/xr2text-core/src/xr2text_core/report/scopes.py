@@ -45,7 +45,10 @@ def apply_cues(terms: list[Term]) -> None:
             _answer(terms, index, meaning, clause)
             if meaning == "removed":
                 _remove_devices(terms, index, clause)
-            clause = [] if meaning in CLAUSE_ENDS else [*clause, term]
+            if meaning in CLAUSE_ENDS:
+                clause = []
+            else:
+                clause.append(term)
         elif forward == "absent" and _starts_afresh(terms, index):
             forward = None
 
@@ -62,8 +65,7 @@ def _on_its_side(terms: list[Term], index: int, clause: list[Term]) -> str:
     next_kind = after.meaning if after.kind == "cue" else after.kind
     if after.start > cue.end:
         next_kind = "other words"
-    is_listed = before.meaning in LISTS and before.end == cue.start
-    if is_listed and any(term.kind == "finding" for term in terms[index + 1 :]):
+    if _meaning_just_before(terms, index) in LISTS and any(term.kind == "finding" for term in terms[index + 1 :]):
         return forwards
     if before.meaning == "verb" or next_kind in (*LISTS, *CLAUSE_ENDS, "end"):
         return backwards
@@ -93,8 +95,7 @@ def _act_backwards(cue: str, clause: list[Term]) -> None:
 def _answer(terms: list[Term], index: int, cue: str, clause: list[Term]) -> None:
     """What a cue right behind a label says about the label: "Consolidation: no evidence", "Effusion: possible"."""
     status = SCOPES.get(cue)
-    before = terms[index - 1] if index else None
-    if status in ("absent", "uncertain") and before and before.meaning == "label" and before.end == terms[index].start:
+    if status in ("absent", "uncertain") and _meaning_just_before(terms, index) == "label":
         for finding in _subjects(clause):
             finding.status = _weaker(finding.status, status)
 
@@ -131,17 +132,18 @@ def _next_scope(terms: list[Term], index: int, meaning: str, forward: str | None
         if forward == "advice" or (forward == "absent" and SCOPES[meaning] == "uncertain"):
             return forward
         return SCOPES[meaning]
-    if meaning == "relative" and forward == "absent" and _is_followed_by(terms, index, "maybe"):
+    is_doubt_next = index + 1 < len(terms) and terms[index + 1].meaning == "maybe"
+    if meaning == "relative" and forward == "absent" and is_doubt_next:
         return forward  # "no opacity that could be pneumonia"
-    if meaning == "label" and forward == "absent" and terms[index - 1].meaning == "no":
-        return forward  # "Negative for: effusion, edema"
+    if meaning == "label" and _meaning_just_before(terms, index) in SCOPES:
+        return forward  # "Negative for: effusion, edema", "History: emphysema"
     if meaning in CLAUSE_ENDS or meaning in ("label", "dash"):
         return None
     if meaning == "verb":
         return forward if forward == "advice" or (not has_acted and _is_denied_subject(terms, index)) else None
     if meaning == "with":
-        return None if forward in ("absent", "past") else forward
-    if meaning == "fresh" and forward == "absent" and _follows_list(terms, index):
+        return None if forward in ("absent", "past", "operated") else forward
+    if meaning == "fresh" and forward == "absent" and _meaning_just_before(terms, index) in ("comma", "and"):
         return None
     return forward
 
@@ -156,20 +158,17 @@ def _is_denied_subject(terms: list[Term], index: int) -> bool:
     return bool(cues) and cues[-1].meaning == "no"
 
 
-def _is_followed_by(terms: list[Term], index: int, meaning: str) -> bool:
-    after = terms[index + 1] if index + 1 < len(terms) else None
-    return after is not None and after.meaning == meaning and after.start == terms[index].end
-
-
-def _follows_list(terms: list[Term], index: int) -> bool:
+def _meaning_just_before(terms: list[Term], index: int) -> str | None:
+    """The meaning of the term that ends where this one begins; None when other words stand between."""
     before = terms[index - 1] if index else None
-    return before is not None and before.meaning in ("comma", "and") and before.end == terms[index].start
+    return before.meaning if before is not None and before.end == terms[index].start else None
 
 
 def _starts_afresh(terms: list[Term], index: int) -> bool:
     """After "no effusion," a side or a size opens a new statement; "large" does not: "no opacity, large effusion"."""
     term = terms[index]
-    return (term.kind == "side" or term.meaning in ("mild", "moderate")) and _follows_list(terms, index)
+    is_new = term.kind == "side" or term.meaning in ("mild", "moderate")
+    return is_new and _meaning_just_before(terms, index) in ("comma", "and")
 
 
 def apply_neighbours(terms: list[Term]) -> None:

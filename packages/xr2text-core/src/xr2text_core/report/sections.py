@@ -1,9 +1,9 @@
 """Finds the findings and the impression in a full radiology report, as MIMIC-CXR publishes it or as others write it.
 
 A header stands at the start of a line, in capitals with a colon; known ones also in other letters, with a dash or a
-semicolon, alone on their line, or behind a full stop. Capitals have typing errors: their closest known name counts.
-Unknown headers (LUNGS:, HEART:) belong to the section they stand in. Of several sections of a kind the last with text
-counts. Addenda and preliminary readings, divided from the report by a line of underscores, are not read.
+semicolon, alone on their line, or inside it where they stand out. Capitals have typing errors: their closest known
+name counts. Unknown headers (LUNGS:, HEART:) belong to the section they stand in. Of several sections of a kind the
+last with text counts. Addenda and preliminary readings, divided from the report by a line of underscores, are not read.
 """
 
 import re
@@ -18,7 +18,7 @@ _KINDS = {
     **dict.fromkeys(
         (
             *("FINDINGS", "FINDING", "REPORT", "OBSERVATIONS", "DESCRIPTION", "INTERPRETATION", "RESULT", "RESULTS"),
-            *("FINDINGS AND IMPRESSION", "FINDINGS & IMPRESSION", "IMPRESSION AND FINDINGS"),
+            *("NARRATIVE", "FINDINGS AND IMPRESSION", "FINDINGS & IMPRESSION", "IMPRESSION AND FINDINGS"),
         ),
         "findings",
     ),
@@ -35,13 +35,14 @@ _KINDS = {
             *("NOTIFICATION", "NOTIFICATIONS", "RECOMMENDATION", "RECOMMENDATIONS", "COMMUNICATION", "ADDENDUM"),
             *("COMMENT", "COMMENTS", "WET READ", "PRELIMINARY READ", "ATTENDING", "RADIOLOGIST"),
             *("DICTATED BY", "DICTATED", "APPROVED BY", "APPROVED", "SIGNED BY", "READ BY", "REPORTED BY"),
+            *("ATTENDING PHYSICIAN", "READING PHYSICIAN", "READING RADIOLOGIST", "INTERPRETED BY"),
             *("REVIEWED BY", "VERIFIED BY", "TRANSCRIBED BY", "ELECTRONICALLY SIGNED BY", "REFERRING PHYSICIAN"),
         ),
         "other",
     ),
 }
 # A title made of these words, such as CHEST, PA AND LATERAL, introduces the findings when nothing else does.
-_TITLE_NOUNS = {"CHEST", "PA", "AP", "VIEW", "VIEWS", "RADIOGRAPH", "RADIOGRAPHS", "FILM", "FILMS", "XRAY"}
+_TITLE_NOUNS = {"CHEST", "PA", "AP", "VIEW", "VIEWS", "RADIOGRAPH", "RADIOGRAPHS", "FILM", "FILMS", "XRAY", "CXR"}
 _TITLE_WORDS = _TITLE_NOUNS | {
     *("LATERAL", "LAT", "FRONTAL", "PORTABLE", "UPRIGHT", "ERECT", "SUPINE", "SEMI", "SEMIUPRIGHT", "SEMIERECT"),
     *("BEDSIDE", "SINGLE", "ONE", "TWO", "THREE", "1", "2", "3", "X", "RAY", "RAYS"),
@@ -55,7 +56,8 @@ def _any_of(names: Iterable[str]) -> str:
 
 
 _KNOWN = _any_of(map(re.escape, _KINDS))
-_WRITTEN = _any_of(re.escape(name) for known in _KINDS for name in {known, known.title(), known.capitalize()})
+_IN_TITLE_CASE = _any_of(re.escape(name) for known in _KINDS for name in {known.title(), known.capitalize()})
+_WRITTEN = f"{_KNOWN}|{_IN_TITLE_CASE}"
 _OF_TEXT = _any_of(name for name, kind in _KINDS.items() if kind != "other")
 # Any capitals before a colon or a semicolon; a colon inside a clock time (8:15) ends nothing.
 _CAPITALS = r"[A-Z](?:[A-Z0-9 ,/&()'._-]|(?<=\d):(?=\d)){1,70}?(?=[ \t]*(?:;|:(?!\d)|(?<!\d):))"
@@ -63,8 +65,10 @@ _HEADER = re.compile(
     rf"^[ \t]*(?P<capitals>{_CAPITALS})[ \t]*[:;]"
     rf"|^[ \t]*(?:\d\.[ \t]*)?(?P<known>(?i:{_KNOWN}))(?:[ \t]*[:;]|[ \t]+[-–—=]+[ \t])"
     rf"|^[ \t]*(?P<alone>{_WRITTEN})[ \t]*$"
-    rf"|^[ \t]*(?P<bare>{_OF_TEXT})\.?[ \t]+(?=[A-Z][a-z]|\d\. )"
-    rf"|(?:(?<=[.!?:)_] )|(?<=REPORT ))(?P<inline>{_WRITTEN})[ \t]*:",
+    rf"|^[ \t]*(?P<bare>{_OF_TEXT})\.?(?:[ \t]+(?=[A-Z][a-z]|\d\. )|[ \t]*$)"
+    rf"|^[ \t]*(?P<title>(?i:chest|cxr|portable|frontal|pa|ap)\b[^\n:.;]{{0,60}}?)[ \t]*:(?!\d)"
+    rf"|(?:(?<=[a-z0-9.,;!?:)_]\s)|(?<=\s\s)|(?<=REPORT ))(?P<inline>{_KNOWN})[ \t]*:"  # not behind other capitals
+    rf"|(?<=\s)(?P<titled>{_IN_TITLE_CASE})[ \t]*:",
     re.MULTILINE,
 )
 _HEADER_MARK = re.compile(r"[:;\n]| [-–—=]")
@@ -76,12 +80,14 @@ _PARAGRAPH = re.compile(r"\n[ \t]*\n")
 _MARKS = (
     (re.compile(r"\r\n?|<br ?/?>|</p>"), "\n"),
     (re.compile(r"^[\ufeff\ufffe\ufffd]+|\x00"), ""),  # a byte order mark; UTF-16 that was read as UTF-8
+    (re.compile(rf"[\[<(]({_WRITTEN})[\])>]:?[ \t]*"), r"\n\1: "),
     (re.compile(r"\*\*|^[ \t]*#+[ \t]+|</?(?:b|i|u|p|em|strong|h\d)>", re.MULTILINE), ""),  # Markdown, HTML
-    (re.compile(r"^[ \t]*\[([A-Za-z ]{4,40})\]:?[ \t]*", re.MULTILINE), r"\1: "),
+    (re.compile(r"^[ \t]*(?:\*|__)(?=[A-Za-z])|(?<=:)(?:\*|__)|(?:\*|(?<=[A-Za-z])__)(?=:)", re.MULTILINE), ""),
 )
 # From here on to the end of a section nothing is said about the image.
 _SIGNED = re.compile(
-    r"^[ \t]*(?:(?i:(?:electronically|digitally|dictated|approved|signed|transcribed)\b|\(over\)"
+    r"^[ \t]*(?:(?i:(?:(?:this |final )?report (?:was |is |has been )?)?(?:electronically|digitally|dictated|approved|"
+    r"signed|transcribed|verified)\b|i have (?:personally )?reviewed\b|\(over\)"
     r"|[*=~-]* ?end(?: of report)?[ .*=~-]*$)|(?:[A-Z_][\w.'-]*[, ]+){1,4}(?:M\.?D|D\.?O|FRCR)\b).*",
     re.MULTILINE | re.DOTALL,
 )

@@ -50,6 +50,7 @@ SPELLINGS = {
     "ptx": "pneumothorax",
     "pneumo": "pneumothorax",
     "pna": "pneumonia",
+    "cardiomeg": "cardiomegaly",
     "eff": "effusion",
     "effs": "effusions",
     "pleff": "effusion",

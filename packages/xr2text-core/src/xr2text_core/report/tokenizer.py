@@ -56,9 +56,12 @@ class ReportTokenizer:
         return str(self._tokenizer.to_str())
 
     def encode(self, texts: Sequence[str], max_tokens: int) -> list[list[int]]:
-        """Token ids of each text, at most `max_tokens` with the end mark that closes each."""
+        """Token ids of each text, at most `max_tokens` with the end mark that closes each.
+
+        A text that is cut gets no end mark: nobody shall learn to end in the middle of a sentence.
+        """
         encoded = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
-        return [[*each.ids[: max_tokens - 1], self.eos_id] for each in encoded]
+        return [[*each.ids, self.eos_id][:max_tokens] for each in encoded]
 
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
         """The texts of token ids, special tokens left out."""

@@ -37,6 +37,7 @@ class Checkpoint:
     scaler: dict[str, Any] = field(default_factory=dict)  # of FP16; empty without
     version: str = ""  # of this package
     saved_at: str = ""
+    labeler: int = 1  # version of the labels that it was trained with
 
     @property
     def position(self) -> tuple[int, int]:
@@ -108,6 +109,17 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise CheckpointError(f"{path}: is not a training checkpoint ({', '.join(wrong)} missing or of the wrong type)")
     known = {each.name for each in fields(Checkpoint)}
     return Checkpoint(**{name: value for name, value in contents.items() if name in known})
+
+
+def load_progress(path: Path) -> dict[str, Any]:
+    """The position that a checkpoint holds, without reading its tensors; CheckpointError where there is none."""
+    try:
+        contents = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        return dict(contents["progress"])
+    except OSError:
+        raise
+    except Exception as error:
+        raise CheckpointError(f"{path}: cannot be read as a checkpoint ({type(error).__name__})") from error
 
 
 def newest_good(first: Path, others: list[Path]) -> tuple[Path, Checkpoint, list[str]] | None:

@@ -1,6 +1,7 @@
 """The log of a run: one line per message on the terminal, above the progress bar, and with timestamps in train.log."""
 
 import logging
+import os
 import sys
 from contextlib import suppress
 from logging.handlers import WatchedFileHandler
@@ -31,6 +32,21 @@ class _LogFile(WatchedFileHandler):
             self.has_failed = True
             with suppress(OSError, UnicodeError):
                 tqdm.write(f"[WARNING] {self.baseFilename} cannot be written ({sys.exc_info()[1]}); training continues")
+
+
+def open_missing_streams() -> None:
+    """Give a process without standard streams (`2>&-`, pythonw) empty ones.
+
+    Else the next file that is opened would be taken for the terminal, and what reports errors would end the run.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - for the whole life
 
 
 def set_up_console(log_file: Path | None = None, level: int = logging.INFO) -> None:

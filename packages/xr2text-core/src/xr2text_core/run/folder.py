@@ -13,6 +13,14 @@ class RunError(UserError):
     """The run cannot start or continue; the message says why and what to do."""
 
 
+# What lies in the folders of a run without a name, beside which those of named runs stand.
+RESERVED = re.compile(
+    r"(?:figures|tensorboard|before-.*|.*\.(?:pt|csv|json|jsonl|log|lock|tmp|png)|(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?)",
+    re.IGNORECASE,
+)
+MOST_LETTERS = 100
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """The two folders of a run and the names in them (docs/run-files.md)."""
@@ -24,8 +32,8 @@ class RunFolder:
     @classmethod
     def under(cls, root: Path, name: str = "") -> "RunFolder":
         """The run `name` below `root`; without a name the files lie directly in checkpoints/ and data/statistics/."""
-        if name and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-            raise RunError(f"--run {name!r}: use letters, digits, '.', '_' and '-', beginning with a letter or digit")
+        if name and (why := _why_no_name(name)):
+            raise RunError(f"--run {name[:MOST_LETTERS]!r}: {why}")
         root = root.resolve()
         return cls(root / "checkpoints" / name, root / "data" / "statistics" / name, name)
 
@@ -97,3 +105,40 @@ class RunFolder:
             destination.mkdir(exist_ok=True)
             shutil.move(path, destination / path.name)
         return self.checkpoints / name
+
+    def move_back(self, name: str) -> None:
+        """Undo a move to the sub-folders `name`: what has been written since goes where it is in the way."""
+        for folder in {self.checkpoints, self.statistics}:
+            if not (aside := folder / name).is_dir():
+                continue
+            for path in aside.iterdir():
+                _remove(folder / path.name)
+                shutil.move(path, folder / path.name)
+            aside.rmdir()
+
+
+def statistics_of(checkpoint: Path) -> Path | None:
+    """OUT/checkpoints/RUN/file.pt belongs to OUT/data/statistics/RUN; None for a file elsewhere."""
+    path = checkpoint.resolve()
+    for parent in path.parents:
+        if parent.name == "checkpoints":
+            return parent.parent / "data" / "statistics" / path.parent.relative_to(parent)
+    return None
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _why_no_name(name: str) -> str:
+    """Why a run cannot have this name; empty where it can."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        return "use letters, digits, '.', '_' and '-', beginning with a letter or digit"
+    if len(name) > MOST_LETTERS:
+        return f"use at most {MOST_LETTERS} letters"
+    if RESERVED.fullmatch(name) or name.endswith("."):
+        return "this name is kept for files, of a run without a name or of the system; choose another"
+    return ""

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -96,7 +97,7 @@ def write_best(path: Path, rows: Sequence[Cells], epoch: int) -> None:
 
 
 def _cell(value: float | int | str | None) -> str:
-    if value is None:
+    if value is None or (isinstance(value, float) and math.isnan(value)):  # not measured, or undefined
         return ""
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 

@@ -21,8 +21,9 @@ WORDS = frozenset((
     "failed",
     # kinds of events
     "started", "resumed", "restarted", "gave_up", "stage_changed", "new_best", "checkpoint_saved",
-    "checkpoint_failed", "checkpoint_damaged", "history_failed", "image_lost", "out_of_memory", "skipped_step",
-    "collapsed", "hot", "paused", "cooled", "power_unplugged", "power_plugged", "battery_low", "clock_jumped",
+    "checkpoint_failed", "checkpoint_damaged", "history_failed", "labels_changed", "image_lost", "out_of_memory",
+    "skipped_step", "collapsed", "hot", "paused", "cooled", "power_unplugged", "power_plugged", "battery_low",
+    "clock_jumped",
     # stages
     "normal_cases", "single_region", "multi_region", "complex_cases", "all_cases",
     # settings
@@ -30,6 +31,7 @@ WORDS = frozenset((
     "none", "fp16", "bf16", "fp32", "bleu_4+rouge_l", "clinical_f1", "cpu", "auto",
     # signals
     "SIGTERM", "SIGKILL", "SIGINT", "SIGHUP", "SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL",
+    "SIGUSR1", "SIGUSR2", "SIGXCPU",
 ))  # fmt: skip
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00")
 CHECKPOINT = re.compile(r"(best_model|final_model|latest|checkpoint_epoch_\d+)\.pt")

@@ -35,6 +35,7 @@ WARNINGS = frozenset(
         "power_unplugged",
         "battery_low",
         "clock_jumped",
+        "labels_changed",
     }
 )
 log = logging.getLogger(__name__)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from xr2text_core.report.report import SECTIONS
 from xr2text_core.run.folder import RunError
+from xr2text_core.settings.numbers import above_zero, at_least_zero, not_negative, positive, share
 from xr2text_core.settings.presets import PRESETS
 from xr2text_core.settings.settings import Settings
 
@@ -30,72 +31,60 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--data", choices=("phantom", "manifest", "iu-xray", "mimic-cxr"), help="data set (phantom)")
     data.add_argument("--root", help="folder of the data set; for manifest also its CSV file")
     data.add_argument("--section", choices=SECTIONS, help="part of the report (findings)")
-    data.add_argument("--num-studies", type=_positive, metavar="N", help="phantom: training studies to draw (1280)")
+    data.add_argument("--num-studies", type=positive, metavar="N", help="phantom: training studies to draw (1280)")
     model = parser.add_argument_group("model")
     model.add_argument("--preset", choices=tuple(PRESETS), help="sizes (phantom for phantoms, else laptop: 8 GB)")
     model.add_argument("--encoder", help="timm name of the image encoder")
     model.add_argument("--decoder", help="BART-family decoder: hub name or local folder")
     model.add_argument("--pretrained", choices=("yes", "none"), help="start from pretrained weights or from scratch")
     model.add_argument(
-        "--image-size", type=_positive, metavar="PX", help="side of the square image, pixels (laptop: 384)"
+        "--image-size", type=positive, metavar="PX", help="side of the square image, pixels (laptop: 384)"
     )
-    model.add_argument("--max-tokens", type=_positive, metavar="N", help="longest report, tokens (laptop: 128)")
+    model.add_argument("--max-tokens", type=positive, metavar="N", help="longest report, tokens (laptop: 128)")
     training = parser.add_argument_group("training")
-    training.add_argument("--epochs", type=_positive, metavar="N", help="passes over the studies of the stage (50)")
+    training.add_argument("--epochs", type=positive, metavar="N", help="passes over the studies of the stage (50)")
     training.add_argument(
-        "--patience", type=_positive, metavar="N", help="epochs without a better score before stopping (999)"
+        "--patience", type=positive, metavar="N", help="epochs without a better score before stopping (999)"
     )
     training.add_argument(
-        "--batch", dest="micro_batch", type=_positive, metavar="N", help="studies per micro-batch (laptop: 4)"
+        "--batch", dest="micro_batch", type=positive, metavar="N", help="studies per micro-batch (laptop: 4)"
     )
-    training.add_argument("--accumulation", type=_positive, metavar="N", help="micro-batches per update (laptop: 8)")
+    training.add_argument("--accumulation", type=positive, metavar="N", help="micro-batches per update (laptop: 8)")
     training.add_argument("--precision", choices=("fp16", "bf16", "fp32"), help="precision on a GPU (fp16)")
-    training.add_argument("--encoder-rate", type=float, metavar="LR", help="peak learning rate of the encoder")
-    training.add_argument("--decoder-rate", type=float, metavar="LR", help="peak learning rate of the decoder")
-    training.add_argument("--new-rate", type=float, metavar="LR", help="peak learning rate of the new layers")
+    training.add_argument("--encoder-rate", type=above_zero, metavar="LR", help="peak learning rate of the encoder")
+    training.add_argument("--decoder-rate", type=above_zero, metavar="LR", help="peak learning rate of the decoder")
+    training.add_argument("--new-rate", type=above_zero, metavar="LR", help="peak learning rate of the new layers")
     from_start = "train on all studies from the first epoch"
     training.add_argument("--no-curriculum", dest="curriculum", action="store_false", default=None, help=from_start)
-    training.add_argument("--replay", type=_share, metavar="0..1", help="share of harder studies in every stage (0.25)")
-    training.add_argument("--seed", type=int, help="random seed of order, augmentation, dropout and phantoms (0)")
+    training.add_argument("--replay", type=share, metavar="0..1", help="share of harder studies in every stage (0.25)")
+    training.add_argument("--seed", type=not_negative, help="of order, augmentation, dropout and phantoms (0)")
     files = parser.add_argument_group("scores and files")
     files.add_argument(
         "--select-by", choices=("bleu_4+rouge_l", "clinical_f1"), help="score that selects the best model"
     )
     files.add_argument(
-        "--val-studies", type=_positive, metavar="N", help="validation studies scored per epoch, at most (500)"
+        "--val-studies", type=positive, metavar="N", help="validation studies scored per epoch, at most (500)"
     )
-    files.add_argument("--checkpoint-every", type=_positive, metavar="N", help="epochs between kept checkpoints (5)")
-    files.add_argument("--autosave-min", type=float, metavar="MIN", help="minutes between saves within an epoch (10)")
+    files.add_argument("--checkpoint-every", type=positive, metavar="N", help="epochs between kept checkpoints (5)")
     files.add_argument(
-        "--pause-temp",
-        type=float,
-        metavar="C",
-        help="pause while the GPU is hotter, degrees C (90, or where it throttles)",
+        "--autosave-min", type=at_least_zero, metavar="MIN", help="minutes between saves in an epoch (10)"
+    )
+    files.add_argument(
+        "--pause-temp", type=above_zero, metavar="C", help="pause above it, in C (90, or where the GPU throttles)"
     )
     files.add_argument("--track", choices=TRACKERS, help="also log the curves to this tracker")
     files.add_argument("--run", metavar="NAME", help="name of the run, and of the sub-folders for its files")
     files.add_argument("--out", metavar="DIR", help="folder that holds checkpoints/ and data/ (here)")
     files.add_argument("--device", choices=("auto", "cpu"), help="auto: the GPU if there is one")
-    files.add_argument("--workers", type=int, metavar="N", help="image decoding threads; 0: automatic")
+    files.add_argument("--workers", type=not_negative, metavar="N", help="image decoding threads; 0: automatic")
     how = parser.add_argument_group("how to start")
     how.add_argument("--supervise", action="store_true", help="restart after a crash or a hang, from the last save")
     start = how.add_mutually_exclusive_group()
     start.add_argument("--resume", type=Path, metavar="FILE", help="continue from this checkpoint, not the latest")
     start.add_argument("--fresh", action="store_true", help="move the files of the last run aside and start a new run")
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text}: expected a whole number of at least 1")
-    return number
-
-
-def _share(text: str) -> float:
-    number = float(text)
-    if not 0 <= number <= 1:
-        raise argparse.ArgumentTypeError(f"{text}: expected a number from 0 to 1")
-    return number
+    how.add_argument("--init", metavar="FILE", help="start a new run with the weights of a checkpoint or an export")
+    how.add_argument("--rewarm", action="store_true", help="with more --epochs: warm the learning rate up again")
+    how.add_argument("--explain", action="store_true", help="only print what a start would do, epoch by epoch")
 
 
 def _check_tracker(name: str) -> None:
@@ -108,5 +97,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
     """Defaults, overridden by the preset, then by the flags; RunError where a flag needs a missing package."""
     names = {field.name for field in fields(Settings)}
     given = {name: value for name, value in vars(options).items() if name in names and value is not None}
+    if options.resume and options.init:
+        raise RunError("--resume goes on with a run and --init begins another: give one of them")
     _check_tracker(given.get("track", ""))
     return Settings.of(**given)

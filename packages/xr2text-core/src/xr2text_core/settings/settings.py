@@ -1,6 +1,6 @@
 """All settings of a run, with the defaults of the training guide."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ class Settings:
     encoder: str = ""
     decoder: str = ""
     pretrained: str = "yes"
+    init: str = ""
     image_size: int = 384
     max_tokens: int = 128
     # training
@@ -57,6 +58,8 @@ class Settings:
         preset = given.get("preset", "phantom" if given.get("data", "phantom") == "phantom" else "laptop")
         if given.get("root"):
             given["root"] = str(Path(given["root"]).expanduser().resolve())  # a resume may start in another folder
+        if given.get("init"):
+            given["init"] = str(Path(given["init"]).expanduser().resolve())
         return cls(**{"preset": preset, **PRESETS[preset], **given})
 
     @property
@@ -67,19 +70,3 @@ class Settings:
     def cache_folder(self) -> Path:
         """Decoded images are below the output folder, shared by all its runs."""
         return Path(self.out) / "data" / "cache"
-
-
-# A run that differs in one of these is another run: its weights do not fit, or its scores are not comparable.
-DEFINE_THE_MODEL = ("encoder", "decoder", "image_size", "max_tokens")
-DEFINE_THE_RUN = (*DEFINE_THE_MODEL, "data", "section", "num_studies", "seed", "curriculum", "replay", "select_by")
-# These may change silently between two starts.
-FREE = frozenset({"root", "out", "run", "workers", "device", "autosave_min", "pause_temp", "track"})
-
-
-def differences(old: dict[str, Any], new: Settings) -> dict[str, str]:
-    """What a resumed run would do differently: {"epochs": "50 -> 60"}."""
-    return {
-        name: f"{old.get(name)} -> {value}"
-        for name, value in asdict(new).items()
-        if old.get(name) != value and name not in FREE
-    }

@@ -1,4 +1,5 @@
-"""The signals that ask a program to stop: Ctrl-C, SIGTERM, a closed terminal. One context for trainer and supervisor.
+"""The signals that ask a program to stop: Ctrl-C, SIGTERM, a closed terminal, and those of schedulers, which announce
+that the time is nearly up (SIGUSR1, SIGUSR2, SIGXCPU). One context for trainer and supervisor.
 
 Both share a process group, so the terminal reaches both: Ctrl-Z, fg, hang-ups and output need nothing from us. A signal
 to the supervisor only has to be passed on, and the two kinds of Ctrl-C look the same. So the first SIGINT is
@@ -6,28 +7,39 @@ passed on as SIGTERM: a trainer that already got Ctrl-C takes that for a repetit
 leave without saving. On Windows the console always reaches both, and there is nothing else to pass on.
 """
 
+import logging
 import os
 import signal
 import subprocess
+import sys
+import threading
 import time
 from contextlib import suppress
 from types import FrameType
 from typing import Self
 
-NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # SIGHUP: the terminal was closed; SIGBREAK: Ctrl-Break on Windows
+# SIGHUP: the terminal was closed; SIGBREAK: Ctrl-Break on Windows; SIGXCPU: a limit of CPU time is reached
+NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK", "SIGUSR1", "SIGUSR2", "SIGXCPU")
 NUMBERS = tuple(getattr(signal, name) for name in NAMES if hasattr(signal, name))
 AT_ONCE = ("SIGINT", "SIGBREAK")
+log = logging.getLogger(__name__)
 SETTLE_S = 0.5  # by then a Ctrl-C of the terminal has reached the trainer, and comes before what we send
 
 
 class StopRequest:
-    """A context that notes signals instead of letting them end the process. An ignored one (nohup) stays ignored."""
+    """A context that notes signals instead of letting them end the process. An ignored one (nohup) stays ignored.
+
+    Python handles signals in its main thread alone: in another one nothing is noted, and the log says so.
+    """
 
     def __init__(self) -> None:
         self.number = 0  # of the first signal
 
     def __enter__(self) -> Self:
         numbers = [number for number in NUMBERS if signal.getsignal(number) is not signal.SIG_IGN]
+        if threading.current_thread() is not threading.main_thread():
+            log.warning("Not in the main thread: Ctrl-C and other signals end this process without saving.")
+            numbers = []
         self._before = {number: signal.signal(number, self._on_signal) for number in numbers}
         return self
 
@@ -44,7 +56,7 @@ class StopRequest:
 
     @property
     def exit_code(self) -> int:
-        """As shells report it: 130 after Ctrl-C, 143 after SIGTERM."""
+        """As shells report it: 130 after Ctrl-C, 143 after SIGTERM, 138 after SIGUSR1."""
         return 128 + self.number
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
@@ -64,8 +76,9 @@ class StopAfterStep(StopRequest):
             return
         self.number = number
         note = f"\n{self.name}: finishing this step, then saving and leaving. Ctrl-C now leaves without saving.\n"
-        with suppress(OSError):  # after a SIGHUP there is no terminal to write to
-            os.write(2, note.encode())  # not print: a signal may arrive in the middle of another write
+        with suppress(OSError, ValueError):  # after a SIGHUP there is no terminal to write to
+            if sys.__stderr__ is not None:  # else 2 may be the descriptor of any file
+                os.write(sys.__stderr__.fileno(), note.encode())  # not print: a signal may interrupt another write
 
 
 class StopBoth(StopRequest):

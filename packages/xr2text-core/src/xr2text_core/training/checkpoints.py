@@ -6,9 +6,11 @@ weights change while it is written.
 """
 
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,15 +22,11 @@ from xr2text_core.machine.memory import if_it_fits
 from xr2text_core.run.checkpoint import (
     Checkpoint,
     CheckpointError,
-    check,
     copy_checkpoint,
-    load_checkpoint,
-    newest_good,
+    load_progress,
     save_checkpoint,
 )
-from xr2text_core.run.folder import RunError, RunFolder
-from xr2text_core.run.status import Events
-from xr2text_core.settings.settings import DEFINE_THE_MODEL, DEFINE_THE_RUN, Settings, differences
+from xr2text_core.run.folder import RunFolder
 from xr2text_core.training.progress import NO_SCORE, Progress
 from xr2text_core.training.run_log import RunLog
 
@@ -65,6 +63,26 @@ class Checkpoints:
     def wait(self, progress: Progress) -> list[Path]:
         """Wait until all is on disk, log it, and return the files that were written since the last call."""
         return self._note(self.writer.wait(), progress)
+
+    def postpone(self) -> None:
+        """A save that is due must wait; the next one is due at once."""
+        self.saved_at = -math.inf
+
+    def last_sound(self, progress: Progress) -> str:
+        """Where to go back to when the newest steps had no finite loss: the last checkpoint that one came after."""
+        self.wait(progress)
+        first_skipped = progress.step - progress.skipped_in_a_row
+        found: list[tuple[int, bool, Path]] = []
+        for path in self.folder.checkpoints.glob("*.pt"):
+            with suppress(CheckpointError, OSError):
+                then = Progress.from_dict(load_progress(path))
+                is_sound = then.step < first_skipped or then.step_in_epoch == 0  # after an epoch it was validated
+                found += [(then.step, path == self.folder.latest, path)] if is_sound and then.step else []
+        if not found:
+            return "there is no checkpoint from before"
+        _, is_latest, path = max(found)
+        how = "the same command goes on from it" if is_latest else f"--resume {path} goes back to it"
+        return f"the last checkpoint with a finite loss is {path.name}: {how}"
 
     def is_autosave_due(self) -> bool:
         """Early enough that the file is on disk when the interval ends, if it takes as long as the last one."""
@@ -214,45 +232,3 @@ class PinnedMemory:
             self._is_refused = True
             log.warning("This system pins no more memory: checkpoints are copied from the GPU more slowly.")
         return torch.empty(size, dtype=torch.uint8)
-
-
-def find_checkpoint(
-    folder: RunFolder, settings: Settings, resume: Path | None, events: Events
-) -> tuple[Path, Checkpoint] | None:
-    """The checkpoint to continue from and its path: `resume` where it is given, else the newest good one, if any.
-
-    RunError for one that belongs to another model or another run; CheckpointError where all are damaged.
-    """
-    damaged: list[str] = []
-    if resume:
-        path, checkpoint = resume, load_checkpoint(resume)
-    else:
-        others = [path for path in folder.checkpoints.glob("*.pt") if path != folder.latest]
-        newest = newest_good(folder.latest, others)
-        if newest is None:
-            return None
-        path, checkpoint, damaged = newest
-    for reason in damaged:
-        events.add("checkpoint_damaged", f"Ignoring damaged checkpoint: {reason}", reason=reason)
-    differ = differences(checkpoint.settings, settings)
-    must_match = DEFINE_THE_MODEL if resume else DEFINE_THE_RUN
-    if wrong := [f"{name}: {differ[name]}" for name in must_match if name in differ]:
-        raise RunError(
-            f"{path} belongs to a run with other settings ({'; '.join(wrong)}). Give the same flags to resume it, "
-            "--run NAME to start another run beside it, or --fresh to move it aside"
-        )
-    for name, change in differ.items():
-        log.info("Resuming with another setting than before: %s: %s", name, change)
-    return path, checkpoint
-
-
-def is_whole(best: Path, events: Events) -> bool:
-    """Whether the best model is there and undamaged; if not, the next epoch's takes its place."""
-    if not best.exists():
-        return False
-    try:
-        check(best)
-    except (CheckpointError, OSError) as error:
-        events.add("checkpoint_damaged", f"The next epoch replaces it: {error}", reason=str(error))
-        return False
-    return True

@@ -11,6 +11,7 @@ from xr2text_core import __version__
 from xr2text_core.data.study import SPLITS
 from xr2text_core.metrics.protocols import describe, reference_lengths
 from xr2text_core.metrics.scores import Scores
+from xr2text_core.report.labeler import LABELER_VERSION
 from xr2text_core.run.history import HEADER, EpochRow
 from xr2text_core.run.status import FORMAT, now
 from xr2text_core.settings.settings import Settings
@@ -36,8 +37,9 @@ def describe_run(settings: Settings, parts: Parts, protocol: str) -> dict[str, A
             "splits": split_sizes(data),
             "classes": parts.plan.class_sizes(),
             "left_out": dict(data.dataset.left_out.counts),
-            "notes": list(data.dataset.notes),
+            "notes": [*data.dataset.warnings, *data.dataset.notes],
         },
+        "labeler": LABELER_VERSION,
         "protocol": {
             "text": protocol,
             "section": settings.section,
@@ -51,8 +53,8 @@ def describe_run(settings: Settings, parts: Parts, protocol: str) -> dict[str, A
     }
 
 
-def announce(settings: Settings, parts: Parts, micro_batch: int, protocol: str) -> None:
-    """Log what will be trained."""
+def announce(settings: Settings, parts: Parts, batches: str, protocol: str) -> None:
+    """Log what will be trained; `batches` says how an update is made up, like `4 x 8`."""
     if settings.data == "phantom":
         log.info("Training on the built-in phantom set (drawn chests); --data and --root train on real images.")
     classes = parts.plan.class_sizes()
@@ -60,8 +62,8 @@ def announce(settings: Settings, parts: Parts, micro_batch: int, protocol: str) 
     for stage in [stage for stage, count in classes.items() if settings.curriculum and not count]:
         log.warning("No training study is of the class %s: that stage adds nothing new.", stage)
     log.info(
-        "Model: %.1f M parameters on %s | %d x %d studies per update | %d updates | scores: %s",
-        parts.num_parameters / 1e6, device_name(parts.accelerator.device), micro_batch, settings.accumulation,
+        "Model: %.1f M parameters on %s | %s studies per update | %d updates | scores: %s",
+        parts.num_parameters / 1e6, device_name(parts.accelerator.device), batches,
         parts.plan.total_steps, describe(protocol),
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""AdamW with a learning rate per part of the model, and the schedule as a function of the step."""
+"""AdamW with a learning rate per part of the model, and the schedule over the share of the run that is done."""
 
 import math
 
@@ -7,7 +7,7 @@ from torch import nn
 
 from xr2text_core.settings.settings import Settings
 
-WARM_UP = 0.05  # share of all steps
+WARM_UP = 0.05  # share of the run
 FLOOR = 0.02  # share of the peak at the end
 
 
@@ -64,13 +64,14 @@ def part_of(name: str) -> str:
     return "decoder" if name.startswith(("decoder.", "lm_head.")) else "new"
 
 
-def learning_rate_factor(step: int, num_steps: int) -> float:
-    """Share of the peak learning rate at a step (0-based) of `num_steps`: linear warm-up, cosine decay to a floor."""
-    warm_up = max(1, round(WARM_UP * num_steps))
-    if step < warm_up:
-        return (step + 1) / warm_up
-    done = min(1.0, (step - warm_up) / max(1, num_steps - warm_up))
-    return FLOOR + (1 - FLOOR) * 0.5 * (1 + math.cos(math.pi * done))
+def learning_rate_factor(done: float, after: float) -> float:
+    """Share of the peak learning rate in a step that starts when `done` of the run is done, and ends at `after`, 0..1.
+
+    Linear warm-up, then cosine decay to a floor.
+    """
+    if done < WARM_UP:
+        return min(1.0, after / WARM_UP)
+    return FLOOR + (1 - FLOOR) * 0.5 * (1 + math.cos(math.pi * min(1.0, (done - WARM_UP) / (1 - WARM_UP))))
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:

@@ -1,11 +1,12 @@
 """What a run is made of: its studies, their plan, the model and its optimizer, and how a checkpoint holds them."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import torch
 from accelerate import Accelerator
+from torch import Tensor
 
 from xr2text_core import __version__
 from xr2text_core.data.batches import BatchMaker
@@ -13,18 +14,20 @@ from xr2text_core.inference.trained import model_of_sizes, reading, tokenizer_fr
 from xr2text_core.machine.processes import Processes
 from xr2text_core.model.build import build_model
 from xr2text_core.model.xr2text import XR2TextModel
+from xr2text_core.report.labeler import LABELER_VERSION
 from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.run.checkpoint import Checkpoint
-from xr2text_core.run.folder import RunError
 from xr2text_core.run.status import Status, now
-from xr2text_core.settings.fingerprint import SAME_RUN, share_in_common
 from xr2text_core.settings.settings import Settings
 from xr2text_core.training.device import open_device
 from xr2text_core.training.optimizer import allocate_state, build_optimizer
 from xr2text_core.training.plan import Plan
 from xr2text_core.training.prepared import PreparedData, prepare_data
 from xr2text_core.training.progress import Progress
+from xr2text_core.training.start import Found
 from xr2text_core.training.step import Stepper
+
+MEASURED, MEASURED_AT_ONCE = 128, 16  # images that the statistics of batch normalisation are those of
 
 
 @dataclass(frozen=True)
@@ -69,29 +72,25 @@ class Parts:
             model=self.model.state_dict(),
             optimizer=self.optimizer.state_dict(),
             scaler=scaler.state_dict() if scaler is not None else {},
+            labeler=LABELER_VERSION,
         )
 
 
-def build_parts(
-    settings: Settings, processes: Processes, found: tuple[Path, Checkpoint] | None, is_asked_for: bool, status: Status
-) -> Parts:
+def build_parts(settings: Settings, processes: Processes, found: Found | None, status: Status) -> Parts:
     """Read the data, and build the model and its optimizer; those of a checkpoint where one was found.
 
     Raises DatasetError, WeightsError, CheckpointError where the checkpoint does not fit this version, and RunError
-    where it was trained on other studies and was not given with --resume.
+    where it is the run's own and was trained on other studies.
     """
     status.update(state="caching", message="reading the data set and decoding its images once")
     tokenizer = None
     if found:
-        with reading(found[0]):
-            tokenizer = tokenizer_from(found[1])
+        with reading(found.path):
+            tokenizer = tokenizer_from(found.checkpoint)
     with processes.rank_0_first():
         data = prepare_data(settings, tokenizer, is_alive=status.update)
-    if found and not is_asked_for and share_in_common(found[1].fingerprint, data.fingerprint) < SAME_RUN:
-        raise RunError(
-            f"{found[0]} was trained on other studies than {settings.data} {settings.root} holds now; "
-            "--run NAME starts another run beside it, --fresh moves it aside, --resume FILE continues it anyway"
-        )
+    if found:
+        found.check_studies(data.dataset)
     plan = Plan.of(settings, data.train)
     status.update(state="starting", message="building the model")
     accelerator = open_device(settings)
@@ -99,18 +98,29 @@ def build_parts(
     torch.manual_seed(settings.seed)
     model = _model(settings, found, data.tokenizer)
     optimizer = build_optimizer(model, settings, device)
+    batches, val_batches = (BatchMaker(each, data.cache, device, settings.seed) for each in (data.train, data.val))
     model = accelerator.prepare_model(model, evaluation_mode=True)  # we sum the gradients ourselves
     optimizer = accelerator.prepare(optimizer)
     allocate_state(optimizer)
-    batches, val_batches = (BatchMaker(each, data.cache, device, settings.seed) for each in (data.train, data.val))
+    if not found and settings.pretrained != "yes":
+        model.encoder.images.measure_statistics(_spread(batches))
     stepper = Stepper(accelerator, model, optimizer, settings.finding_weight, settings.seed, processes)
     return Parts(settings, data, plan, accelerator, model, optimizer, batches, val_batches, stepper)
 
 
-def _model(settings: Settings, found: tuple[Path, Checkpoint] | None, tokenizer: ReportTokenizer) -> XR2TextModel:
+def _spread(batches: BatchMaker) -> Iterator[Tensor]:
+    """Images of training studies from all over the data set, in batches that no setting changes."""
+    studies = range(len(batches.studies))[:: -(-len(batches.studies) // MEASURED)]
+    num_batches = -(-len(studies) // MEASURED_AT_ONCE)
+    for first in range(num_batches):
+        if len(images := batches.plain(studies[first::num_batches]).images):  # none where all of them were lost
+            yield images
+
+
+def _model(settings: Settings, found: Found | None, tokenizer: ReportTokenizer) -> XR2TextModel:
     """A new model; where a checkpoint was found, one of its sizes, to be loaded later."""
     if found:
-        with reading(found[0]):
-            return model_of_sizes(found[1])
+        with reading(found.path):
+            return model_of_sizes(found.checkpoint)
     sizes = (settings.image_size, settings.max_tokens)
     return build_model(settings.encoder, settings.decoder, settings.pretrained == "yes", *sizes, tokenizer)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from xr2text_core.data.checked_file import load_checked, save_checked
 from xr2text_core.data.images.cache import ImageCache, build_cache
-from xr2text_core.data.read_reports import reports_key
+from xr2text_core.data.read_reports import reading_code, reports_key
 from xr2text_core.data.readers.sources import read_dataset
 from xr2text_core.data.ready import ReadyStudies, make_ready, usable
 from xr2text_core.data.study import Dataset, DatasetError
@@ -45,8 +45,12 @@ def prepare_data(
 
 def _prepared(settings: Settings, tokenizer: ReportTokenizer | None, is_alive: Callable[[], None]) -> PreparedData:
     dataset = read_dataset(settings.data, settings.root, settings.num_studies, settings.seed)
+    for line in dataset.warnings:  # before an hour of decoding
+        log.warning("%s: %s", settings.data, line)
+    if why := dataset.why_not_trainable:
+        raise DatasetError(f"--root {settings.root}: {why}")
     train, val = dataset.split("train"), dataset.split("val")[: settings.val_studies]
-    of_all = fingerprint(study.study_id for study in train + val)
+    of_all = fingerprint_of(dataset, settings.val_studies)
     folder, section = settings.cache_folder, settings.section
     names = [study.frontal for study in train + val]
     cache = build_cache(folder, names, settings.image_size, settings.workers, is_alive)
@@ -66,20 +70,25 @@ def _prepared(settings: Settings, tokenizer: ReportTokenizer | None, is_alive: C
     if tokenizer is None:
         tokenizer = _tokenizer(settings, [study.report.section(section) for study in train])
     ready = make_ready(train, section, tokenizer, settings.max_tokens, folder)
-    if num_cut := int((ready.tokens.lengths == settings.max_tokens).sum()):
+    if num_cut := int((ready.tokens.last != tokenizer.eos_id).sum()):
         log.info(
-            "%d of %d training reports reach --max-tokens %d and are truncated; scores use whole reports.",
+            "%d of %d training reports exceed --max-tokens %d and are truncated; scores use whole reports.",
             num_cut, len(ready), settings.max_tokens,
         )  # fmt: skip
     val_ready = make_ready(val, section, tokenizer, settings.max_tokens)
     return PreparedData(dataset, ready, val_ready, cache, tokenizer, of_all)
 
 
+def fingerprint_of(dataset: Dataset, val_studies: int) -> str:
+    """Of the studies that a run on this data set uses, whatever of them can be read."""
+    return fingerprint(study.study_id for study in dataset.split("train") + dataset.split("val")[:val_studies])
+
+
 def _tokenizer(settings: Settings, reports: list[str]) -> ReportTokenizer:
     """The pretrained decoder's; else one trained on the reports, now or at an earlier start."""
     if settings.pretrained == "yes":
         return load_tokenizer(settings.decoder, True, reports)
-    path = settings.cache_folder / f"tokenizer-{reports_key(reports)}.bin"
+    path = settings.cache_folder / f"tokenizer-{reports_key(reports, reading_code())}.bin"
     if (learned := load_checked(path)) is not None:
         return ReportTokenizer.from_json(learned.decode())
     tokenizer = load_tokenizer(settings.decoder, False, reports)

@@ -1,8 +1,10 @@
 """All that must survive a resume and is not a weight."""
 
+import math
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from xr2text_core.training.plan import Since
 from xr2text_core.training.step import StepResult
 
 NO_SCORE = -1.0  # below any score: none yet
@@ -39,6 +41,8 @@ class Progress:
     validation_s: float = 0.0  # duration of the last validation
     sums: EpochSums = field(default_factory=EpochSums)
     rows: list[dict[str, str]] = field(default_factory=list)  # of the history so far: the file is a copy of these
+    is_sound: bool = True  # whether the newest step that had studies had a finite loss
+    since: Since = field(default_factory=Since)  # from where the plan in force counts
 
     def count(self, result: StepResult, num_studies: int, seconds: float) -> None:
         """Add a step to the sums of the epoch."""
@@ -49,6 +53,8 @@ class Progress:
         sums.num_studies += num_studies
         sums.train_s += seconds
         sums.oom_retries += result.oom_retries
+        if result.num_tokens:
+            self.is_sound = not result.was_skipped
         if result.was_skipped:
             sums.skipped_steps += 1
             self.skipped_in_a_row += 1
@@ -59,6 +65,14 @@ class Progress:
             sums.num_tokens += result.num_tokens
             sums.grad_norm += result.grad_norm
 
+    def judge(self, val_loss: float, uses_scaler: bool) -> None:
+        """Whether the weights at the end of an epoch may be saved: the validation must have a finite loss.
+
+        The scaler of FP16 skips single steps while it looks for its scale: one at the very end is no reason to doubt.
+        """
+        is_moving = self.is_sound or self.skipped_in_a_row <= int(uses_scaler)
+        self.is_sound = is_moving and math.isfinite(val_loss)
+
     def count_score(self, score: float) -> bool:
         """Whether the score of the current epoch is the best so far; if so, keep it."""
         is_best = score > self.best_score
@@ -67,6 +81,10 @@ class Progress:
         else:
             self.epochs_without_improvement += 1
         return is_best
+
+    def forget_best(self) -> None:
+        """Count the best model anew: the next epoch is the best there is."""
+        self.best_score, self.best_epoch, self.epochs_without_improvement = NO_SCORE, 0, 0
 
     def end_epoch(self) -> None:
         self.epoch += 1
@@ -80,9 +98,10 @@ class Progress:
     def from_dict(cls, values: dict[str, Any]) -> "Progress":
         """Unknown fields of a newer version are ignored, missing ones of an older version get their default."""
         sums = EpochSums(**_known(EpochSums, values.get("sums", {})))
-        return cls(**{**_known(cls, values), "sums": sums})
+        since = Since(**_known(Since, values.get("since", {})))
+        return cls(**{**_known(cls, values), "sums": sums, "since": since})
 
 
-def _known(kind: type[Progress] | type[EpochSums], values: dict[str, Any]) -> dict[str, Any]:
+def _known(kind: type[Progress] | type[EpochSums] | type[Since], values: dict[str, Any]) -> dict[str, Any]:
     names = {each.name for each in fields(kind)}
     return {name: value for name, value in values.items() if name in names}

@@ -2,16 +2,19 @@
 
 import json
 import logging
+import math
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
 from xr2text_core.machine.watch import COOL_BY_C
-from xr2text_core.run.atomic import replace_text
+from xr2text_core.report.labeler import LABELER_VERSION
+from xr2text_core.run.atomic import replace_text, replacing
 from xr2text_core.run.console import set_up_console
+from xr2text_core.run.errors import UserError
 from xr2text_core.run.folder import RunFolder
 from xr2text_core.run.history import EpochRow, cells_of, write_best, write_rows
 from xr2text_core.run.lock import lock_run, locked
@@ -40,15 +43,20 @@ def open_run(folder: RunFolder, settings: Settings, fresh: bool, is_rank_0: bool
     set_up_console(folder.log)
     if aside:
         log.info("The files of the last run were moved to %s and its neighbour below data/statistics.", aside)
-    return RunLog(folder, settings, lock)
+    return RunLog(folder, settings, lock, aside)
 
 
 class RunLog:
     """A failed write is logged and repeated with the next one; it never aborts training."""
 
-    def __init__(self, folder: RunFolder, settings: Settings, lock: FileLock | None = None) -> None:
+    def __init__(
+        self, folder: RunFolder, settings: Settings, lock: FileLock | None = None, aside: Path | None = None
+    ) -> None:
         self.folder = folder
         self.lock = lock  # held as long as this object lives, or until training ends
+        self.aside = aside  # where the files of the last run went, if they did
+        self.last_status = folder.status.read_bytes() if folder.status.exists() else b""
+        self.is_refused = False
         self.settings = settings
         self.status = Status(folder.status, settings.run, folder.checkpoints)
         self.events = Events(folder.events)
@@ -57,12 +65,26 @@ class RunLog:
         """Write run.json, and log the start or the resume."""
         where = {"epoch": progress.epoch, "step": progress.step}
         if resumed_from is None:
-            self.events.add("started", f"Training {self.settings.epochs} epochs", **where)
+            weights = f" from the weights of {Path(self.settings.init).name}" if self.settings.init else ""
+            self.events.add("started", f"Training {self.settings.epochs} epochs{weights}", **where)
         else:
             done = f"epoch {progress.epoch}, step {progress.step_in_epoch + 1}"
             name = resumed_from.name
             self.events.add("resumed", f"Resuming from {name} at {done}", checkpoint=name, **where)
         self._write_description(description)
+
+    def labels(self, resumed: int | None, progress: Progress) -> None:
+        """Warn where the run was trained with another version of the labeler: it continues, with other labels."""
+        if resumed is None or resumed == LABELER_VERSION:
+            return
+        message = (
+            f"The labels changed: this run was trained with labeler {resumed} and continues with labeler "
+            f"{LABELER_VERSION}. Curriculum classes, finding loss and rule-label F1 differ from here on"
+        )
+        if self.settings.select_by == "clinical_f1":
+            message += "; the best score so far was computed with the old labels"
+        where = {"epoch": progress.epoch, "step": progress.step}
+        self.events.add("labels_changed", message, **{"from": resumed, "to": LABELER_VERSION}, **where)
 
     def stage(self, progress: Progress, plan: Plan, device: str) -> None:
         """Log the start of an epoch."""
@@ -78,7 +100,7 @@ class RunLog:
             epochs=epochs,
             stage=stage,
             step=progress.step_in_epoch,
-            steps_in_epoch=plan.num_steps(progress.epoch),
+            steps_in_epoch=progress.step_in_epoch + plan.num_steps(progress.epoch, progress.sums.num_studies),
             total_step=progress.step,
             device=device,
             select_by=self.settings.select_by,
@@ -100,12 +122,11 @@ class RunLog:
             )  # fmt: skip
         if result.was_skipped:
             self.events.add("skipped_step", "A step was skipped: loss or gradients are not finite", **where)
-        loss = result.token_loss / result.num_tokens
-        self.status.recent_losses.append(loss)
+        self.status.recent_losses.append(result.loss)
         self.status.update(
             step=progress.step_in_epoch,
             total_step=progress.step,
-            loss=loss,
+            loss=result.loss,
             learning_rate=learning_rate,
             studies_per_s=progress.sums.num_studies / progress.sums.train_s,
             eta_s=eta_s,
@@ -144,10 +165,11 @@ class RunLog:
     def epoch(self, row: EpochRow, num_val: int) -> None:
         """Log the results of an epoch."""
         log.info(
-            "Epoch %d/%d | Train: %.4f | Val: %.4f | BLEU-4: %.4f | ROUGE-L: %.4f | rule-label F1: %.3f | "
+            "Epoch %d/%d | Train: %.4f | Val: %.4f | BLEU-4: %.4f | ROUGE-L: %.4f | rule-label F1: %s | "
             "distinct: %d/%d",
             row.epoch, self.settings.epochs, row.train_loss or float("nan"), row.val_loss, row.bleu_4, row.rouge_l,
-            row.clinical_f1, row.distinct_reports, num_val,
+            "-" if row.clinical_f1 is None or math.isnan(row.clinical_f1) else f"{row.clinical_f1:.3f}",
+            row.distinct_reports, num_val,
         )  # fmt: skip
         if row.distinct_reports == 1 and num_val > 1:
             self.events.add("collapsed", "Every study got the same report", epoch=row.epoch, distinct_reports=1)
@@ -198,9 +220,10 @@ class RunLog:
             log.warning("best_results.csv cannot be written, training continues: %s", error)
 
     def interrupted(self, signal_name: str, progress: Progress) -> None:
+        place = "here" if progress.is_sound else "the last save: there was no finite loss since"
         message = (
             f"Stopped by {signal_name} in epoch {progress.epoch} after {progress.step_in_epoch} steps; "
-            "the same command continues from here"
+            f"the same command continues from {place}"
         )
         self.events.add("interrupted", message, epoch=progress.epoch, step=progress.step)
         self.status.update(state="interrupted", message=message, eta_s=None)
@@ -216,12 +239,12 @@ class RunLog:
         self.status.update(
             state="finished",
             epoch=progress.epoch - 1,
-            epochs=self.settings.epochs,
+            epochs=max(self.settings.epochs, progress.epoch - 1),  # --epochs may have become fewer
             stage=progress.stage,
             total_step=progress.step,
             select_by=self.settings.select_by,
-            best_score=progress.best_score,
-            best_epoch=progress.best_epoch,
+            best_score=progress.best_score if progress.best_epoch else None,
+            best_epoch=progress.best_epoch or None,
             eta_s=0.0,
             message=f"finished; best: {self.best(progress)}",
         )
@@ -234,17 +257,40 @@ class RunLog:
             yield
 
     @contextmanager
+    def starting(self, progress: Progress) -> Iterator[None]:
+        """A start that is refused changes nothing of the run that was there before."""
+        with self.logged_failures(progress):
+            try:
+                yield
+            except UserError:
+                self.is_refused = self._put_back()
+                raise
+
+    def _put_back(self) -> bool:
+        """Restore what the start has changed, and say whether there was a run before it."""
+        if self.aside is not None:
+            set_up_console()  # Windows replaces no open file
+            self.folder.move_back(self.aside.name)
+        elif self.last_status:
+            with suppress(OSError), replacing(self.folder.status) as file:
+                file.write(self.last_status)
+        return self.aside is not None or bool(self.last_status)
+
+    @contextmanager
     def logged_failures(self, progress: Progress) -> Iterator[None]:
         """Write an unexpected error to status and events before it propagates."""
         try:
             yield
         except Exception as error:
-            message = f"{type(error).__name__}: {error}"
-            self.events.add("failed", message, epoch=progress.epoch, step=progress.step)
-            self.status.update(state="failed", message=message, eta_s=None)
+            if not self.is_refused:
+                message = f"{type(error).__name__}: {error}"
+                self.events.add("failed", message, epoch=progress.epoch, step=progress.step)
+                self.status.update(state="failed", message=message, eta_s=None)
             raise
 
     def best(self, progress: Progress) -> str:
+        if not progress.best_epoch:
+            return f"none, {self.score_name} was undefined in every epoch"
         return f"{self.score_name} = {progress.best_score:.4f} in epoch {progress.best_epoch}"
 
     @property
@@ -261,6 +307,9 @@ class NullRunLog(RunLog):
             NullStatus(folder.status, settings.run, folder.checkpoints),
             NullEvents(folder.events),
         )
+
+    def _put_back(self) -> bool:
+        return False
 
     def _write_description(self, description: dict[str, Any]) -> None: ...
 

@@ -20,7 +20,10 @@ MAX_GRAD_NORM = 1.0
 
 @dataclass(frozen=True)
 class StepResult:
-    """token_loss is the sum over `num_tokens` (nats); grad_norm before clipping; oom_retries counts halvings."""
+    """token_loss is the sum over `num_tokens` (nats); grad_norm before clipping; oom_retries counts halvings.
+
+    A step whose images were all lost is skipped and has no token.
+    """
 
     token_loss: float
     num_tokens: int
@@ -28,6 +31,11 @@ class StepResult:
     was_skipped: bool
     micro_batch: int
     oom_retries: int = 0
+
+    @property
+    def loss(self) -> float:
+        """Nats per token; NaN without any."""
+        return self.token_loss / self.num_tokens if self.num_tokens else math.nan
 
 
 @dataclass(frozen=True)
@@ -48,7 +56,7 @@ class Stepper:
         """
         counts = self.processes.sum(torch.tensor([batch.num_tokens, len(batch)]))
         if not counts[1]:  # every image of it was lost; without gradients the FP16 scaler would raise
-            return StepResult(math.nan, 1, 0.0, True, micro_batch)
+            return StepResult(math.nan, 0, 0.0, True, micro_batch)
         num_tokens, num_studies = counts.clamp_min(1).tolist()
         retries = 0
         while (gradients := self._compute_gradients(batch, micro_batch, step, num_tokens, num_studies)) is None:

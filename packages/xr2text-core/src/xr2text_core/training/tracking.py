@@ -1,6 +1,7 @@
 """Optional curves for TensorBoard, through accelerate's tracker: each row of the history, as soon as it is written."""
 
 import logging
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,8 @@ class Curves:
             self._try("start")
 
     def add(self, row: EpochRow) -> None:
-        values = {column: value for column, value in asdict(row).items() if isinstance(value, int | float)}
+        numbers = {column: value for column, value in asdict(row).items() if isinstance(value, int | float)}
+        values = {column: value for column, value in numbers.items() if not math.isnan(value)}
         self._try("log", values, row.epoch)
 
     def close(self) -> None:

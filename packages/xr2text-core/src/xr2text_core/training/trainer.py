@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -10,27 +11,31 @@ import torch
 from tqdm.auto import tqdm
 
 from xr2text_core.inference.evaluation import Evaluation, evaluate
-from xr2text_core.inference.trained import TrainedModel, reading, settings_from
+from xr2text_core.inference.trained import TrainedModel, reading
 from xr2text_core.machine.garbage import frozen_objects
 from xr2text_core.machine.keep_awake import keep_awake
 from xr2text_core.machine.processes import Processes
 from xr2text_core.machine.watch import MachineWatch
-from xr2text_core.run.checkpoint import Checkpoint, load_checkpoint
 from xr2text_core.run.folder import RunError, RunFolder
 from xr2text_core.run.history import EpochRow, rows_up_to
 from xr2text_core.settings.settings import Settings
 from xr2text_core.supervisor.signals import StopAfterStep
-from xr2text_core.training.checkpoints import Checkpoints, find_checkpoint, is_whole
+from xr2text_core.training.checkpoints import Checkpoints
 from xr2text_core.training.description import announce, describe_run, epoch_row
 from xr2text_core.training.device import device_name, watch_machine
 from xr2text_core.training.optimizer import decoder_learning_rate, learning_rate_factor, set_learning_rate
 from xr2text_core.training.parts import build_parts
-from xr2text_core.training.progress import NO_SCORE, Progress
+from xr2text_core.training.progress import Progress
 from xr2text_core.training.run_log import open_run
+from xr2text_core.training.start import Found, find_checkpoint, named_checkpoint
 from xr2text_core.training.step import StepResult
 
 EXIT_FINISHED = 0
 PROTOCOL = "clean-full"
+AFTER_THE_END = (
+    "More --epochs train on; --init FILE --run NAME begins another run with its weights; "
+    "--fresh moves it aside and starts a new one."
+)
 MOST_SKIPPED = 20  # steps in a row without a finite loss before the run ends
 log = logging.getLogger("xr2text_core.train")
 
@@ -41,8 +46,10 @@ class Trainer:
     Raises DatasetError, WeightsError, CheckpointError, RunError and OutOfMemory; each message says what to do.
     """
 
-    def __init__(self, settings: Settings, resume: Path | None = None, fresh: bool = False) -> None:
-        self.settings = settings
+    def __init__(
+        self, settings: Settings, resume: Path | None = None, fresh: bool = False, rewarm: bool = False
+    ) -> None:
+        self.rewarm = rewarm
         self.processes = Processes.join(use_gpu=settings.device != "cpu" and torch.cuda.is_available())
         self.folder = RunFolder.under(Path(settings.out), settings.run)
         with self.processes.rank_0_first():
@@ -51,13 +58,14 @@ class Trainer:
         self.progress = Progress()
         self.micro_batch = settings.micro_batch
         self.resumed_from: Path | None = None
-        found = find_checkpoint(self.folder, settings, resume, self.run_log.events)
-        with keep_awake(is_silent=True), self.run_log.logged_failures(self.progress):  # decoding may take an hour
-            self.parts = build_parts(settings, self.processes, found, resume is not None, self.run_log.status)
+        self.resumed_labeler: int | None = None  # version of the labels that it was trained with
+        with keep_awake(is_silent=True), self.run_log.starting(self.progress):  # decoding may take an hour
+            found = find_checkpoint(self.folder, settings, resume, self.run_log.events)
+            self.settings = settings = found.keep_beginning(settings) if found else settings
+            self.parts = build_parts(settings, self.processes, found, self.run_log.status)
             self.model, self.data, self.plan = self.parts.model, self.parts.data, self.parts.plan
             if found:
-                with reading(found[0]):
-                    self._restore(*found)
+                self._begin_with(found)
             if self.is_finished():
                 self.run_log.is_finished(self.progress)
             elif self.processes.is_rank_0:
@@ -69,7 +77,7 @@ class Trainer:
             self.run_log.reconcile(self.progress)  # what the end of the run could not write
             if self.processes.is_rank_0 and not any(self.folder.figures.glob("*.png")):
                 self._draw()
-            log.info("This run is finished: %s. --fresh moves it aside and starts a new one.", self._best())
+            log.info("This run is finished: %s. %s", self._best(), AFTER_THE_END)
             return EXIT_FINISHED
         progress, parts, checkpoints, run_log = self.progress, self.parts, self.checkpoints, self.run_log
         self._announce()
@@ -83,11 +91,11 @@ class Trainer:
             while not self.is_finished():
                 self._enter_stage()
                 self.model.train()
-                steps = self.plan.steps(progress.epoch)
+                steps = self.plan.steps(progress.epoch, progress.sums.num_studies)
                 with self._bar(steps) as bar:
-                    for studies in steps[progress.step_in_epoch :]:
+                    for studies in steps:
                         started = time.perf_counter()
-                        set_learning_rate(parts.optimizer, learning_rate_factor(progress.step, self.plan.total_steps))
+                        self._set_rate(len(studies))
                         batch = parts.batches.training(self.processes.share(studies), progress.epoch)
                         result = parts.stepper.take_step(batch, self.micro_batch, progress.step)
                         self.micro_batch = result.micro_batch
@@ -117,7 +125,7 @@ class Trainer:
 
     def load_checkpoint(self, path: str | Path) -> None:
         """Load weights, optimizer, position and best score from a checkpoint. `fit` then cuts newer rows."""
-        self._restore(Path(path), load_checkpoint(Path(path)))
+        self._restore(named_checkpoint(Path(path)))
 
     def evaluate(self, split: str = "val", num_beams: int = 1) -> Evaluation:
         """Scores of the current weights on the validation studies, or on another split."""
@@ -133,23 +141,34 @@ class Trainer:
 
     # -- before the loop
 
-    def _restore(self, path: Path, checkpoint: Checkpoint) -> None:
-        self.parts.load(checkpoint)
-        self.progress = Progress.from_dict(checkpoint.progress)
+    def _begin_with(self, found: Found) -> None:
+        """Go on from a checkpoint, or begin with the weights of one."""
+        with reading(found.path):
+            if found.origin == "init":
+                self.model.load_state_dict(found.checkpoint.model)
+            else:
+                self._restore(found)
+        if self.is_finished() and found.origin == "resume" and found.path.resolve().parent != self.folder.checkpoints:
+            raise RunError(
+                f"--resume {found.path} is the end of a run: nothing is left of its {self.settings.epochs} epochs. "
+                "More --epochs go on with it; --init FILE begins a new run with its weights"
+            )
+
+    def _restore(self, found: Found) -> None:
+        self.parts.load(found.checkpoint)
+        self.progress, self.plan, self.micro_batch = found.position(self.settings, self.parts.plan, self.rewarm)
         if not self.progress.rows:  # checkpoints of version 0.1 keep none
             self.progress.rows = rows_up_to(self.folder.history, self.progress.epoch - 1)
-        if settings_from(checkpoint).effective_batch != self.settings.effective_batch:  # count the epoch in new steps
-            self.progress.step_in_epoch = self.progress.sums.num_studies // self.settings.effective_batch
-        self.micro_batch = min(self.settings.micro_batch, self.progress.micro_batch or self.settings.micro_batch)
-        if not is_whole(self.folder.best, self.run_log.events):
-            self.progress.best_score, self.progress.best_epoch = NO_SCORE, 0  # so the next epoch is the best
+        if not found.knows_best(self.folder.best, self.settings, self.progress, self.run_log.events):
+            self.progress.forget_best()
         self.checkpoints.begin(self.progress)
-        self.resumed_from = path
+        self.resumed_from, self.resumed_labeler = found.path, found.checkpoint.labeler
 
     def _announce(self) -> None:
         """Log the plan of the run, and write run.json."""
-        announce(self.settings, self.parts, self.micro_batch, PROTOCOL)
+        announce(self.settings, self.parts, f"{self.micro_batch} x {self._accumulation()}", PROTOCOL)
         self.run_log.announce(describe_run(self.settings, self.parts, PROTOCOL), self.progress, self.resumed_from)
+        self.run_log.labels(self.resumed_labeler, self.progress)
         self.run_log.reconcile(self.progress)
         self.checkpoints.begin(self.progress)
 
@@ -159,13 +178,19 @@ class Trainer:
         self.run_log.stage(self.progress, self.plan, self._device_name())
         self.progress.stage = self.plan.stage(self.progress.epoch)
 
+    def _set_rate(self, num_studies: int) -> None:
+        """The learning rate of a step of so many studies, by how much of the run is done before and after it."""
+        epoch, seen = self.progress.epoch, self.progress.sums.num_studies
+        done, after = self.plan.share(epoch, seen), self.plan.share(epoch, seen + num_studies)
+        set_learning_rate(self.parts.optimizer, learning_rate_factor(done, after))
+
     def _bar(self, steps: list[list[int]]) -> "tqdm[Any]":
         """A progress bar that counts micro-batches."""
-        sizes = [-(-len(step) // self.micro_batch) for step in steps]
+        done = -(-self.progress.sums.num_studies // self.micro_batch)
         return tqdm(
             desc=f"Epoch {self.progress.epoch}/{self.settings.epochs}",
-            total=sum(sizes),
-            initial=sum(sizes[: self.progress.step_in_epoch]),
+            total=done + sum(-(-len(step) // self.micro_batch) for step in steps),
+            initial=done,
             unit="batch",
             disable=None if self.processes.is_rank_0 else True,
             leave=False,
@@ -173,14 +198,18 @@ class Trainer:
 
     def _show(self, bar: "tqdm[Any]", result: StepResult, num_studies: int) -> None:
         bar.update(-(-num_studies // self.micro_batch))
-        bar.set_postfix(loss=f"{result.token_loss / result.num_tokens:.2f}", refresh=False)
+        bar.set_postfix(loss=f"{result.loss:.2f}", refresh=False)
         rate = decoder_learning_rate(self.parts.optimizer)
         self.run_log.step(result, self.progress, self._accumulation(), rate, self._eta_s())
         if self.progress.skipped_in_a_row >= MOST_SKIPPED:
-            raise RunError(
-                f"{MOST_SKIPPED} steps in a row had no finite loss; the checkpoints are older than that. "
-                "Try --precision bf16 or fp32, or lower learning rates"
-            )
+            raise self._without_finite_loss()
+
+    def _without_finite_loss(self) -> RunError:
+        where = self.checkpoints.last_sound(self.progress)
+        return RunError(
+            f"{self.progress.skipped_in_a_row} steps in a row had no finite loss; {where}. "
+            "Try --precision bf16 or fp32, or lower learning rates"
+        )
 
     def _validate(self, stop: StopAfterStep) -> Evaluation | None:
         """Loss and scores on the validation studies; None when asked to stop."""
@@ -197,6 +226,8 @@ class Trainer:
                 progress=self.processes.is_rank_0, stop=stopped, processes=self.processes,
             )  # fmt: skip
         self.progress.validation_s = time.perf_counter() - started
+        if evaluation is not None:
+            self.progress.judge(evaluation.loss, uses_scaler=self.parts.accelerator.scaler is not None)
         return evaluation
 
     def _check_machine(self, watch: MachineWatch, stop: StopAfterStep) -> None:
@@ -230,7 +261,7 @@ class Trainer:
             accumulation=self._accumulation(),
             gpu_peak_mib=torch.cuda.max_memory_allocated() / 2**20 if on_gpu else None,
             gpu_max_c=watch.take_hottest_c(),
-            is_best=progress.count_score(score),
+            is_best=int(progress.count_score(score if progress.is_sound else math.nan)),
         )
 
     def _close_epoch(self, row: EpochRow) -> None:
@@ -248,7 +279,10 @@ class Trainer:
             torch.cuda.reset_peak_memory_stats()
 
     def _save(self, *paths: Path) -> None:
-        if self.processes.is_rank_0:
+        """While steps are skipped nothing is saved: the weights may be what makes the loss infinite."""
+        if not self.progress.is_sound:
+            self.checkpoints.postpone()
+        elif self.processes.is_rank_0:
             self.checkpoints.save(self.parts.checkpoint(self.progress), self.progress, *paths)
 
     # -- after the loop
@@ -265,6 +299,8 @@ class Trainer:
     def _finish(self) -> None:
         if not self.processes.is_rank_0:
             return
+        if not self.progress.is_sound:
+            raise self._without_finite_loss()
         self._draw()
         self._save(self.folder.final)
         if self.folder.final not in self.checkpoints.wait(self.progress):

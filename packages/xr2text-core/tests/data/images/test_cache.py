@@ -9,6 +9,7 @@ from PIL import Image
 
 import xr2text_core.drawing
 from xr2text_core.data.images import cache as cache_module
+from xr2text_core.data.images import cache_files
 from xr2text_core.data.images.cache import build_cache
 from xr2text_core.data.images.decode import read_image
 from xr2text_core.data.images.formats import ImageError
@@ -178,6 +179,7 @@ def test_a_data_set_that_grew_or_shrank_by_an_image_is_not_decoded_again(tmp_pat
     assert decoded == [names[5]]
     shrunk = build_cache(tmp_path / "cache", names[1:], SIZE)
     assert decoded == [names[5]]
+    assert grown.path == shrunk.path and len(list((tmp_path / "cache").glob("*px-*"))) == 1  # no second copy
     assert (grown.images(names) == expected(names)).all()
     assert (shrunk.images(names[1:]) == expected(names[1:])).all()
 
@@ -190,8 +192,8 @@ def test_damaged_or_stale_pixels_of_another_cache_are_not_taken_over(tmp_path: P
     Image.fromarray(np.full((30, 30), 77, np.uint8)).save(names[1])
     decoded.clear()
     cache = build_cache(tmp_path / "cache", names, SIZE)
-    assert sorted(decoded) == [names[0], names[1], names[5]]
     assert (cache.images(names) == expected(names)).all()
+    assert sorted(decoded) == [names[0], names[1], names[5]]
 
 
 def test_a_drive_that_was_not_mounted_for_one_start_costs_nothing_at_the_next(
@@ -273,3 +275,33 @@ def test_drawn_images_change_with_all_the_code_that_draws_them() -> None:
     code = Path(xr2text_core.drawing.__file__).parent.glob("*.py")
     length, _ = cache_module._stamp("phantom:0/1")
     assert length == sum(path.stat().st_size for path in code) > 10_000
+
+
+def test_a_reader_keeps_its_rows_while_its_cache_grows(tmp_path: Path) -> None:
+    names = write_images(tmp_path)
+    reader = build_cache(tmp_path / "cache", names[2:], SIZE)
+    build_cache(tmp_path / "cache", names, SIZE)
+    assert (reader.images(names[2:]) == expected(names[2:])).all()
+    with pytest.raises(KeyError):
+        reader.read(names[0])
+
+
+def test_extending_a_cache_may_break_off_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = write_images(tmp_path)
+    build_cache(tmp_path / "cache", names[:4], SIZE)
+    for broken in ("replacing", "replace_json"):
+        with monkeypatch.context() as patch:
+            patch.setattr(cache_files, broken, lambda *_, **__: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                build_cache(tmp_path / "cache", names, SIZE)
+        assert (build_cache(tmp_path / "cache", names[:4], SIZE).images(names[:4]) == expected(names[:4])).all()
+    assert (build_cache(tmp_path / "cache", names, SIZE).images(names) == expected(names)).all()
+
+
+def test_another_data_set_gets_a_cache_of_its_own_and_all_are_listed(tmp_path: Path) -> None:
+    names = write_images(tmp_path)
+    build_cache(tmp_path / "cache", names[:4], SIZE)
+    build_cache(tmp_path / "cache", names[4:], SIZE)
+    listed = list(cache_files.caches(tmp_path / "cache"))
+    assert sorted(count for _, count, _ in listed) == [2, 4]
+    assert all(num_bytes >= count * SIZE * SIZE for _, count, num_bytes in listed)

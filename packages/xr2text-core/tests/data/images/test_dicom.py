@@ -15,7 +15,7 @@ from PIL import Image, features
 from xr2text_core.data.images.cache import build_cache
 from xr2text_core.data.images.decode import read_image
 from xr2text_core.data.images.formats import ImageError
-from xr2text_core.data.readers.reading import image_files
+from xr2text_core.data.readers.files import image_files
 from xr2text_core.generate import images_under
 
 pydicom = pytest.importorskip("pydicom")

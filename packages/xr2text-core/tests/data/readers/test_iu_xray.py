@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from xr2text_core.data.readers.iu_xray import read
+from xr2text_core.data.readers.iu_xray import film_id, read
 from xr2text_core.data.study import DatasetError
+from xr2text_core.drawing.names import draw_image
 
 
 def write_image(path: Path) -> None:
@@ -38,7 +39,7 @@ def test_kaggle_layout_wherever_the_images_lie(tmp_path: Path, image_folder: str
     dataset = read(write_kaggle(tmp_path, image_folder))
     first, second = dataset.studies
     assert first.images == tuple(str(tmp_path / image_folder / name) for name in ("1_IM-1.png", "1_IM-2.png"))
-    assert first.views == ("unknown", "lateral")
+    assert first.views == ("frontal", "lateral")
     assert first.patient_id == "1"
     assert (first.report.findings, first.report.impression) == ("Clear lungs, heart.", "Normal chest.")
     assert (second.report.findings, second.report.impression) == ("", "Only an impression.")
@@ -120,3 +121,115 @@ def test_a_foreign_annotation_file_is_named(tmp_path: Path, content: str) -> Non
 def test_an_empty_folder_says_which_layouts_are_known(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"indiana_reports\.csv.*ecgen-radiology.*annotation\.json"):
         read(tmp_path)
+
+
+# -- R2Gen files as they are passed on
+
+
+def write_annotation(root: Path, mark: str = "", **splits: list[tuple[str, object]]) -> Path:
+    """Write annotation.json with entries (id, image_path), and an image for every path in a list."""
+    entries = {
+        split: [
+            {"id": name, "report": "the lungs are clear .", "image_path": path, "split": split} for name, path in part
+        ]
+        for split, part in splits.items()
+    }
+    (root / "annotation.json").write_text(mark + json.dumps(entries), encoding="utf-8")
+    for name in ("CXR1_IM-1/0.png", "CXR1_IM-1/1.png", "CXR2_IM-2/0.png"):
+        write_image(root / "images" / name)
+    return root
+
+
+@pytest.mark.parametrize(
+    ("image_path", "names"),
+    [
+        (["CXR1_IM-1/0.png", "CXR1_IM-1/1.png"], ["0.png", "1.png"]),
+        ("['CXR1_IM-1/0.png', 'CXR1_IM-1/1.png']", ["0.png", "1.png"]),
+        ('["CXR1_IM-1/0.png"]', ["0.png"]),
+        ("CXR1_IM-1/0.png", ["0.png"]),
+        ("CXR1_IM-1\\0.png", ["0.png"]),
+        (["CXR1_IM-1/0.PNG"], ["0.png"]),
+    ],
+)
+def test_image_paths_in_every_form_are_read(tmp_path: Path, image_path: object, names: list[str]) -> None:
+    (study,) = read(write_annotation(tmp_path, train=[("CXR1_IM-1", image_path)])).studies
+    assert [Path(image).name for image in study.images] == names
+
+
+@pytest.mark.parametrize("image_path", ["[not a list", 3, None, {"a": 1}])
+def test_image_paths_that_are_none_are_counted(tmp_path: Path, image_path: object) -> None:
+    entries = [("CXR1_IM-1", image_path), ("CXR2_IM-2", ["CXR2_IM-2/0.png"])]
+    dataset = read(write_annotation(tmp_path, train=entries))
+    assert dataset.left_out.counts["study without any image"] == 1
+
+
+def test_an_annotation_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    assert read(write_annotation(tmp_path, "\ufeff", train=[("CXR1_IM-1", ["CXR1_IM-1/0.png"])])).studies
+
+
+def test_the_list_decides_about_the_split_as_in_r2gen(tmp_path: Path) -> None:
+    root = write_annotation(tmp_path, train=[("CXR1_IM-1", ["CXR1_IM-1/0.png"])], all=[("CXR2", ["CXR2_IM-2/0.png"])])
+    entries = json.loads((root / "annotation.json").read_text())
+    entries["train"][0]["split"] = entries["all"][0]["split"] = "val"
+    (root / "annotation.json").write_text(json.dumps(entries))
+    assert [study.split for study in read(root).studies] == ["train", "val"]
+
+
+def test_an_id_in_two_splits_stays_in_both_and_is_called_a_leak(tmp_path: Path) -> None:
+    entry = ("CXR1_IM-1", ["CXR1_IM-1/0.png"])
+    dataset = read(write_annotation(tmp_path, train=[entry, ("CXR2_IM-2", ["CXR2_IM-2/0.png"])], test=[entry]))
+    assert [(study.study_id, study.split) for study in dataset.studies if study.split == "test"] == [(entry[0], "test")]
+    assert all(len(study.images) == 1 for study in dataset.studies)
+    assert any(warning.startswith("LEAK: 1 patient is") for warning in dataset.warnings)
+
+
+# -- which film is frontal
+
+
+def write_open_i(root: Path, captions: tuple[str, str], frontal: int) -> Path:
+    """One study of two films, of which one is a chest from the front and the other half of one."""
+    (root / "ecgen-radiology").mkdir(parents=True, exist_ok=True)
+    text = XML.format(uid=1, findings="Clear.", impression="Normal.")
+    for caption in captions:
+        text = text.replace("<caption>Xray</caption>", f"<caption >{caption}</caption>", 1)
+    (root / "ecgen-radiology" / "1.xml").write_text(text)
+    (root / "NLMCXR_png").mkdir(exist_ok=True)
+    for number in (1, 2):
+        chest = draw_image("phantom:0/0", 64)
+        film = chest if number == frontal else chest[:, :32]
+        Image.fromarray(film).resize((64, 64)).save(root / "NLMCXR_png" / f"CXR1_IM-{number}.png")
+    return root
+
+
+@pytest.mark.parametrize("frontal", [1, 2])
+def test_without_any_word_the_picture_tells_the_frontal_film(tmp_path: Path, frontal: int) -> None:
+    dataset = read(write_open_i(tmp_path, ("Xray Chest PA and Lateral", "Xray Chest PA and Lateral"), frontal))
+    (study,) = dataset.studies
+    assert Path(study.frontal).name == f"CXR1_IM-{frontal}.png" and study.views[0] == "frontal"
+    assert any("does not tell the views of 2 films" in note for note in dataset.notes)
+
+
+def test_captions_of_single_films_tell_their_views(tmp_path: Path) -> None:
+    (study,) = read(write_open_i(tmp_path, ("Lateral view", "PA view"), frontal=1)).studies
+    assert [Path(image).name for image in study.images] == ["CXR1_IM-2.png", "CXR1_IM-1.png"]
+    assert study.views == ("PA", "lateral")
+
+
+def test_projections_beside_the_xml_files_tell_the_views(tmp_path: Path) -> None:
+    root = write_open_i(tmp_path, ("Xray", "Xray"), frontal=1)
+    (root / "indiana_projections.csv").write_text(
+        "uid,filename,projection\n1,CXR1_IM-1.dcm.png,Lateral\n1,CXR1_IM-2.dcm.png,Frontal\n"
+    )
+    (study,) = read(root).studies
+    assert Path(study.frontal).name == "CXR1_IM-2.png" and study.views == ("frontal", "lateral")
+
+
+def test_film_ids_of_open_i_and_kaggle_are_the_same() -> None:
+    assert film_id("CXR1_1_IM-0001-4001") == film_id("1_IM-0001-4001.dcm.png") == "1_IM-0001-4001"
+
+
+def test_kaggle_studies_with_lateral_films_alone_are_told(tmp_path: Path) -> None:
+    root = write_kaggle(tmp_path, "images")
+    table = root / "indiana_projections.csv"
+    table.write_text(table.read_text().replace("2_IM-1.png,Frontal", "2_IM-1.png,Lateral"))
+    assert "studies with only lateral films, of which the first is used: 1" in read(root).notes

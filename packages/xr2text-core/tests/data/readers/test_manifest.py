@@ -1,5 +1,6 @@
 """The manifest reader keeps what is usable, names what is not, and never splits a patient."""
 
+import gzip
 from collections import defaultdict
 from pathlib import Path
 
@@ -9,7 +10,9 @@ from PIL import Image
 
 from xr2text_core.data.readers import manifest
 from xr2text_core.data.readers.manifest import read
-from xr2text_core.data.readers.reading import clean_text
+from xr2text_core.data.readers.records import NOT_CHECKED
+from xr2text_core.data.readers.tables import OPEN_QUOTE
+from xr2text_core.data.readers.texts import clean_text
 from xr2text_core.data.study import DatasetError
 
 CHEST_NOTES = Path(__file__).parents[5].parent / "shared" / "data" / "chest-notes"
@@ -19,11 +22,11 @@ def write(root: Path, *rows: str) -> Path:
     """Write manifest.csv and an image for every name ending in .png that a row begins with."""
     root.mkdir(exist_ok=True)
     (root / "manifest.csv").write_text("\n".join(rows) + "\n", "utf-8")
-    for row in rows[1:]:
+    for shade, row in enumerate(rows[1:]):
         name = row.split(",", 1)[0]
         if name.endswith(".png") and not name.startswith("gone"):
             (root / name).parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(np.zeros((4, 4), np.uint8)).save(root / name)
+            Image.fromarray(np.full((4, 4), shade % 256, np.uint8)).save(root / name)
     return root
 
 
@@ -180,3 +183,127 @@ def test_121_real_radiographs_are_read_and_all_decode(tmp_path: Path) -> None:
     cache = build_cache(tmp_path, names, 64)
     assert cache.unreadable == {}
     assert cache.images(names).std(axis=(1, 2)).min() > 5
+
+
+# -- tables as people keep them
+
+
+WHOLE = "INDICATION: Pneumonia, CHF.\n\nFINDINGS: Lungs are clear. No effusion.\n\nIMPRESSION: No acute disease."
+
+
+def test_a_whole_report_is_cut_into_its_sections(tmp_path: Path) -> None:
+    root = write(tmp_path, "image,report", f'a.png,"{WHOLE}"', "b.png,Lungs are clear.")
+    first, second = read(root).studies
+    assert (first.report.findings, first.report.impression) == ("Lungs are clear. No effusion.", "No acute disease.")
+    assert (second.report.findings, second.report.impression) == ("Lungs are clear.", "")
+
+
+def test_an_unclosed_quotation_mark_costs_its_own_row_and_no_other(tmp_path: Path) -> None:
+    dataset = read(write(tmp_path, "image,report", '0.png,"Clear', "1.png,ok", "2.png,ok"))
+    assert [study.study_id for study in dataset.studies] == ["1.png", "2.png"]
+    assert dataset.left_out.lines() == [f"left out 1: {OPEN_QUOTE} (row 2)"]
+
+
+@pytest.mark.parametrize("word", ["NULL", "None", "N/A", "NA", "<NA>", "null", "nan"])
+def test_words_for_nothing_are_no_report_no_patient_and_no_split(tmp_path: Path, word: str) -> None:
+    rows = [f"{number}.png,Clear lungs.,{word},{word}" for number in range(10)]
+    dataset = read(write(tmp_path, "image,report,patient_id,split", *rows, f"empty.png,{word},{word},{word}"))
+    assert len({study.patient_id for study in dataset.studies}) == 10
+    assert {study.split for study in dataset.studies} == {"train", "val", "test"}
+    assert dataset.left_out.counts == {"the report is empty": 1}
+
+
+def test_a_report_of_320_000_characters_is_read(tmp_path: Path) -> None:
+    (study,) = read(write(tmp_path, "image,report", "a.png," + "Clear lungs. " * 25_000)).studies
+    assert len(study.report.findings) > 320_000
+
+
+def test_a_compressed_manifest_in_the_folder_is_found(tmp_path: Path) -> None:
+    root = write(tmp_path, "image,report", "a.png,Clear.")
+    (root / "manifest.csv.gz").write_bytes(gzip.compress((root / "manifest.csv").read_bytes()))
+    (root / "manifest.csv").unlink()
+    assert [study.study_id for study in read(root).studies] == ["a.png"]
+
+
+@pytest.mark.parametrize("name", ["images\\a.png", "images/a.PNG", "images/A.png", ".\\images\\A.PNG"])
+def test_windows_paths_and_endings_in_capitals_find_their_image(tmp_path: Path, name: str) -> None:
+    write(tmp_path, "image,report", "images/a.png,Clear.")
+    (tmp_path / "manifest.csv").write_text(f"image,report\n{name},Clear.\n")
+    (study,) = read(tmp_path).studies
+    assert study.images == (str(tmp_path / "images" / "a.png"),)
+
+
+# -- what spoils scores is a warning
+
+
+def test_a_study_in_two_given_splits_stays_in_both_and_is_called_a_leak(tmp_path: Path) -> None:
+    header = "image,report,study_id,patient_id,split"
+    rows = ["a.png,Clear.,s1,p1,train", "b.png,Clear.,s1,p1,test", "c.png,Clear.,s1,p1,", "d.png,Ok.,s2,p2,val"]
+    dataset = read(write(tmp_path, header, *rows))
+    assert [(study.split, len(study.images)) for study in dataset.studies] == [("train", 2), ("test", 1), ("val", 1)]
+    assert [warning.split(";")[0] for warning in dataset.warnings] == [
+        "LEAK: 1 patient is in more than one of the given splits"
+    ]
+
+
+def test_without_patient_ids_the_truth_about_the_split_is_one_warning(tmp_path: Path) -> None:
+    dataset = read(write(tmp_path, "image,report", *(f"{number}.png,Clear lungs {number}." for number in range(9))))
+    (warning,) = dataset.warnings
+    assert warning.startswith("no patient ids") and "hash of its own id" in warning
+    assert dataset.notes == ()
+
+
+def test_without_patient_ids_given_splits_are_taken_and_not_checked(tmp_path: Path) -> None:
+    dataset = read(write(tmp_path, "image,report,split", "a.png,One.,train", "b.png,Two.,val", "c.png,Two.,test"))
+    assert dataset.warnings == () and dataset.notes == (NOT_CHECKED,)
+
+
+def test_the_same_picture_and_report_in_two_splits_is_a_leak(tmp_path: Path) -> None:
+    header = "image,report,patient_id,split"
+    rows = ["a.png,Clear.,p1,train", "b.png,Clear.,p2,test", "c.png,Other.,p3,test", "d.png,Clear.,p4,train"]
+    rows.append("e.png,Clear.,p5,val")
+    root = write(tmp_path, header, *rows)
+    (root / "c.png").write_bytes((root / "a.png").read_bytes())  # with another report
+    (root / "d.png").write_bytes((root / "a.png").read_bytes())  # in the same split
+    assert read(root).warnings == ()
+    (root / "b.png").write_bytes((root / "a.png").read_bytes())
+    (warning,) = read(root).warnings
+    assert warning.startswith("LEAK: 1 picture is in more than one split with the same report")
+
+
+def test_pictures_that_differ_in_their_last_byte_are_no_copies(tmp_path: Path) -> None:
+    root = write(tmp_path, "image,report,patient_id,split", "a.png,Clear.,p1,train", "b.png,Clear.,p2,test")
+    content = bytes(200_000)
+    (root / "a.png").write_bytes(content)
+    (root / "b.png").write_bytes(content[:-1] + b"\1")
+    assert read(root).warnings == ()
+    (root / "b.png").write_bytes(content)
+    assert len(read(root).warnings) == 1
+
+
+@pytest.mark.parametrize("text", ["Kein Pneumothorax. Kein Infiltrat.", "双肺纹理清晰。心影不大。"])
+def test_reports_that_are_not_english_are_one_warning(tmp_path: Path, text: str) -> None:
+    rows = [f"{number}.png,{text},p{number}" for number in range(5)]
+    (warning,) = read(write(tmp_path, "image,report,patient_id", *rows)).warnings
+    assert "not English" in warning and "curriculum" in warning and "clinical score" in warning
+
+
+def test_studies_with_lateral_films_alone_and_unknown_views_are_told(tmp_path: Path) -> None:
+    header = "image,report,study_id,view,patient_id"
+    rows = ["a.png,One.,s1,Lateral,p1", "b.png,Two.,s2,,p2", "c.png,Two.,s2,,p2", "d.png,Three.,s3,,p3"]
+    rows += ["e.png,Four.,s4,AP,p4", "f.png,Four.,s4,PA,p4", "g.png,Five.,s5,LL,p5", "h.png,Five.,s5,PA,p5"]
+    dataset = read(write(tmp_path, header, *rows))
+    assert [Path(study.frontal).name for study in dataset.studies] == ["a.png", "b.png", "d.png", "e.png", "h.png"]
+    assert dataset.notes[1:] == (
+        "studies with only lateral films, of which the first is used: 1",
+        "studies with several films of unknown view, of which the first is used: 1",
+        "studies with several frontal films, of which the first is used: 1",
+    )
+
+
+@pytest.mark.parametrize(("num_patients", "why"), [(1, "12 studies of 1 patient cannot be split"), (2, "")])
+def test_too_few_patients_are_told_as_that(tmp_path: Path, num_patients: int, why: str) -> None:
+    rows = [f"{number}.png,Clear {number}.,p{number % num_patients}" for number in range(12)]
+    found = read(write(tmp_path, "image,report,patient_id", *rows)).why_not_trainable
+    assert found.startswith(why) and bool(found) == bool(why)
+    assert not why or "give a split column" in found

@@ -194,7 +194,7 @@ def test_parquet_duplicates_by_report_or_image_never_straddle_splits(tmp_path: P
         splits[study.report.findings.replace("Other text", "Text")].add(study.split)
     assert all(len(names) == 1 for names in splits.values())
     assert {study.split for study in dataset.studies} == {"train", "val", "test"}
-    assert any("no patient ids" in note for note in dataset.notes)
+    assert any("no patient ids" in warning for warning in dataset.warnings)
 
 
 def test_parquet_images_are_extracted_once_as_they_are(tmp_path: Path) -> None:
@@ -239,3 +239,63 @@ def test_a_place_where_images_cannot_be_extracted_is_named(tmp_path: Path) -> No
 def test_an_empty_folder_says_which_layouts_are_known(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"metadata\.csv.*annotation\.json.*parquet"):
         read(tmp_path)
+
+
+# -- odd reports
+
+
+ODD_REPORTS = {
+    "no known header": (
+        b"FINAL REPORT\n Heart size is normal. Lungs are clear.",
+        "Heart size is normal. Lungs are clear.",
+    ),
+    "empty": (b"", None),
+    "blank": (b" \n\n", None),
+    "lower case": (b"findings: Lungs clear.\nimpression: ok", "Lungs clear."),
+    "dash": (b"FINDINGS - Lungs clear.", "Lungs clear."),
+    "own line": (b"FINDINGS\n\nLungs clear.", "Lungs clear."),
+    "one line": (b"FINAL REPORT FINDINGS: Lungs clear.", "Lungs clear."),
+    "markdown": (b"**FINDINGS:** Lungs clear.", "Lungs clear."),
+    "title": (b"CHEST TWO VIEWS\n\nHeart size is normal. Lungs clear.", "Heart size is normal. Lungs clear."),
+    "mark": ("\ufeff FINDINGS: Clear.".encode(), "Clear."),
+    "UTF-16": ("FINDINGS: Lungs clear.\n".encode("utf-16"), "Lungs clear."),
+    "UTF-16 without mark": ("FINDINGS: Lungs clear.\n".encode("utf-16-le"), "Lungs clear."),
+    "Windows": ("FINDINGS: Größe normal.".encode("cp1252"), "Größe normal."),
+    "no text": (bytes(range(256)), ""),
+    "header only": (b"FINDINGS:", None),
+}
+
+
+@pytest.mark.parametrize(("content", "findings"), ODD_REPORTS.values(), ids=ODD_REPORTS.keys())
+def test_an_odd_report_is_findings_or_counted_and_left_out(
+    tmp_path: Path, content: bytes, findings: str | None
+) -> None:
+    write_jpg_tree(tmp_path, False, "files")
+    (tmp_path / "files/p10/p10000032/s50000002.txt").write_bytes(content)
+    dataset = read(tmp_path)
+    found = {study.study_id: study.report.findings for study in dataset.studies}
+    if findings is None:
+        assert "50000002" not in found
+        assert dataset.left_out.examples["the report is empty"] == ["50000002"]
+    elif findings:
+        assert found["50000002"] == findings
+    assert {"50000001", "50000003", "50000004"} <= set(found)
+
+
+def test_a_folder_in_the_place_of_a_report_is_counted(tmp_path: Path) -> None:
+    write_jpg_tree(tmp_path, False, "files")
+    report = tmp_path / "files/p10/p10000032/s50000002.txt"
+    report.unlink()
+    report.mkdir()
+    dataset = read(tmp_path)
+    assert len(dataset.studies) == 3
+    assert dataset.left_out.counts["report file cannot be read"] == 1
+
+
+def test_a_study_with_two_splits_in_the_table_is_a_leak(tmp_path: Path) -> None:
+    write_jpg_tree(tmp_path, False, "files")
+    table = tmp_path / "mimic-cxr-2.0.0-split.csv"
+    table.write_text(table.read_text().replace("a2,50000001,10000032,train", "a2,50000001,10000032,test"))
+    dataset = read(tmp_path)
+    assert [study.split for study in dataset.studies if study.study_id == "50000001"] == ["test", "train"]
+    assert any(warning.startswith("LEAK: 1 patient") for warning in dataset.warnings)

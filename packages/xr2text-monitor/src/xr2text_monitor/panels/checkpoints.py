@@ -3,10 +3,10 @@
 from textual.content import Content
 
 from xr2text_monitor import text as t
-from xr2text_monitor.ink import GOOD, MUTED, STRONG, label, line
+from xr2text_monitor.drawing.ink import GOOD, MUTED, STRONG, label, line
 from xr2text_monitor.panels.panel import Panel
-from xr2text_monitor.run_files import Checkpoint
-from xr2text_monitor.sampler import Snapshot
+from xr2text_monitor.readers.run_files import Checkpoint
+from xr2text_monitor.snapshot import Snapshot
 
 
 class CheckpointsPanel(Panel):
@@ -30,5 +30,5 @@ def _row(one: Checkpoint, now: float) -> Content:
     is_best = one.name == "best_model.pt"
     name = one.name if len(one.name) <= 22 else f"{one.name[:21]}…"
     age = t.age(now - one.modified_at)
-    epoch = f"epoch {t.whole(one.epoch):<3}"
+    epoch = " " * 9 if one.epoch is None else f"epoch {t.whole(one.epoch):<3}"
     return line(("★ " if is_best else "  ", GOOD), (f"{name:<23}", STRONG), epoch, f"{t.size(one.size):>8}", f"  {age}")

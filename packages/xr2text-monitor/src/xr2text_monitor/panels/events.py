@@ -3,25 +3,29 @@
 from textual.content import Content
 
 from xr2text_monitor import text as t
-from xr2text_monitor.ink import BAD, GOOD, MUTED, WARN, label, line
+from xr2text_monitor.drawing.ink import BAD, GOOD, MUTED, WARN, label, line
 from xr2text_monitor.journal import Entry, Journal
 from xr2text_monitor.panels.panel import Panel
-from xr2text_monitor.sampler import Snapshot
+from xr2text_monitor.snapshot import Snapshot
 
-STYLES = {
-    "new_best": GOOD,
-    "finished": GOOD,
-    "failed": BAD,
-    "checkpoint_failed": BAD,
-    "checkpoint_damaged": BAD,
-    "ALERT": BAD,
-    "out_of_memory": WARN,
-    "skipped_step": WARN,
-    "collapsed": WARN,
-    "hot": WARN,
-    "paused": WARN,
-    "interrupted": WARN,
+KINDS = {
+    GOOD: ("new_best", "finished"),
+    BAD: ("failed", "gave_up", "checkpoint_failed", "checkpoint_damaged", "history_failed", "ALERT"),
+    WARN: (
+        "out_of_memory",
+        "skipped_step",
+        "collapsed",
+        "hot",
+        "paused",
+        "interrupted",
+        "restarted",
+        "image_lost",
+        "power_unplugged",
+        "battery_low",
+        "clock_jumped",
+    ),
 }
+STYLES = {kind: style for style, kinds in KINDS.items() for kind in kinds}
 
 
 class EventsPanel(Panel):

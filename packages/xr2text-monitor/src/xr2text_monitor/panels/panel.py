@@ -3,7 +3,7 @@
 from textual.content import Content
 from textual.widgets import Static
 
-from xr2text_monitor.sampler import Snapshot
+from xr2text_monitor.snapshot import Snapshot
 
 TALL = 34  # lines of a screen from which there is room for boxes; as in monitor.tcss, where it is the class -tall
 
@@ -40,7 +40,9 @@ class Panel(Static):
     def fit(self) -> None:
         """Draw again where the snapshot or the room has changed."""
         wanted = self.num_lines(self.snapshot)
-        if wanted is not None:
+        if wanted is None:
+            self.styles.inline.clear_rule("height")
+        else:
             rows = wanted + self.gutter.height
             if self.styles.height is None or self.styles.height.value != rows:
                 self.styles.height = rows

@@ -12,7 +12,7 @@ import json
 import logging
 import os
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
@@ -26,10 +26,13 @@ from xr2text_core.data.images.cache_files import (
     RECORD,
     UNREADABLE,
     Records,
-    cache_key,
+    cached_names,
     create,
     decoded_before,
+    extend,
+    find_cache,
     is_intact,
+    only_writer,
     replace_json,
 )
 from xr2text_core.data.images.decode import read_image
@@ -44,6 +47,8 @@ MOST_WORKERS = 8  # beyond this, the disk was the limit on the machines we know
 IMAGES_PER_WORKER = 32  # decoded between two updates of the records; bounds the work that a kill loses
 MOST_WARNINGS = 5  # damaged images that are named; a truncated file may hold thousands
 
+NO_STAMP = (-1, -1)  # of a source that is not there, or not asked for
+
 Stamps = npt.NDArray[np.int64]
 
 
@@ -55,7 +60,7 @@ class ImageCache:
         self.size = size
         self.unreadable = unreadable  # name -> reason; callers exclude these studies
         self._row_of = {name: row for row, name in enumerate(names)}
-        self._crc = np.fromfile(path / "rows.bin", dtype=RECORD)["crc"].copy()
+        self._crc = np.fromfile(path / "rows.bin", dtype=RECORD, count=len(names))["crc"].copy()
         self._is_checked = np.zeros(len(names), dtype=bool)
         self._num_damaged = 0
         self._pixels = RowFile(path / "images.u8", size * size)
@@ -120,37 +125,58 @@ def build_cache(
 ) -> ImageCache:
     """Decode what is not yet in the cache and open it.
 
-    `folder` holds one sub-folder per set of names and size; `names` are those of `read_image`, in any order; `workers`
-    are decoding threads, 0 for one per CPU up to 8; `is_alive` is called regularly while it decodes.
+    `folder` holds one sub-folder per data set and size, which grows with it; `names` are those of `read_image`, in any
+    order; `workers` are decoding threads, 0 for one per CPU up to 8; `is_alive` is called regularly meanwhile.
     Call it on one rank first, then on the others. Images that cannot be read are in `.unreadable`.
     Raises DatasetError when the disk is too small or not writable.
     """
-    names = sorted(set(names))
-    path = folder / cache_key(names, size)
+    wanted = sorted(set(names))
     try:
-        if not is_intact(path, names, size):
-            create(path, names, size)
-        unreadable = _fill(path, names, size, workers or min(os.cpu_count() or 1, MOST_WORKERS), is_alive)
+        with only_writer(folder, is_alive):
+            path, rows = _laid_out(folder, wanted, size)
+            workers = workers or min(os.cpu_count() or 1, MOST_WORKERS)
+            unreadable = _fill(path, rows, frozenset(wanted), size, workers, is_alive)
     except OSError as error:
         raise DatasetError(
-            f"cannot write the image cache {path}: {error}. Free space or choose another folder"
+            f"cannot write the image cache in {folder}: {error}. Free space or choose another folder"
         ) from error
-    return ImageCache(path, names, size, unreadable)
+    return ImageCache(path, rows, size, unreadable)
 
 
-def _fill(path: Path, names: Sequence[str], size: int, workers: int, is_alive: Callable[[], None]) -> dict[str, str]:
+def _laid_out(folder: Path, wanted: Sequence[str], size: int) -> tuple[Path, Sequence[str]]:
+    """A cache with a row for each name that is wanted, and the names of all its rows."""
+    path = find_cache(folder, wanted, size)
+    if not (held := cached_names(path, size)):
+        if not is_intact(path, wanted, size):
+            create(path, wanted, size)
+        return path, wanted
+    if missing := sorted(set(wanted).difference(held)):
+        held += missing
+        extend(path, held, size)
+    return path, held
+
+
+def _fill(
+    path: Path,
+    names: Sequence[str],
+    wanted: Set[str],
+    size: int,
+    workers: int,
+    is_alive: Callable[[], None],
+) -> dict[str, str]:
     """Decode the rows that are new or whose source changed. Return why images could not be read, by name."""
-    records = np.fromfile(path / "rows.bin", dtype=RECORD)
-    stamps = np.array([_stamp(name) for name in names], dtype=np.int64).reshape(-1, 2)  # (N, 2)
+    records = np.fromfile(path / "rows.bin", dtype=RECORD, count=len(names))
+    is_wanted = np.array([name in wanted for name in names], dtype=bool)
+    stamps = np.array([_stamp(name) if name in wanted else NO_STAMP for name in names], dtype=np.int64).reshape(-1, 2)
     known = _known_reasons(path)
     is_current = (records["bytes"] == stamps[:, 0]) & (records["mtime_ns"] == stamps[:, 1])
     is_explained = (
         is_current & (records["state"] == UNREADABLE) & np.array([name in known for name in names], dtype=bool)
     )
     reasons = {names[row]: known[names[row]] for row in np.flatnonzero(is_explained).tolist()}
-    rows = np.flatnonzero(~(is_explained | (is_current & (records["state"] == DECODED)))).tolist()
+    rows = np.flatnonzero(is_wanted & ~(is_explained | (is_current & (records["state"] == DECODED)))).tolist()
     if rows:
-        logger.info("decoding %d of %d images into %s", len(rows), len(names), path)
+        logger.info("decoding %d of %d images into %s", len(rows), len(wanted), path)
         _decode_rows(path, names, size, rows, records, stamps, reasons, workers, is_alive)
     return reasons
 
@@ -194,7 +220,7 @@ def _decode_rows(
                 records[row] = (UNREADABLE if reason else DECODED, crc, *stamps[row])
                 record_file.write(row, records[row : row + 1])
             if len(reasons) != num_reasons:
-                replace_json(path / "unreadable.json", reasons)
+                replace_json(path / "unreadable.json", {**_known_reasons(path), **reasons})
             bar.update(len(chunk))
             is_alive()
     pixel_file.close(durably=True)
@@ -217,7 +243,7 @@ def _stamp(name: str) -> tuple[int, int]:
     try:
         status = os.stat(name)  # noqa: PTH116 - a Path for each of 200,000 images doubles the time
     except OSError:
-        return -1, -1
+        return NO_STAMP
     return status.st_size, status.st_mtime_ns
 
 

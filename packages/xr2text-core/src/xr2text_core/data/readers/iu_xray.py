@@ -1,26 +1,25 @@
 """Reads the Indiana University chest X-rays in the three forms in which they are distributed.
 
 Kaggle: indiana_reports.csv, indiana_projections.csv and a folder of PNG files. Open-i: ecgen-radiology/*.xml and the
-PNG files (NLMCXR_png). R2Gen: annotation.json and images/. In the first two the uid is the patient.
+PNG files (NLMCXR_png). R2Gen: annotation.json and images/. In the first two the uid is the patient. The XML tells no
+views: Kaggle's projections do where they lie beside it, else the caption of a film, else its picture.
 """
 
 import os
 import re
 import xml.etree.ElementTree as ElementTree
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from xr2text_core.data.readers import r2gen
-from xr2text_core.data.readers.reading import (
-    Record,
-    clean_text,
-    dataset_of,
-    find_file,
-    image_files,
-    read_table,
-    view_name,
-)
+from xr2text_core.data.readers.files import find_file, image_files
+from xr2text_core.data.readers.projections import BY_PICTURE, symmetries, views_by_symmetry
+from xr2text_core.data.readers.records import Record, dataset_of, merged
+from xr2text_core.data.readers.tables import read_table
+from xr2text_core.data.readers.texts import clean_text
+from xr2text_core.data.readers.views import VIEW_ORDER, view_name
 from xr2text_core.data.study import Dataset, DatasetError, LeftOut
 
 LAYOUT = (
@@ -33,17 +32,21 @@ PREFERRED_FOLDERS = ("images/images_normalized", "images_normalized", "images", 
 def read(root: Path) -> Dataset:
     """Read IU X-Ray from `root`, whichever of the three layouts it has. Raises DatasetError."""
     left_out = LeftOut()
+    notes = []
     reports = find_file(root, "indiana_reports.csv")
     annotation = find_file(root, r2gen.FILE_NAME)
     if reports is not None:
-        records = _kaggle(root, reports, left_out)
+        records = merged(_kaggle(root, reports, left_out), left_out)
     elif annotation is not None:
         records = r2gen.read_annotation(annotation, left_out)
     elif folder := _xml_folder(root):
-        records = _open_i(root, folder, left_out)
+        records = merged(_open_i(root, folder, left_out), left_out)
+        if films := _films_without_view(records):
+            records = _with_views(records, symmetries(root, films))
+            notes = [f"the XML does not tell the views of {len(films)} films: {BY_PICTURE}"]
     else:
         raise DatasetError(f"{root}: no IU X-Ray data set was found there. {LAYOUT}")
-    return dataset_of("iu-xray", root, records, left_out, layout=LAYOUT)
+    return dataset_of("iu-xray", root, records, left_out, LAYOUT, notes)
 
 
 def _kaggle(root: Path, reports: Path, left_out: LeftOut) -> list[Record]:
@@ -53,7 +56,7 @@ def _kaggle(root: Path, reports: Path, left_out: LeftOut) -> list[Record]:
     images = _images_of(projections, _images(root), left_out)
     records = []
     for line, row in read_table(reports, needed=("uid", "findings", "impression")):
-        if row is None or not row["uid"].strip():
+        if isinstance(row, str) or not row["uid"].strip():
             left_out.add("the row of the report is broken", f"row {line}")
             continue
         uid = row["uid"].strip()
@@ -65,13 +68,17 @@ def _kaggle(root: Path, reports: Path, left_out: LeftOut) -> list[Record]:
 def _images_of(projections: Path, files: Mapping[str, str], left_out: LeftOut) -> dict[str, list[tuple[str, str]]]:
     """Return the images with their views by uid."""
     images: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    by_lower = {name.lower(): path for name, path in files.items()}
     for line, row in read_table(projections, needed=("uid", "filename")):
-        if row is None:
+        if isinstance(row, str):
             left_out.add("the row of the image is broken", f"row {line}")
-        elif (name := row["filename"].strip()) not in files:
+            continue
+        name = row["filename"].strip()
+        image = files.get(name) or by_lower.get(name.lower())
+        if image is None:
             left_out.add("image is missing", name or f"row {line}")
         else:
-            images[row["uid"].strip()].append((files[name], view_name(row.get("projection", ""))))
+            images[row["uid"].strip()].append((image, view_name(row.get("projection", ""))))
     return images
 
 
@@ -93,6 +100,7 @@ def _xml_folder(root: Path) -> Path | None:
 
 def _open_i(root: Path, folder: Path, left_out: LeftOut) -> list[Record]:
     by_stem = {os.path.splitext(name)[0]: path for name, path in sorted(_images(root).items())}  # noqa: PTH122
+    views = _views_of_projections(root)
     records = []
     for path in sorted(folder.glob("*.xml")):
         try:
@@ -100,22 +108,48 @@ def _open_i(root: Path, folder: Path, left_out: LeftOut) -> list[Record]:
         except (ElementTree.ParseError, OSError, LookupError, ValueError):
             left_out.add("broken XML file", path.name)
             continue
-        records.append(_open_i_record(path, tree, by_stem, left_out))
+        records.append(_open_i_record(path, tree, by_stem, views, left_out))
     return records
 
 
-def _open_i_record(path: Path, tree: ElementTree.Element, by_stem: Mapping[str, str], left_out: LeftOut) -> Record:
+def _open_i_record(
+    path: Path, tree: ElementTree.Element, by_stem: Mapping[str, str], views: Mapping[str, str], left_out: LeftOut
+) -> Record:
     texts = {part.get("Label", "").upper(): "".join(part.itertext()) for part in tree.iter("AbstractText")}
     uid_element = tree.find(".//uId")
     name = (uid_element.get("id", "") if uid_element is not None else "") or path.stem
     digits = re.search(r"\d+", name)
     uid = digits[0] if digits else name
+    captions = {image.get("id", ""): image.findtext("caption", "").strip() for image in tree.iter("parentImage")}
+    is_of_study = len(captions) > 1 and len(set(captions.values())) == 1  # one caption for all films tells none apart
     images = []
-    for image in tree.iter("parentImage"):
-        image_id = image.get("id", "")
-        if image_id in by_stem:
-            images.append((by_stem[image_id], "unknown"))  # the XML has no projection
-        else:
+    for image_id, caption in captions.items():
+        if image_id not in by_stem:
             left_out.add("image is missing", image_id or path.name)
+            continue
+        view = views.get(film_id(image_id), "unknown" if is_of_study else view_name(caption))
+        images.append((by_stem[image_id], view))
     findings, impression = clean_text(texts.get("FINDINGS", "")), clean_text(texts.get("IMPRESSION", ""))
     return Record(uid, tuple(images), findings, impression, uid)
+
+
+def _views_of_projections(root: Path) -> dict[str, str]:
+    """Return the views of Kaggle's table by film id, where the table lies beside the XML files."""
+    projections = find_file(root, "indiana_projections.csv")
+    rows = read_table(projections, needed=("filename", "projection")) if projections else ()
+    return {film_id(row["filename"]): view_name(row["projection"]) for _, row in rows if not isinstance(row, str)}
+
+
+def film_id(name: str) -> str:
+    """Return what Open-i and Kaggle share: 1_IM-0001-4001 of CXR1_1_IM-0001-4001 and of 1_IM-0001-4001.dcm.png."""
+    return re.sub(r"^CXR\d+_(?=\d+_)|\..*$", "", name.strip())
+
+
+def _films_without_view(records: Iterable[Record]) -> list[str]:
+    """Return the films to look at: those of unknown view in studies where no film is known to be a frontal one."""
+    unsure = [record for record in records if all(VIEW_ORDER[view] > 0 for _, view in record.images)]
+    return sorted({film for record in unsure for film, view in record.images if view == "unknown"})
+
+
+def _with_views(records: Iterable[Record], symmetry: Mapping[str, float]) -> list[Record]:
+    return [replace(record, images=tuple(views_by_symmetry(record.images, symmetry))) for record in records]

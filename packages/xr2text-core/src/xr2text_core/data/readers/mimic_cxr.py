@@ -8,14 +8,19 @@ findings, impression.
 import logging
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from xr2text_core.data.readers import mimic_parquet, r2gen, reading, record_index
-from xr2text_core.data.readers.reading import Folders, Record, clean_text, dataset_of, find_file, read_table, view_name
+from xr2text_core.data.readers import mimic_parquet, r2gen, record_index
+from xr2text_core.data.readers.files import Folders, find_file
+from xr2text_core.data.readers.records import Record, dataset_of
+from xr2text_core.data.readers.tables import read_table
+from xr2text_core.data.readers.texts import clean_text, decoded
+from xr2text_core.data.readers.views import view_name
 from xr2text_core.data.splits import split_name
 from xr2text_core.data.study import Dataset, DatasetError, LeftOut
-from xr2text_core.report import sections
+from xr2text_core.report.report import Report
+from xr2text_core.report.sections import read_sections
 
 logger = logging.getLogger(__name__)
 
@@ -42,14 +47,14 @@ class _Rows:
     """The rows of one study."""
 
     subject_id: str
-    split: str = ""
+    splits: set[str] = field(default_factory=set)  # more than one is a leak
     views: dict[str, str] = field(default_factory=dict)  # by dicom id
 
 
 def read(root: Path) -> Dataset:
     """Read MIMIC-CXR from `root`, whichever of the three layouts it has. Raises DatasetError."""
     left_out = LeftOut()
-    notes: list[str] = []
+    warnings: list[str] = []
     tables = [table for table in (find_file(root, METADATA), find_file(root, SPLIT)) if table is not None]
     annotation = find_file(root, r2gen.FILE_NAME)
     if tables:
@@ -58,10 +63,10 @@ def read(root: Path) -> Dataset:
         records = r2gen.read_annotation(annotation, left_out)
     elif parquet_files := mimic_parquet.find(root):
         records = mimic_parquet.read_rows(root, parquet_files, left_out)
-        notes = [mimic_parquet.NOTE]
+        warnings = [mimic_parquet.WARNING]
     else:
         raise DatasetError(f"{root}: no MIMIC-CXR data set was found there. {LAYOUT}")
-    return dataset_of("mimic-cxr", root, records, left_out, notes, LAYOUT)
+    return dataset_of("mimic-cxr", root, records, left_out, LAYOUT, warnings=warnings)
 
 
 def _jpg_tree_or_index(tables: Sequence[Path], left_out: LeftOut) -> list[Record]:
@@ -70,7 +75,7 @@ def _jpg_tree_or_index(tables: Sequence[Path], left_out: LeftOut) -> list[Record
     Delete the index (xr2text_index.bin) after editing reports. Images that vanished are noticed by the image cache.
     """
     root = tables[0].parent
-    stamps = record_index.stamps_of(tables, [__file__, reading.__file__, sections.__file__])
+    stamps = record_index.stamps_of(tables)
     records = record_index.load_records(root, stamps)
     if records is None:
         records = _jpg_tree(tables, left_out)
@@ -88,8 +93,12 @@ def _jpg_tree(tables: Sequence[Path], left_out: LeftOut) -> list[Record]:
     image_stems = [stem for study in studies.items() for stem in _image_stems(*study)]
     reports = _base(root, REPORT_FOLDERS, report_stems, (".txt",), folders, "report")
     images = _base(root, IMAGE_FOLDERS, image_stems, IMAGE_ENDINGS, folders, "image")
-    records = (_record(study_id, rows, images, reports, folders, left_out) for study_id, rows in studies.items())
-    return [record for record in records if record is not None]
+    records: list[Record] = []
+    for study_id, rows in studies.items():
+        record = _record(study_id, rows, images, reports, folders, left_out)
+        if record is not None:
+            records += [replace(record, split=split) for split in sorted(rows.splits) or [""]]
+    return records
 
 
 def _studies(tables: Iterable[Path], left_out: LeftOut) -> dict[str, _Rows]:
@@ -97,13 +106,13 @@ def _studies(tables: Iterable[Path], left_out: LeftOut) -> dict[str, _Rows]:
     studies: dict[str, _Rows] = {}
     for table in tables:
         for line, row in read_table(table, needed=("dicom_id", "subject_id", "study_id")):
-            split = None if row is None else split_name(row.get("split", ""))
-            if row is None or split is None:
+            split = None if isinstance(row, str) else split_name(row.get("split", ""))
+            if isinstance(row, str) or split is None:
                 left_out.add("broken row", f"{table.name} row {line}")
                 continue
             study = studies.setdefault(row["study_id"], _Rows(row["subject_id"]))
             study.views.setdefault(row["dicom_id"], view_name(row.get("viewposition", "")))
-            study.split = split or study.split
+            study.splits |= {split} - {""}
     return studies
 
 
@@ -134,15 +143,26 @@ def _record(
     images = []
     for stem, view in zip(_image_stems(study_id, rows), rows.views.values(), strict=True):
         paths = (os.path.normpath(f"{image_base}/{stem}{ending}") for ending in IMAGE_ENDINGS)
-        image = next(filter(folders.has, paths), None)
+        image = next(filter(None, map(folders.find, paths)), None)
         if image is not None:
             images.append((image, view))
         else:
             left_out.add("image is missing", f"{stem}{IMAGE_ENDINGS[0]}")
-    report_path = f"{report_base}/{_folder(study_id, rows)}.txt"
-    if not folders.has(report_path):
-        left_out.add("report file is missing", report_path)
+    report = _report(f"{report_base}/{_folder(study_id, rows)}.txt", folders, left_out)
+    if report is None:
         return None
-    report = sections.read_sections(Path(report_path).read_text("utf-8", "replace"))
     findings, impression = clean_text(report.findings), clean_text(report.impression)
-    return Record(study_id, tuple(images), findings, impression, rows.subject_id, rows.split)
+    return Record(study_id, tuple(images), findings, impression, rows.subject_id)
+
+
+def _report(path: str, folders: Folders, left_out: LeftOut) -> Report | None:
+    """Return the sections of a report file in any encoding; what has no known header is findings."""
+    if not folders.has(path):
+        left_out.add("report file is missing", path)
+        return None
+    try:
+        content = Path(path).read_bytes()
+    except OSError:
+        left_out.add("report file cannot be read", path)
+        return None
+    return read_sections(decoded(content))

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from xr2text_core.data.readers.reading import Record, clean_text
+from xr2text_core.data.readers.records import Record
+from xr2text_core.data.readers.texts import clean_text
 from xr2text_core.data.study import DatasetError, LeftOut
 from xr2text_core.run.atomic import replace_text, replacing
 
-NOTE = (
+WARNING = (
     "the rows have no patient ids: rows with the same report or the same image are kept in one split, but other "
     "studies of one patient may be in different splits, so scores may be too high"
 )

@@ -2,20 +2,25 @@
 
     {"train": [{"id", "report", "image_path": [...], "split"}, ...], "val": [...], "test": [...]}
 
-MIMIC-CXR entries also have subject_id and study_id; several entries may be images of one study.
+MIMIC-CXR entries also have subject_id and study_id; several entries may be images of one study. As in R2Gen's own
+loader the list decides about the split, and the first image of a study counts as its frontal one.
 """
 
+import ast
 import json
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from xr2text_core.data.readers.reading import Folders, Record, clean_text
+from xr2text_core.data.readers.files import Folders
+from xr2text_core.data.readers.records import Record, merged
+from xr2text_core.data.readers.texts import clean_text, decoded
 from xr2text_core.data.splits import split_name
 from xr2text_core.data.study import DatasetError, LeftOut
-from xr2text_core.report.sections import has_sections, read_sections
+from xr2text_core.report.sections import cut_report
 
 FILE_NAME = "annotation.json"
 IMAGE_FOLDERS = ("images", "", "files", "images/files", "images300")
@@ -24,7 +29,7 @@ IMAGE_FOLDERS = ("images", "", "files", "images/files", "images300")
 def read_annotation(path: Path, left_out: LeftOut) -> list[Record]:
     """Return the studies of an annotation file with the images that exist. Raises DatasetError."""
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = json.loads(decoded(path.read_bytes()))
         entries = [(split, entry) for split, part in content.items() for entry in part]
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise DatasetError(
@@ -33,24 +38,26 @@ def read_annotation(path: Path, left_out: LeftOut) -> list[Record]:
         ) from error
     folders = Folders()
     base = _image_base(path.parent, [entry for _, entry in entries], folders)
-    studies: dict[str, Record] = {}
-    for split, entry in entries:
-        record = _record(base, split, entry, folders, left_out)
-        if record is not None:
-            _add(studies, record)
-    return list(studies.values())
+    records = (_record(base, split, entry, folders, left_out) for split, entry in entries)
+    return merged((record for record in records if record is not None), left_out)
 
 
 def _paths(entry: Any) -> list[str]:
-    paths = entry.get("image_path", []) if isinstance(entry, dict) else []
-    return [paths] if isinstance(paths, str) else [str(path) for path in paths]
+    """Return the paths of an entry: a list, one path, or a list that was stored as text."""
+    paths = entry.get("image_path") if isinstance(entry, dict) else None
+    if isinstance(paths, str) and paths.lstrip().startswith("["):
+        with suppress(ValueError, SyntaxError):
+            paths = ast.literal_eval(paths.strip())
+    if isinstance(paths, str):
+        return [paths]
+    return [str(path) for path in paths] if isinstance(paths, list | tuple) else []
 
 
 def _image_base(root: Path, entries: list[Any], folders: Folders) -> str:
     """Return the folder to which the image paths are relative: the first in which one of them exists."""
     for folder in IMAGE_FOLDERS:
         base = os.path.normpath(root.absolute() / folder)
-        if os.path.isdir(base) and any(folders.has(_joined(base, path)) for path in _all_paths(entries)):  # noqa: PTH112
+        if os.path.isdir(base) and any(folders.find(_joined(base, path)) for path in _all_paths(entries)):  # noqa: PTH112
             return base
     tried = ", ".join(str(root / folder) for folder in IMAGE_FOLDERS)
     raise DatasetError(f"none of the images that {root / FILE_NAME} names exists; looked in {tried}")
@@ -69,42 +76,25 @@ def _record(base: str, split: str, entry: Any, folders: Folders, left_out: LeftO
     if not isinstance(entry, dict) or "id" not in entry or not isinstance(entry.get("report"), str):
         left_out.add("entry without id or report", f"an entry of {split}")
         return None
-    name = split_name(str(entry.get("split") or split))
+    name = split_name(split) or split_name(str(entry.get("split") or "?"))  # R2Gen itself goes by the list
     if name is None:
         left_out.add("unknown split (known: train, val, test)", str(entry["id"]))
         return None
     images = []
     for path in _paths(entry):
-        image = _joined(base, path)
-        if folders.has(image):
-            images.append((image, "unknown"))
-        else:
+        image = folders.find(_joined(base, path))
+        if image is None:
             left_out.add("image is missing", path)
+        else:
+            images.append((image, "unknown"))
     study_id, patient_id = _ids(entry)
-    findings, impression = _texts(entry["report"])
+    report = cut_report(entry["report"])
+    findings, impression = clean_text(report.findings), clean_text(report.impression)
     return Record(study_id, tuple(images), findings, impression, patient_id, name)
 
 
-def _texts(report: str) -> tuple[str, str]:
-    if not has_sections(report):
-        return clean_text(report), ""
-    sections = read_sections(report)
-    return clean_text(sections.findings), clean_text(sections.impression)
-
-
 def _ids(entry: dict[str, Any]) -> tuple[str, str]:
-    """Return (study id, patient id). An IU id such as CXR2384_IM-0942 begins with the number of the patient."""
+    """Return (study id, patient id or ""). An IU id such as CXR2384_IM-0942 begins with the number of the patient."""
     study_id = str(entry.get("study_id") or entry["id"])
     uid = re.match(r"CXR(\d+)", study_id)
-    return study_id, str(entry.get("subject_id") or (uid[1] if uid else study_id))
-
-
-def _add(studies: dict[str, Record], record: Record) -> None:
-    known = studies.get(record.study_id)
-    if known is None:
-        studies[record.study_id] = record
-        return
-    images = (*known.images, *record.images)
-    studies[record.study_id] = Record(
-        known.study_id, images, known.findings, known.impression, known.patient_id, known.split
-    )
+    return study_id, str(entry.get("subject_id") or (uid[1] if uid else ""))

@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from xr2text_core.data.checked_file import load_checked, save_checked
-from xr2text_core.data.readers.reading import Record
+from xr2text_core.data.readers.records import Record
+from xr2text_core.report import sections
 
 FILE_NAME = "xr2text_index.bin"
 
 
-def stamps_of(tables: Iterable[Path], modules: Iterable[str]) -> list[list[Any]]:
-    """Return what must be unchanged for an index to be valid: length and time of the tables, content of the code."""
-    code = b"".join(Path(module).read_bytes() for module in modules)
+def stamps_of(tables: Iterable[Path]) -> list[list[Any]]:
+    """Return what must be unchanged for an index to be valid: length and time of the tables, code of the readers."""
+    modules = [*sorted(Path(__file__).parent.glob("*.py")), Path(sections.__file__)]
+    code = b"".join(module.read_bytes() for module in modules)
     tables_by_time = [[table.name, table.stat().st_size, table.stat().st_mtime_ns] for table in tables]
     return [*tables_by_time, [len(code), zlib.crc32(code)]]
 

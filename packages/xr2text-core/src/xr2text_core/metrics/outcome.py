@@ -1,0 +1,122 @@
+"""The outcome of scoring, whoever wrote the reports: shown as tables, written as CSV files, judged by warnings."""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from xr2text_core.metrics import table
+from xr2text_core.metrics.bootstrap import PairedDifference
+from xr2text_core.metrics.meteor import Meteor, find_meteor
+from xr2text_core.metrics.protocols import PROTOCOLS
+from xr2text_core.metrics.radeval_scores import ClinicalScore, clinical_scores, metric_names
+from xr2text_core.metrics.rows import Row, warnings
+from xr2text_core.run.errors import UserError
+
+
+@dataclass(frozen=True)
+class Extras:
+    """Scores that cost minutes rather than a second, and are computed only when asked for."""
+
+    meteor: Meteor | None = None
+    clinical: Sequence[str] = ()  # metrics of radeval
+    weights: Path | None = None  # folder of their weights
+    notes: Sequence[str] = ()  # why something cannot be had
+
+    @classmethod
+    def asked_for(cls, options: argparse.Namespace) -> "Extras":
+        """Those of the flags of `add_score_flags`."""
+        meteor, why_not = find_meteor() if options.meteor else (None, "")
+        notes = [f"METEOR is {why_not}"] if why_not else []
+        return cls(meteor, options.clinical or (), options.clinical_weights, notes)
+
+    def clinical_scores(self, reports: Mapping[str, Sequence[str]], references: Sequence[str]) -> list[ClinicalScore]:
+        """Of each list of reports, by the name of its row; empty where none were asked for."""
+        return clinical_scores(self.clinical, reports, references, self.weights) if self.clinical else []
+
+
+NO_EXTRAS = Extras()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`models` are the scored reports and those they are compared with, `others` the baselines.
+
+    `about` is what the scores depend on; it belongs in every row of every file. `differences` are first minus second
+    model by measure; `unmeasured` are the baselines that would need images; `notes` say what was left out and the like.
+    """
+
+    about: Mapping[str, str]
+    models: Sequence[Row]
+    others: Sequence[Row]
+    differences: Mapping[str, PairedDifference] = field(default_factory=dict)
+    unmeasured: Sequence[str] = ()
+    clinical: Sequence[ClinicalScore] = ()
+    notes: Sequence[str] = ()
+
+    def show(self) -> None:
+        """The table of all rows, the findings of the first model, the paired test of two; warnings go to stderr."""
+        first, *second = self.models
+        print(table.heading(self.about, first.scores.num_reports))
+        print(table.table([first, *second, *self.others], self.unmeasured))
+        print(f"\nFindings that the rule labeler reads in references and in the reports of {first.name}:")
+        print(table.finding_table(first.clinical))
+        if self.clinical:
+            print("\n" + table.clinical_table(self.clinical))
+        for other in second:
+            print(f"\n{first.name} minus {other.name}, paired bootstrap over the same studies:")
+            print(table.paired_table(self.differences))
+        for line in [*self.notes, *warnings(first, self.others)]:
+            print(f"warning: {line}", file=sys.stderr)
+
+    def write(self, folder: Path, name: str) -> None:
+        """The same as CSV files in `folder`, named after `name`; UserError where that cannot be written."""
+        paths = output_paths(folder, name)
+        about = {**self.about, "warnings": "; ".join(self.notes)}
+        try:
+            table.write_table(paths["scores"], [*self.models, *self.others], about, self.unmeasured)
+            table.write_findings(paths["findings"], self.models, about)
+            print(f"written to {paths['scores']} and ..._findings.csv")
+            if self.differences:
+                names = {"first": self.models[0].name, "second": self.models[1].name}
+                table.write_paired(paths["paired"], self.differences, {**names, **about})
+                print(f"written to {paths['paired']}")
+            if self.clinical:
+                table.write_clinical(paths["clinical"], self.clinical, about)
+                print(f"written to {paths['clinical']}")
+        except OSError as error:
+            raise UserError(f"cannot write below {folder}: {error}; give another folder with --out") from error
+
+
+def output_paths(folder: Path, name: str) -> dict[str, Path]:
+    """Every file that scoring may write, by kind."""
+    return {
+        "scores": folder / f"scores_{name}.csv",
+        "findings": folder / f"scores_{name}_findings.csv",
+        "clinical": folder / f"scores_{name}_clinical.csv",
+        "paired": folder / f"paired_{name}.csv",
+        "reports": folder / f"reports_{name}.csv",
+    }
+
+
+def add_score_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of every command that scores: how, what else, and where the files go."""
+    parser.add_argument(
+        "--protocol", choices=[each.name for each in PROTOCOLS], default="clean-full", help="how text is compared"
+    )
+    parser.add_argument("--meteor", action="store_true", help="METEOR too (half a minute; needs Java or WordNet)")
+    parser.add_argument(
+        "--clinical", type=_clinical, metavar="NAME,...", help="metrics of the package radeval, e.g. chexbert,radgraph"
+    )
+    parser.add_argument(
+        "--clinical-weights", type=Path, metavar="DIR", help="folder of their weights (default: the usual caches)"
+    )
+    parser.add_argument("--out", type=Path, default=Path("data/statistics"), help="folder of the CSV files")
+
+
+def _clinical(text: str) -> list[str]:
+    try:
+        return metric_names(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error

@@ -1,0 +1,125 @@
+"""What may change between two starts of a run, and what happens then: the one place that compares old and new.
+
+docs/run-files.md has the same table for readers; a test holds the two together.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from xr2text_core.settings.settings import Settings
+
+
+class Effect(StrEnum):
+    """What becomes of a run when a setting changes."""
+
+    ANOTHER_MODEL = "another model"  # refused: the weights do not fit
+    ANOTHER_RUN = "another run"  # refused, but for --resume FILE: what came before does not compare
+    GOES_ON = "goes on"  # and is told
+    FREE = "free"  # results do not depend on it
+
+
+MODEL, RUN, GOES_ON, FREE = Effect.ANOTHER_MODEL, Effect.ANOTHER_RUN, Effect.GOES_ON, Effect.FREE
+SIZES = "refused: the weights have other sizes"
+RATE = "the new peak, at the point of the curve that the run has reached"
+ORDER = "refused: the studies would come in another order"
+RULES: dict[str, tuple[Effect, str]] = {
+    "data": (RUN, "refused: other studies"),
+    "root": (FREE, "the data set may have moved; other studies than before are refused"),
+    "section": (RUN, "refused: other reports"),
+    "num_studies": (RUN, "refused: other studies"),
+    "preset": (FREE, "counts only through the settings that it stands for"),
+    "encoder": (MODEL, SIZES),
+    "decoder": (MODEL, SIZES),
+    "pretrained": (FREE, "only a new run asks for pretrained weights"),
+    "init": (RUN, "refused: the run began otherwise; it may be left out when the run goes on"),
+    "image_size": (MODEL, SIZES),
+    "max_tokens": (MODEL, SIZES),
+    "epochs": (
+        GOES_ON,
+        "the learning rate falls on from where it is to its floor at the new end; no stage comes back",
+    ),
+    "patience": (GOES_ON, "the epochs since the best score count as before"),
+    "micro_batch": (GOES_ON, "the same run where the product with --accumulation stays, but for rounding and dropout"),
+    "accumulation": (
+        GOES_ON,
+        "where the product with --batch changes, the rate stays on its curve over studies seen",
+    ),
+    "precision": (GOES_ON, "other rounding from here on"),
+    "encoder_rate": (GOES_ON, RATE),
+    "decoder_rate": (GOES_ON, RATE),
+    "new_rate": (GOES_ON, RATE),
+    "weight_decay": (GOES_ON, "from the next update on"),
+    "finding_weight": (GOES_ON, "from the next update on"),
+    "curriculum": (RUN, ORDER),
+    "replay": (RUN, ORDER),
+    "seed": (RUN, "refused: other phantoms, another order, other dropout"),
+    "select_by": (RUN, "refused: the best of one score is not the best of another"),
+    "val_studies": (GOES_ON, "the best model is chosen anew: scores of other studies do not compare"),
+    "checkpoint_every": (GOES_ON, "from the next epoch on"),
+    "autosave_min": (FREE, "how much a kill can cost"),
+    "workers": (FREE, "speed alone"),
+    "device": (FREE, "other rounding; a GPU and a CPU do not agree to the bit"),
+    "pause_temp": (FREE, "when the trainer waits"),
+    "track": (FREE, "what is written for other programs"),
+    "run": (FREE, "another name is another run, in folders of its own"),
+    "out": (FREE, "another folder holds other runs; moved with its files, a run goes on there"),
+}
+NAMES = {"micro_batch": "batch", "curriculum": "no-curriculum"}  # of flags, where they are not those of the settings
+
+
+@dataclass(frozen=True)
+class Change:
+    """A setting that is not what it was."""
+
+    name: str
+    old: Any
+    new: Any
+
+    @property
+    def effect(self) -> Effect:
+        return RULES[self.name][0]
+
+    @property
+    def difference(self) -> str:
+        """`--epochs: 50 -> 60`."""
+        return f"{flag_of(self.name)}: {_shown(self.old)} -> {_shown(self.new)}"
+
+    def __str__(self) -> str:
+        return f"{self.difference} ({RULES[self.name][1].removeprefix('refused: ')})"  # with --resume FILE it is not
+
+
+def flag_of(name: str) -> str:
+    """The flag that sets a setting."""
+    return f"--{NAMES.get(name, name).replace('_', '-')}"
+
+
+def changes(old: dict[str, Any], new: Settings) -> list[Change]:
+    """What a start with `new` does differently from the one that `old` is of, but for what is free to change.
+
+    A setting that an older version did not have has its default there.
+    """
+    before = {**asdict(Settings()), **old}
+    differ = [Change(name, before[name], value) for name, value in asdict(new).items() if before[name] != value]
+    return [each for each in differ if each.effect != FREE and (each.name != "init" or each.new)]
+
+
+def refusal(differ: Sequence[Change], is_asked_for: bool = False) -> str:
+    """Why a run cannot go on with these changes; empty where it can. `is_asked_for`: its file was given by name."""
+    refused = (MODEL,) if is_asked_for else (MODEL, RUN)
+    if not (wrong := [each.difference for each in differ if each.effect in refused]):
+        return ""
+    return (
+        f"belongs to a run with other settings ({'; '.join(wrong)}). Give the same flags to resume it, "
+        "--run NAME to begin another run beside it, or --fresh to move it aside; --init FILE begins with its weights"
+    )
+
+
+def keep_beginning(old: dict[str, Any], new: Settings) -> Settings:
+    """A run that goes on began as it began, also where --init is not given again."""
+    return replace(new, init=new.init or str(old.get("init", "")))
+
+
+def _shown(value: Any) -> str:
+    return str(value) if value != "" else "none"
