@@ -92,7 +92,7 @@ class Step:
             loss = self.loss()
         loss.backward()
         self.optimizer.step()
-        self.optimizer.zero_grad()
+        self.optimizer.zero_grad(set_to_none=False)  # they stay, as they do between the micro-batches of a step
         return self._now() - started
 
     def peak_gib(self) -> float | None:

@@ -203,8 +203,9 @@ def leaking_manifest(root: Path) -> Path:
 
 
 def test_the_loss_of_many_studies_is_that_of_a_few_at_a_time(
-    tiny_model: XR2TextModel, batches: BatchMaker, tokenizer: ReportTokenizer
+    tiny_model: XR2TextModel, batches: BatchMaker, tokenizer: ReportTokenizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(evaluation, "LOSS_AT_ONCE", 4)
     batch, sizes = batches.plain(range(7)), []
     model = tiny_model.eval()
     expected = float(model(pixel_values=batch.images, labels=batch.tokens).token_loss_sum.detach())
@@ -212,7 +213,7 @@ def test_the_loss_of_many_studies_is_that_of_a_few_at_a_time(
     loss, reports = evaluation.evaluate_batch(model, tokenizer, batch, max_tokens=1, num_beams=1)
     assert loss == pytest.approx(expected, rel=1e-5) and len(reports) == 7
     tokens = (batch.tokens >= 0).sum(1)
-    assert sizes == [int(tokens[:4].sum()), int(tokens[4:].sum()), 7]  # the last one writes
+    assert sizes == [int(tokens[:4].sum()), int(tokens[4:].sum()), 7]  # tokens; the last one writes
 
 
 @pytest.mark.parametrize(("precision", "dtype"), [("fp16", torch.float16), ("bf16", torch.bfloat16)])

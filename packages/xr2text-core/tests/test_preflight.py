@@ -267,7 +267,7 @@ def test_a_card_too_small_for_the_model_fails_and_one_for_smaller_batches_does_n
     from xr2text_core.checks.estimates import MemoryEstimate
     from xr2text_core.checks.run import check_gpu_memory
 
-    estimate = MemoryEstimate(state=3 * 2**30, activations=2 * 2**30, logits=0)
+    estimate = MemoryEstimate(state=3 * 2**30, images=0, activations=2 * 2**30, logits=0)
     check = check_gpu_memory(estimate, Card(3 * 2**30, 0, spills=False), None)
     assert check.outcome == "fail" and "--encoder" in check.advice
     check = check_gpu_memory(estimate, Card(4 * 2**30, 0, spills=False), None)
@@ -285,7 +285,7 @@ def test_windows_is_told_of_the_memory_that_spills(tmp_path: Path, monkeypatch: 
     from xr2text_core.checks.estimates import MemoryEstimate
     from xr2text_core.checks.run import check_gpu_memory
 
-    estimate = MemoryEstimate(state=3 * 2**30, activations=2 * 2**30, logits=0)
+    estimate = MemoryEstimate(state=3 * 2**30, images=0, activations=2 * 2**30, logits=0)
     tight, ample = Card(6 * 2**30, 0, spills=True), Card(24 * 2**30, 0, spills=True)
     assert "Sysmem Fallback" in check_gpu_memory(estimate, tight, None).advice
     assert check_gpu_memory(estimate, ample, None).advice == ""
@@ -359,3 +359,25 @@ def test_the_last_line_counts() -> None:
 def test_durations_are_as_rough_as_an_estimate() -> None:
     told = [in_words(seconds) for seconds in (0.01, 98.6, 130, 12_000, 200_000)]
     assert told == ["1 s", "99 s", "2 min", "3 h 20 min", "2 days"]
+
+
+@pytest.mark.parametrize(
+    ("system", "environment", "expected"),
+    [
+        ("linux", {}, True),
+        ("linux", {"NO_COLOR": "1"}, False),
+        ("linux", {"TERM": "dumb"}, False),
+        ("win32", {}, False),  # the old console
+        ("win32", {"WT_SESSION": "some id"}, True),
+    ],
+)
+def test_colours_are_only_for_terminals_that_know_them(
+    system: str, environment: dict[str, str], expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("NO_COLOR", *preflight.MODERN_WINDOWS):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "platform", system)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    assert preflight._shows_colours() is expected

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 EXIT_READY, EXIT_NOT_READY, EXIT_UNUSABLE = 0, 1, 2
 NUM_STAGES = 8  # updates of the progress bar
 NARROWEST, WIDEST = 60, 110
+MODERN_WINDOWS = ("WT_SESSION", "TERM_PROGRAM", "TERM")  # set by Windows Terminal, by VS Code and by Git Bash
 COLOURS = {"pass": "32", "warning": "33", "fail": "31"}
 
 
@@ -45,6 +46,13 @@ def table(checks: Sequence["Check"], width: int, in_colour: bool) -> str:
         lines += [indent + line for line in more]
         lines += [f"{indent}{mark}{line}" for mark, line in _marked(_folded(check.advice, width - len(indent) - 3))]
     return "\n".join(lines)
+
+
+def _shows_colours() -> bool:
+    """Whether the output is a terminal that understands colours; Windows' old console would print their codes."""
+    if not sys.stdout.isatty() or "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb":
+        return False
+    return sys.platform != "win32" or any(name in os.environ for name in MODERN_WINDOWS)
 
 
 def _folded(text: str, width: int) -> list[str]:
@@ -121,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(to_json(findings))
     else:
         width = max(NARROWEST, min(WIDEST, shutil.get_terminal_size().columns))
-        print(table(findings.checks, width, sys.stdout.isatty() and "NO_COLOR" not in os.environ))
+        print(table(findings.checks, width, _shows_colours()))
         print(f"\n{conclusion(findings)}")
     return EXIT_NOT_READY if findings.names("fail") else EXIT_READY
 

@@ -91,6 +91,16 @@ def test_a_pause_begins_above_its_temperature_and_ends_ten_degrees_below(compute
     assert said == [(False, False), (True, False), (False, False), (False, False), (False, True)]
 
 
+def test_a_card_that_slows_down_below_the_limit_pauses_when_it_does(computer: Computer) -> None:
+    watch = MachineWatch(lambda: computer.temperature_c, awake=lambda: computer.awake_s, slowdown_c=87.0)
+    said = []
+    for computer.temperature_c in (86, 87, 76, 75):
+        watch.poll()
+        said.append((watch.must_cool(90), watch.is_cool(90)))
+    assert said == [(False, False), (True, False), (False, False), (False, True)]
+    assert (watch.limit_c(90), watch.limit_c(80)) == (86, 80)
+
+
 def test_one_reading_that_fails_does_not_end_a_pause(computer: Computer) -> None:
     watch = computer.watch()
     heat(computer, watch, 95)

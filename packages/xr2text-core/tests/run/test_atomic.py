@@ -1,6 +1,8 @@
 """Files that others read are whole at every moment, and no temporary file stays."""
 
 import os
+import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -29,29 +31,49 @@ def test_the_old_file_stays_until_the_new_one_is_complete(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_replacing_waits_for_a_reader_that_holds_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path, really_replace, refusals = tmp_path / "status.json", Path.replace, [1, 2]
+@dataclass
+class Clock:
+    """A clock that only sleeping moves; another program holds every file until `free_at_s`."""
+
+    now_s: float = 0.0
+    free_at_s: float = 0.0
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock, really_replace = Clock(), Path.replace
 
     def replace(self: Path, target: Path) -> Path:
-        if refusals:
-            refusals.pop()
+        if clock.now_s < clock.free_at_s:
             raise PermissionError("open in another program, as Windows says")
         return really_replace(self, target)
 
+    monkeypatch.setattr(time, "sleep", clock.sleep)
     monkeypatch.setattr(Path, "replace", replace)
-    replace_text(path, "new")
-    assert path.read_text() == "new"
-    assert not refusals
+    return clock
 
 
-def test_a_reader_that_never_lets_go_is_an_error_in_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(self: Path, target: Path) -> Path:
-        raise PermissionError("open in another program, as Windows says")
+@pytest.mark.parametrize(("durably", "free_at_s"), [(False, 0.5), (True, 9.5)])
+def test_replacing_waits_for_a_reader_and_a_checkpoint_for_a_virus_scanner(
+    tmp_path: Path, clock: Clock, durably: bool, free_at_s: float
+) -> None:
+    clock.free_at_s = free_at_s
+    replace_text(tmp_path / "status.json", "new", durably)
+    assert (tmp_path / "status.json").read_text() == "new"
 
-    monkeypatch.setattr(Path, "replace", refuse)
+
+@pytest.mark.parametrize(("durably", "least_s", "most_s"), [(False, 0.5, 1.0), (True, 10.0, 12.0)])
+def test_a_program_that_never_lets_go_is_an_error_in_the_end(
+    tmp_path: Path, clock: Clock, durably: bool, least_s: float, most_s: float
+) -> None:
+    clock.free_at_s = 1e9
     with pytest.raises(PermissionError):
-        replace_text(tmp_path / "status.json", "new")
+        replace_text(tmp_path / "status.json", "new", durably)
     assert list(tmp_path.iterdir()) == []
+    assert least_s <= clock.now_s <= most_s  # a status that is written every second must not hold up a step for long
 
 
 def test_a_folder_appears_only_when_all_of_it_is_written(tmp_path: Path) -> None:

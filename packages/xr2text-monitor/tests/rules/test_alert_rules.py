@@ -52,6 +52,13 @@ def test_five_minutes_at_zero_while_training_warn() -> None:
     assert keys(book, CALM, 301) == []
 
 
+def test_a_driver_that_always_says_0_percent_raises_no_alarm_while_steps_are_taken() -> None:
+    book, idle = AlertBook(Limits()), replace(CALM, gpus=(IDLE_GPU,))
+    for second in range(0, 900, 10):
+        status = Status(state="training", device=IDLE_GPU.name, step=second // 60)
+        assert keys(book, replace(idle, status=status), second) == []
+
+
 def test_validation_missing_readings_and_gaps_do_not_count_as_idle() -> None:
     book, idle = AlertBook(Limits()), replace(CALM, gpus=(IDLE_GPU,))
     validating = replace(idle, state=RunState("validating", "", 1.0))

@@ -4,7 +4,7 @@ Nothing is downloaded: a model with random weights is as large and as fast as th
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import torch
@@ -25,8 +25,9 @@ from xr2text_core.training.plan import Plan
 GIB = 2**30
 STATE_BYTES = 16  # a parameter in fp32: weight 4, gradient 4, two moments of AdamW 8
 CHECKPOINT_BYTES = 12  # of that, what a checkpoint holds
-LOGIT_BYTES = 6  # a logit at the loss, beside what is kept of it: 2 in 16 bits and 4 in fp32
-ALLOWANCE = round(0.6 * GIB)  # assumed: CUDA context, workspaces of cuDNN and cuBLAS, gaps between blocks
+LOGIT_BYTES = 8  # a logit in the backward pass of the loss, beside what is kept of it: two gradients in fp32
+WORKSPACES = round(0.12 * GIB)  # of cuBLAS, in the forward and in the backward thread, as PyTorch allocates them
+ALLOWANCE = round(0.6 * GIB)  # assumed: CUDA context, workspaces of cuDNN, gaps between blocks
 BART_VOCABULARY = 50265
 
 
@@ -57,16 +58,18 @@ def checkpoint_bytes(config: XR2TextConfig) -> int:
 
 @dataclass(frozen=True)
 class MemoryEstimate:
-    """Bytes at the peak of a step: the end of a forward pass, when AdamW and gradients exist already."""
+    """Bytes at the peak of a step: the start of a backward pass, when AdamW and gradients exist already."""
 
     state: int
+    images: int
     activations: int
     logits: int
+    workspaces: int = WORKSPACES
     allowance: int = ALLOWANCE
 
     @property
     def total(self) -> int:
-        return self.state + self.activations + self.logits + self.allowance
+        return sum(astuple(self))
 
 
 def estimate_memory(config: XR2TextConfig, settings: Settings) -> MemoryEstimate:
@@ -74,6 +77,7 @@ def estimate_memory(config: XR2TextConfig, settings: Settings) -> MemoryEstimate
     tokens = settings.micro_batch * settings.max_tokens
     return MemoryEstimate(
         state=STATE_BYTES * count_parameters(config),
+        images=4 * settings.effective_batch * settings.image_size**2,
         activations=_kept_bytes(config, settings.micro_batch, settings.max_tokens, settings.precision != "fp32"),
         logits=LOGIT_BYTES * tokens * config.vocab_size,
     )

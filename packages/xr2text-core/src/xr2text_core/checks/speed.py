@@ -14,9 +14,8 @@ from xr2text_core.data.images.decode import read_image
 from xr2text_core.data.images.formats import ImageError, Pixels
 from xr2text_core.data.ready import ReadyStudies, make_ready
 from xr2text_core.data.study import Dataset, DatasetError, Study
-from xr2text_core.inference.evaluation import EVALUATION_BATCH
+from xr2text_core.inference.evaluation import EVALUATION_BATCH, evaluate_batch
 from xr2text_core.model.config import XR2TextConfig
-from xr2text_core.model.generation import write_reports
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.settings.settings import Settings
@@ -162,10 +161,8 @@ class _Bench:
         """Seconds of a batch in evaluate: the loss, and reports as long as the longest reference."""
         self.model.eval()
         started = self._now()
-        with torch.no_grad(), self.accelerator.autocast():
-            seen = self.model.get_encoder()(batch.images)
-            self.model(encoder_outputs=seen, labels=batch.tokens, num_labels=batch.num_tokens)
-            write_reports(self.model, tokenizer, seen, batch.tokens.shape[1])
+        with self.accelerator.autocast():
+            evaluate_batch(self.model, tokenizer, batch, batch.tokens.shape[1], num_beams=1)
         return self._now() - started
 
     def _now(self) -> float:

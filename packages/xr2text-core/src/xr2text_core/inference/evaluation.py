@@ -17,8 +17,8 @@ from xr2text_core.model.generation import write_reports
 from xr2text_core.model.xr2text import VisualOutput, XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
 
-EVALUATION_BATCH = 64  # reports per batch
-LOSS_AT_ONCE = 4  # studies
+EVALUATION_BATCH = 64  # reports written at once
+LOSS_AT_ONCE = 8  # studies encoded, and their losses computed, at once
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,7 @@ def write_all(
     stop: Callable[[], bool],
 ) -> WrittenReports | None:
     """Loss and reports of groups of studies; a group that does not fit into memory is halved."""
+    torch.cuda.empty_cache()  # the allocator's blocks fit the sizes of training, and a GPU may not hold both
     written, waiting = WrittenReports({}), deque(groups)
     total, is_silent = sum(map(len, groups)), None if progress else True
     with tqdm(total=total, desc="Generating reports", unit="report", disable=is_silent, leave=False) as bar:
@@ -110,22 +111,18 @@ def write_all(
 def evaluate_batch(
     model: XR2TextModel, tokenizer: ReportTokenizer, batch: Batch, max_tokens: int, num_beams: int
 ) -> tuple[float, list[str]]:
-    """Loss (summed over tokens) and generated reports of a batch, encoded once for both."""
+    """Loss (summed over tokens) and generated reports of a batch, encoded once for both.
+
+    All but the writing takes a few studies at a time: many would need, and fragment, more GPU memory than training.
+    """
+    memories, losses = [], []
     with torch.no_grad():
-        seen = model.get_encoder()(batch.images)
-        loss = _loss(model, seen, batch)
-    return loss, write_reports(model, tokenizer, seen, max_tokens, num_beams)
-
-
-def _loss(model: XR2TextModel, seen: VisualOutput, batch: Batch) -> float:
-    """Summed over the tokens, a few studies at a time: the logits of many would fragment the memory of a GPU."""
-    assert seen.last_hidden_state is not None
-    parts = zip(torch.split(seen.last_hidden_state, LOSS_AT_ONCE), batch.parts(LOSS_AT_ONCE), strict=True)
-    outputs = [
-        model(encoder_outputs=VisualOutput(memory), labels=part.tokens, num_labels=part.num_tokens)
-        for memory, part in parts
-    ]
-    return float(torch.stack([output.token_loss_sum for output in outputs]).sum())
+        for part in batch.parts(LOSS_AT_ONCE):
+            seen = model.get_encoder()(part.images)
+            losses.append(model(encoder_outputs=seen, labels=part.tokens, num_labels=part.num_tokens).token_loss_sum)
+            memories.append(seen.last_hidden_state)
+        loss = float(torch.stack(losses).sum())
+    return loss, write_reports(model, tokenizer, VisualOutput(torch.cat(memories)), max_tokens, num_beams)
 
 
 @contextmanager

@@ -56,9 +56,11 @@ class MachineWatch:
         wall: Callable[[], float] = time.time,
         awake: Callable[[], float] = awake_s,
         interval_s: float = 2.0,
+        slowdown_c: float | None = None,
     ) -> None:
         self._read_temperature, self._read_power, self._wall, self._awake = temperature, power, wall, awake
         self.interval_s = interval_s
+        self._slowdown_c = slowdown_c
         self._thread = threading.Thread(target=self._run, name="machine watch", daemon=True)
         self._stop = threading.Event()
         self._lock = threading.Lock()  # held for assignments only, never while a driver is asked
@@ -90,15 +92,19 @@ class MachineWatch:
             hottest, self._hottest_c = self._hottest_c, None
         return hottest
 
+    def limit_c(self, pause_temp: float) -> float:
+        """`pause_temp`, or less where the card slows itself down before: it would never become hotter than that."""
+        return pause_temp if self._slowdown_c is None else min(pause_temp, self._slowdown_c - 1)
+
     def must_cool(self, pause_temp: float) -> bool:
         """Whether training should pause. Unknown is not hot: cards protect themselves."""
         now = self.temperature_c
-        return now is not None and now > pause_temp
+        return now is not None and now > self.limit_c(pause_temp)
 
     def is_cool(self, pause_temp: float) -> bool:
         """Whether a pause may end. A card that no longer answers does not block training forever."""
         now = self.temperature_c
-        return now is None or now < pause_temp - COOL_BY_C
+        return now is None or now < self.limit_c(pause_temp) - COOL_BY_C
 
     def take_news(self) -> list[News]:
         """What changed since the last call, each change once."""

@@ -8,7 +8,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-REPLACE_TRIES = 6  # Windows refuses to replace an open file; readers close theirs within milliseconds
+# Windows refuses to replace an open file. Readers close theirs within milliseconds; a virus scanner reads a new
+# checkpoint of 2 GB for seconds.
+READERS_S, SCANNERS_S = 0.6, 10.0
 
 
 @contextmanager
@@ -17,6 +19,7 @@ def replacing(path: Path, durably: bool = True) -> Iterator[BinaryIO]:
 
     A deleted folder is created again. Not `durably`: complete at any time, but a power cut may bring back an
     older one; for files that are written every second, because an fsync waits behind a checkpoint on its way to disk.
+    Such a file is not waited for either, if another program keeps it open: READERS_S, otherwise SCANNERS_S.
     """
     temporary = path.with_name(f"{path.name}.tmp")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -26,7 +29,7 @@ def replacing(path: Path, durably: bool = True) -> Iterator[BinaryIO]:
             file.flush()
             if durably:
                 os.fsync(file.fileno())
-        _patiently(lambda: temporary.replace(path))
+        _patiently(lambda: temporary.replace(path), SCANNERS_S if durably else READERS_S)
         if durably:
             sync_folder(path.parent)
     except BaseException:
@@ -59,7 +62,7 @@ def creating_folder(path: Path) -> Iterator[Path]:
             _sync_file(file)
         if path.exists():
             path.rmdir()
-        _patiently(lambda: temporary.rename(path))
+        _patiently(lambda: temporary.rename(path), SCANNERS_S)
         sync_folder(path.parent)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -112,12 +115,15 @@ def _ends_with_newline(descriptor: int, size: int) -> bool:
     return os.read(descriptor, 1) == b"\n"
 
 
-def _patiently(replace: Callable[[], object]) -> None:
-    for attempt in range(REPLACE_TRIES):
+def _patiently(replace: Callable[[], object], patience_s: float) -> None:
+    wait_s, waited_s = 0.02, 0.0
+    while True:
         try:
             replace()
             return
         except PermissionError:
-            if attempt == REPLACE_TRIES - 1:
+            if waited_s >= patience_s:
                 raise
-            time.sleep(0.02 * 2**attempt)
+        time.sleep(wait_s)
+        waited_s += wait_s
+        wait_s = min(2 * wait_s, 1.0)

@@ -69,7 +69,9 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     files.add_argument(
         "--autosave-min", type=at_least_zero, metavar="MIN", help="minutes between saves in an epoch (10)"
     )
-    files.add_argument("--pause-temp", type=above_zero, metavar="C", help="pause while the GPU is hotter, in C (90)")
+    files.add_argument(
+        "--pause-temp", type=above_zero, metavar="C", help="pause above it, in C (90, or where the GPU throttles)"
+    )
     files.add_argument("--track", choices=TRACKERS, help="also log the curves to this tracker")
     files.add_argument("--run", metavar="NAME", help="name of the run, and of the sub-folders for its files")
     files.add_argument("--out", metavar="DIR", help="folder that holds checkpoints/ and data/ (here)")

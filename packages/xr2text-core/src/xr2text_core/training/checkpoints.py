@@ -206,20 +206,22 @@ class PinnedMemory:
     """
 
     def __init__(self) -> None:
-        self._block = torch.empty(0, dtype=torch.uint8)
-        self._used = 0
+        self._blocks: list[tuple[Tensor, int]] = []  # and how much of each is in use
         self._is_refused = False
 
     def like(self, tensor: Tensor) -> Tensor:
         """An uninitialised tensor of the same shape, type and strides (those of empty_like), on the host."""
         size = -(-tensor.nbytes // ALIGNMENT) * ALIGNMENT
-        if self._used + size > len(self._block):
-            self._block, self._used = self._new_block(max(BLOCK, size)), 0
         if not size:
             return torch.empty_like(tensor, device="cpu")
+        place = next((number for number, (block, used) in enumerate(self._blocks) if used + size <= len(block)), None)
+        if place is None:
+            place = len(self._blocks)
+            self._blocks.append((self._new_block(max(BLOCK, size)), 0))
+        block, used = self._blocks[place]
+        self._blocks[place] = block, used + size
         # as a tensor of its own: a view would be saved with the whole block
-        flat = torch.frombuffer(self._block.numpy(), dtype=tensor.dtype, count=tensor.numel(), offset=self._used)
-        self._used += size
+        flat = torch.frombuffer(block.numpy(), dtype=tensor.dtype, count=tensor.numel(), offset=used)
         return flat.as_strided(tensor.shape, torch.empty_like(tensor, device="meta").stride())
 
     def _new_block(self, size: int) -> Tensor:

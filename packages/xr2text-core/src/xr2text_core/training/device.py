@@ -49,7 +49,9 @@ def watch_machine(device: torch.device) -> MachineWatch:
     """The watch over heat, power and clock; of a GPU's temperature where the run computes on one."""
     if device.type != "cuda":
         return MachineWatch()
-    return MachineWatch(GpuReader(str(torch.cuda.get_device_properties(device).uuid)).temperature_c)
+    reader = GpuReader(str(torch.cuda.get_device_properties(device).uuid))
+    reading = reader.read()
+    return MachineWatch(reader.temperature_c, slowdown_c=reading.slowdown_c if reading else None)
 
 
 def precision_in_use(settings: Settings) -> str:

@@ -241,7 +241,7 @@ class Trainer:
         if not watch.must_cool(pause_temp):
             return
         self._save(self.folder.latest)
-        self.run_log.paused(self.progress, watch.temperature_c, pause_temp)
+        self.run_log.paused(self.progress, watch.temperature_c, watch.limit_c(pause_temp))
         started = time.monotonic()
         while not watch.is_cool(pause_temp) and not stop:
             time.sleep(min(1.0, watch.interval_s))

@@ -17,11 +17,15 @@ RESTART = "restart the computer, then the same training command: it resumes from
 
 
 class IdleClock:
-    """Seconds of valid 0 % readings while the state says training. Work, or a gap in watching, starts it again."""
+    """Seconds of valid 0 % readings while the state says training. Work, or a gap in watching, starts it again.
+
+    A step that was taken is work too: in WSL the driver always says 0 %.
+    """
 
     def __init__(self) -> None:
         self.idle_s = 0.0
         self._last: float | None = None
+        self._step: int | None = None
 
     def update(self, watched: Watched, now: float) -> bool:
         """Whether this look counts: not in another state (validation neither counts nor forgets), not unread."""
@@ -31,7 +35,8 @@ class IdleClock:
             return False
         gap = None if self._last is None else now - self._last
         self._last = now
-        if busiest > 0 or (gap is not None and gap > GAP_S):
+        step_before, self._step = self._step, watched.status.step if watched.status else None
+        if busiest > 0 or self._step != step_before or (gap is not None and gap > GAP_S):
             self.idle_s = 0.0
         elif gap is not None:
             self.idle_s += gap
