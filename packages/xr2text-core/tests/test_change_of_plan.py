@@ -168,7 +168,7 @@ def test_init_refuses_another_model_by_its_flags_and_a_run_that_began_otherwise(
         trainer(tmp_path, "--init", str(tmp_path / "nowhere.pt"))
     with pytest.raises(RunError, match=r"init.*--run NAME"):
         trainer(base, "--epochs", "2", "--init", weights)
-    with pytest.raises(RunError, match="give one of them"):
+    with pytest.raises(RunError, match="give only one of them"):
         settings_of(parse_arguments(["--init", weights, "--resume", weights]))
 
 

@@ -76,7 +76,7 @@ def test_explain_says_what_a_start_would_do_and_does_nothing(
 
     assert "latest.pt has been through 2 epochs" in said()
     more = said("--epochs", "4", "--decoder-rate", "0.001")
-    assert "--epochs: 2 -> 4 (the learning rate falls on" in more and "in epoch 3 of 4, after none of its steps" in more
+    assert "--epochs: 2 -> 4 (the learning rate decays" in more and "in epoch 3 of 4, after none of its steps" in more
     assert [line.split()[0] for line in more.splitlines()[-2:]] == ["3", "4"] and "2.00e-05 2.00e-05" in more
     warm = said("--epochs", "6", "--rewarm").splitlines()[-4:]
     assert float(warm[0].split()[-1]) > 10 * float(warm[-1].split()[-1])

@@ -137,5 +137,5 @@ def saw(folder: Path) -> Snapshot:
 
 def waiting() -> Snapshot:
     """No run yet."""
-    state = RunState("waiting", "no status.json yet: start a training, this screen follows")
+    state = RunState("waiting", "no status.json yet: start a run; this screen follows")
     return Snapshot(NOW, FOLDER, state, host=HOST, other_runs=("night-1",))

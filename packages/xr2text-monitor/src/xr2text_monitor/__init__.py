@@ -1,3 +1,3 @@
-"""A terminal monitor for XR2Text trainings: reads their files, polls NVML, never touches the trainer."""
+"""A terminal monitor for XR2Text runs: reads their files, polls NVML, never touches the trainer."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""xr2text-monitor: watch a training from a second terminal. Textual is imported only when there is a screen to draw."""
+"""xr2text-monitor: watch a run from a second terminal. Textual is imported only when there is a screen to draw."""
 
 import argparse
 import gc

@@ -46,7 +46,7 @@ def times(snapshot: Snapshot) -> Times:
 
 
 def _elapsed(snapshot: Snapshot, status: Status) -> float | None:
-    """Since this process started to work, and before it the epochs of the processes whose work it goes on with."""
+    """Since this process started to work, and before it the epochs of the processes whose work it resumes."""
     is_over = status.state in ENDED or snapshot.state.name in ("dead", "restarting")
     until = status.updated_at if is_over else snapshot.at
     if snapshot.other_host and not is_over and status.updated_at is not None:

@@ -188,7 +188,7 @@ def _without_status(history: History, age_s: float | None) -> RunState:
     if len(history):
         evidence = f"no status.json, so nobody can tell whether it runs; a history of {len(history)} epochs is there"
         return RunState("unknown", evidence, age_s)
-    return RunState("waiting", "no status.json yet: start a training, this screen follows", age_s)
+    return RunState("waiting", "no status.json yet: start a run; this screen follows", age_s)
 
 
 def _elsewhere(status: Status, is_silent: bool, age_s: float | None, patience: float) -> RunState:

@@ -61,7 +61,7 @@ def _beginning(
         yield f"Nothing would be trained: {found.path} has been through {progress.epoch - 1} epochs (--epochs, --init)."
     else:
         steps = f"{progress.step_in_epoch} steps" if progress.step_in_epoch else "none of its steps"
-        yield f"The run would go on from {found.path} in epoch {progress.epoch} of {settings.epochs}, after {steps}."
+        yield f"The run would resume from {found.path} in epoch {progress.epoch} of {settings.epochs}, after {steps}."
 
 
 def _epochs(position: Position, settings: Settings) -> Iterator[str]:

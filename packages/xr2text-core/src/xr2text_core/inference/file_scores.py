@@ -39,7 +39,7 @@ class Sources:
 
 
 def score_file(sources: Sources, protocol: str, extras: Extras = NO_EXTRAS) -> Outcome:
-    """All that can be had without images and without a model. Raises DatasetError."""
+    """All scores that need neither images nor a model. Raises DatasetError."""
     candidates = read_candidates(sources.file)
     known = _known(sources, candidates.references, candidates.texts)
     pairs = pair(candidates, known, sources.split)

@@ -1,7 +1,7 @@
 """Rule-label F1: do candidate and reference assert the same findings, as our own rules read them? This is not CheXbert.
 
 Only findings that the labeler calls present are positive; "normal" is not a finding, "support devices" is one. The idea
-is that of Irvin et al. 2019 (CheXpert) and Smit et al. 2020 (CheXbert), the labels are not: numbers do not compare.
+is that of Irvin et al. 2019 (CheXpert) and Smit et al. 2020 (CheXbert), the labels are not: numbers are not comparable.
 Check: one reference with edema and fracture, candidate with edema: F1 of edema 1, fracture 0, macro .5, micro 2/3.
 """
 

@@ -1,6 +1,6 @@
 """METEOR, mean over reports: the Java program 1.5 that papers used, or nltk's version, each under its own name.
 
-Banerjee & Lavie 2005; Denkowski & Lavie 2014 (version 1.5, with paraphrases). The two do not compare: nltk's knows no
+Banerjee & Lavie 2005; Denkowski & Lavie 2014 (version 1.5, with paraphrases). They are not comparable: nltk's knows no
 paraphrases and weighs otherwise. The Java program takes half a minute to start and 2 GB of memory: never by default.
 Check: a report against itself gives 1.0 in version 1.5, and in nltk 1 - 0.5 / tokens^3.
 """

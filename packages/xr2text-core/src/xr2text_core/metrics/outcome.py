@@ -22,7 +22,7 @@ class Extras:
     meteor: Meteor | None = None
     clinical: Sequence[str] = ()  # metrics of radeval
     weights: Path | None = None  # folder of their weights
-    notes: Sequence[str] = ()  # why something cannot be had
+    notes: Sequence[str] = ()  # why something is not available
 
     @classmethod
     def asked_for(cls, options: argparse.Namespace) -> "Extras":

@@ -1,6 +1,6 @@
 """Which words of two reports differ, so that they can be marked side by side.
 
-Each sentence is held against the one of the other report that is most like it, wherever that stands.
+Each sentence is compared with the most similar one of the other report, wherever that stands.
 """
 
 import re
@@ -10,7 +10,7 @@ from itertools import groupby, product
 
 Run = tuple[str, bool]  # a stretch of text, and whether the other report lacks it
 
-ALIKE = 0.5  # share of words in common, 0..1, from which on two sentences are held against each other
+ALIKE = 0.5  # share of words in common, 0..1, from which on two sentences are compared
 LONE_WORD = 4  # letters: a shorter word that matches alone ("is", "no", "the") says nothing and only breaks up a mark
 
 _SENTENCE = re.compile(r"[^.!?]+[.!?]*\s*|[.!?]+\s*")

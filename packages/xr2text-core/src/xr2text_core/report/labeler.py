@@ -28,7 +28,7 @@ LABEL = re.compile(r"(?:^|(?<![:\s])\s+)([A-Z][\w/&-]*(?: [\w/&-]+){0,4}? ?:(?!\
 # unless the line before it cannot end there.
 BEGINS_LINE = re.compile(r"\s*(?:[-*•]\s|\d+\)|[A-Z][a-z]|$)")
 SHORT_LINE = 30  # characters
-GOES_ON = re.compile(
+CONTINUES = re.compile(
     r"(?:[,(]|(?<![:=] )\b(?:a|an|and|are|as|at|by|for|from|in|is|no|of|on|or|the|to|with"
     r"|focal|large|small|new|right|left|acute|significant|pleural))\s*$",
     re.IGNORECASE,
@@ -104,7 +104,7 @@ def _sentences(text: str) -> list[str]:
 def _is_wrapped(before: str, line: str) -> bool:
     if not line.strip() or not before.strip():
         return False
-    return bool(GOES_ON.search(before)) or (len(before.strip()) >= SHORT_LINE and not BEGINS_LINE.match(line))
+    return bool(CONTINUES.search(before)) or (len(before.strip()) >= SHORT_LINE and not BEGINS_LINE.match(line))
 
 
 def _join_wrapped_lines(text: str) -> str:

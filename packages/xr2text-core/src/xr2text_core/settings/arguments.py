@@ -98,6 +98,6 @@ def settings_of(options: argparse.Namespace) -> Settings:
     names = {field.name for field in fields(Settings)}
     given = {name: value for name, value in vars(options).items() if name in names and value is not None}
     if options.resume and options.init:
-        raise RunError("--resume goes on with a run and --init begins another: give one of them")
+        raise RunError("--resume continues a run and --init starts another: give only one of them")
     _check_tracker(given.get("track", ""))
     return Settings.of(**given)

@@ -15,56 +15,56 @@ class Effect(StrEnum):
     """What becomes of a run when a setting changes."""
 
     ANOTHER_MODEL = "another model"  # refused: the weights do not fit
-    ANOTHER_RUN = "another run"  # refused, but for --resume FILE: what came before does not compare
-    GOES_ON = "goes on"  # and is told
+    ANOTHER_RUN = "another run"  # refused without --resume FILE: earlier scores are not comparable
+    CONTINUES = "continues"  # and is logged
     FREE = "free"  # results do not depend on it
 
 
-MODEL, RUN, GOES_ON, FREE = Effect.ANOTHER_MODEL, Effect.ANOTHER_RUN, Effect.GOES_ON, Effect.FREE
+MODEL, RUN, CONTINUES, FREE = Effect.ANOTHER_MODEL, Effect.ANOTHER_RUN, Effect.CONTINUES, Effect.FREE
 SIZES = "refused: the weights have other sizes"
-RATE = "the new peak, at the point of the curve that the run has reached"
+RATE = "the new peak, at the current point of the curve"
 ORDER = "refused: the studies would come in another order"
 RULES: dict[str, tuple[Effect, str]] = {
     "data": (RUN, "refused: other studies"),
     "root": (FREE, "the data set may have moved; other studies than before are refused"),
     "section": (RUN, "refused: other reports"),
     "num_studies": (RUN, "refused: other studies"),
-    "preset": (FREE, "counts only through the settings that it stands for"),
+    "preset": (FREE, "counts only through the settings that it sets"),
     "encoder": (MODEL, SIZES),
     "decoder": (MODEL, SIZES),
     "pretrained": (FREE, "only a new run asks for pretrained weights"),
-    "init": (RUN, "refused: the run began otherwise; it may be left out when the run goes on"),
+    "init": (RUN, "refused: the run started otherwise; may be omitted on a resume"),
     "image_size": (MODEL, SIZES),
     "max_tokens": (MODEL, SIZES),
     "epochs": (
-        GOES_ON,
-        "the learning rate falls on from where it is to its floor at the new end; no stage comes back",
+        CONTINUES,
+        "the learning rate decays from its current value to its floor at the new end; no stage returns",
     ),
-    "patience": (GOES_ON, "the epochs since the best score count as before"),
-    "micro_batch": (GOES_ON, "the same run where the product with --accumulation stays, but for rounding and dropout"),
+    "patience": (CONTINUES, "epochs since the best score still count"),
+    "micro_batch": (CONTINUES, "the same run, up to rounding and dropout, if the product with --accumulation stays"),
     "accumulation": (
-        GOES_ON,
-        "where the product with --batch changes, the rate stays on its curve over studies seen",
+        CONTINUES,
+        "if the product with --batch changes, the rate stays on its curve over studies seen",
     ),
-    "precision": (GOES_ON, "other rounding from here on"),
-    "encoder_rate": (GOES_ON, RATE),
-    "decoder_rate": (GOES_ON, RATE),
-    "new_rate": (GOES_ON, RATE),
-    "weight_decay": (GOES_ON, "from the next update on"),
-    "finding_weight": (GOES_ON, "from the next update on"),
+    "precision": (CONTINUES, "different rounding from here on"),
+    "encoder_rate": (CONTINUES, RATE),
+    "decoder_rate": (CONTINUES, RATE),
+    "new_rate": (CONTINUES, RATE),
+    "weight_decay": (CONTINUES, "from the next update on"),
+    "finding_weight": (CONTINUES, "from the next update on"),
     "curriculum": (RUN, ORDER),
     "replay": (RUN, ORDER),
     "seed": (RUN, "refused: other phantoms, another order, other dropout"),
-    "select_by": (RUN, "refused: the best of one score is not the best of another"),
-    "val_studies": (GOES_ON, "the best model is chosen anew: scores of other studies do not compare"),
-    "checkpoint_every": (GOES_ON, "from the next epoch on"),
+    "select_by": (RUN, "refused: best by another score"),
+    "val_studies": (CONTINUES, "the best model is selected anew: scores on other studies are not comparable"),
+    "checkpoint_every": (CONTINUES, "from the next epoch on"),
     "autosave_min": (FREE, "how much a kill can cost"),
     "workers": (FREE, "speed alone"),
-    "device": (FREE, "other rounding; a GPU and a CPU do not agree to the bit"),
+    "device": (FREE, "different rounding; a GPU and a CPU do not agree to the bit"),
     "pause_temp": (FREE, "when the trainer waits"),
-    "track": (FREE, "what is written for other programs"),
+    "track": (FREE, "what is logged for the tracker"),
     "run": (FREE, "another name is another run, in folders of its own"),
-    "out": (FREE, "another folder holds other runs; moved with its files, a run goes on there"),
+    "out": (FREE, "another folder holds other runs; a run that is moved with its files resumes there"),
 }
 NAMES = {"micro_batch": "batch", "curriculum": "no-curriculum"}  # of flags, where they are not those of the settings
 
@@ -106,18 +106,18 @@ def changes(old: dict[str, Any], new: Settings) -> list[Change]:
 
 
 def refusal(differ: Sequence[Change], is_asked_for: bool = False) -> str:
-    """Why a run cannot go on with these changes; empty where it can. `is_asked_for`: its file was given by name."""
+    """Why a run cannot continue with these changes; empty where it can. `is_asked_for`: its file was given by name."""
     refused = (MODEL,) if is_asked_for else (MODEL, RUN)
     if not (wrong := [each.difference for each in differ if each.effect in refused]):
         return ""
     return (
         f"belongs to a run with other settings ({'; '.join(wrong)}). Give the same flags to resume it, "
-        "--run NAME to begin another run beside it, or --fresh to move it aside; --init FILE begins with its weights"
+        "--run NAME to start another run beside it, or --fresh to move it aside; --init FILE starts from its weights"
     )
 
 
 def keep_beginning(old: dict[str, Any], new: Settings) -> Settings:
-    """A run that goes on began as it began, also where --init is not given again."""
+    """A resumed run keeps how it started, also where --init is not given again."""
     return replace(new, init=new.init or str(old.get("init", "")))
 
 

@@ -81,7 +81,7 @@ class Checkpoints:
         if not found:
             return "there is no checkpoint from before"
         _, is_latest, path = max(found)
-        how = "the same command goes on from it" if is_latest else f"--resume {path} goes back to it"
+        how = "the same command resumes from it" if is_latest else f"--resume {path} returns to it"
         return f"the last checkpoint with a finite loss is {path.name}: {how}"
 
     def is_autosave_due(self) -> bool:

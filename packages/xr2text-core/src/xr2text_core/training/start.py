@@ -52,7 +52,7 @@ class Found(NamedTuple):
             log.info("Resuming with another setting than before: %s", each)
 
     def check_studies(self, dataset: Dataset) -> None:
-        """RunError where a run would go on with other studies, unless its file was asked for by name."""
+        """RunError where a run would continue with other studies, unless its file was named."""
         now = fingerprint_of(dataset, settings_from(self.checkpoint).val_studies)
         if self.origin == "run" and share_in_common(self.checkpoint.fingerprint, now) < SAME_RUN:
             raise RunError(
@@ -61,7 +61,7 @@ class Found(NamedTuple):
             )
 
     def position(self, settings: Settings, plan: Plan, rewarm: bool) -> Position:
-        """Where the run goes on; `plan` is that of a new run with these settings. The same whenever it is asked."""
+        """Where the run resumes; `plan` is that of a new run with these settings. The same whenever it is asked."""
         progress, old = Progress.from_dict(self.checkpoint.progress), settings_from(self.checkpoint)
         seen = progress.sums.num_studies
         plan = plan.taking_over(old, progress.since, progress.epoch, seen, rewarm)
@@ -69,7 +69,7 @@ class Found(NamedTuple):
         if old.effective_batch != settings.effective_batch:  # count the epoch in new steps
             progress.step_in_epoch = seen // settings.effective_batch
         if old.val_studies != settings.val_studies:
-            progress.forget_best()  # scores of other studies do not compare
+            progress.forget_best()  # scores on other studies are not comparable
         if old.micro_batch != settings.micro_batch or not progress.micro_batch:
             progress.micro_batch = settings.micro_batch  # else what memory has allowed so far
         return Position(progress, plan, progress.micro_batch)

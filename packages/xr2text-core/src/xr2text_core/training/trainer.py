@@ -151,7 +151,7 @@ class Trainer:
         if self.is_finished() and found.origin == "resume" and found.path.resolve().parent != self.folder.checkpoints:
             raise RunError(
                 f"--resume {found.path} is the end of a run: nothing is left of its {self.settings.epochs} epochs. "
-                "More --epochs go on with it; --init FILE begins a new run with its weights"
+                "A larger --epochs continues it; --init FILE starts a new run with its weights"
             )
 
     def _restore(self, found: Found) -> None:

@@ -16,9 +16,9 @@ END = ("finished", "interrupted", "failed")
 STAYS_EPOCHS = 5  # a model that has learned little writes the same for everybody; after so many epochs it is stuck
 
 EARLY_COLLAPSE = "common in the first epochs: look again later; if it stays, a lower --new-rate or more studies help"
-FREE_DISK = "free some space where the checkpoints go; the training goes on, and the next save tries again"
+FREE_DISK = "free some space where the checkpoints go; training continues, and the next save tries again"
 COOL = "improve cooling: raise the laptop, free its vents, lower the room's temperature, or limit the power"
-PLUG_IN = "plug the computer in; Ctrl-C in the trainer's terminal saves, and the same command goes on later"
+PLUG_IN = "plug the computer in; Ctrl-C in the trainer's terminal saves, and the same command resumes it later"
 
 
 class Emergency(NamedTuple):
@@ -137,7 +137,7 @@ EMERGENCIES = (
         ("started",), _is_varied_again,
     ),
     Emergency("image_lost", "image_lost", "warning", "an image is lost",
-              "restore the file from its source; the run goes on without its study", END, lasts_s=RECENT_S),
+              "restore the file from its source; the run continues without its study", END, lasts_s=RECENT_S),
     Emergency("hot", "hot", "warning", "hot, says the trainer", COOL, ("cooled", *END), lasts_s=RECENT_S),
     Emergency("paused", "hot", "critical", "training is paused", COOL, ("cooled", *BEGIN, *END)),
     Emergency("power_unplugged", "power", "warning", "on battery", PLUG_IN, ("power_plugged", *BEGIN, *END),

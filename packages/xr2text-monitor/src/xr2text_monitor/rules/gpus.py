@@ -211,5 +211,5 @@ def _throttling(gpu: Gpu) -> Reading:
     reasons = gpu.throttling
     is_over = None if reasons is None else bool(reasons)
     title = f"{group_of(gpu)} is slowed down: {', '.join(reasons or ())}"
-    advice = "improve cooling, and use the full-size power supply; the training goes on, slower"
+    advice = "improve cooling, and use the full-size power supply; training continues, slower"
     return Reading(f"throttling_{gpu.index}", is_over, not reasons, title, advice, group=group_of(gpu))

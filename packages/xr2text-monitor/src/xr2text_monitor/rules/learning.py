@@ -53,7 +53,7 @@ def _finite(key: str, named: Sequence[tuple[str, float | None, float | None]], a
 def skipped(watched: Watched, wall: float) -> Reading:
     count, since = _recent(watched, "skipped_step", "skipped_steps", wall)
     title = f"{count:.0f} steps skipped lately because loss or gradients were not finite"
-    advice = f"if it goes on, {SMALLER_STEPS}"
+    advice = f"if it continues, {SMALLER_STEPS}"
     return Reading(
         "skipped_steps", count >= NUM_SKIPPED, count == 0, title, advice, value=count, since=since if count else None
     )
@@ -80,7 +80,7 @@ def _divergence(watched: Watched) -> Reading:
         pairs.append((_mean(steps[-NEWEST_STEPS:]), _mean(steps[-NEWEST_STEPS - EARLIER_STEPS : -NEWEST_STEPS])))
     grown = [(new, old) for new, old in pairs if new > RISE * old and new > old + RISE_NATS]
     title = f"the training loss rises: {grown[-1][0]:.3f}, after {grown[-1][1]:.3f}" if grown else ""
-    advice = "if it goes on, stop and start with a lower --new-rate; best_model.pt keeps the best weights"
+    advice = "if it continues, stop and start with a lower --new-rate; best_model.pt keeps the best weights"
     return Reading("divergence", bool(grown), not grown, title, advice, since=_row_at(watched) if grown else None)
 
 

@@ -15,7 +15,7 @@ def disk(watched: Watched) -> list[Reading]:
     free = watched.host.disk_free
     is_over = None if free is None else free < 1.1 * needed
     title = f"disk: {size(free)} free, the next checkpoint needs {size(needed)}"
-    advice = "free some space now (old checkpoint_epoch_N.pt files can go); the training goes on meanwhile"
+    advice = "free some space now (old checkpoint_epoch_N.pt files can go); training continues meanwhile"
     return [Reading("disk", is_over, (free or 0) > 1.5 * needed, title, advice, "critical", MACHINE, free)]
 
 

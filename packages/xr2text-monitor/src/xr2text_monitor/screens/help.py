@@ -13,7 +13,7 @@ from xr2text_monitor.drawing.ink import MUTED, STRONG, line
 from xr2text_monitor.panels.state import LOOKS
 
 KEYS = (
-    ("q ctrl+c", "quit; the training goes on"),
+    ("q ctrl+c", "quit; training continues"),
     ("l enter", "log: events, train.log, alerts; filter, copy, full text"),
     ("r", "runs: watch another, lay one behind the curves, compare"),
     ("c", "curves: epochs, findings, newest steps, GPU over hours"),
