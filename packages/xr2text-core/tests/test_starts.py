@@ -179,3 +179,9 @@ def test_a_name_that_is_kept_for_files_is_refused(
     assert main(flags(tmp_path, "--run", name)) == EXIT_UNUSABLE
     assert f"--run '{name[:100]}'" in capsys.readouterr().out
     assert not list(tmp_path.iterdir())
+
+
+def test_a_status_that_cannot_be_read_ends_no_start(tmp_path: Path) -> None:
+    (tmp_path / "data/statistics/status.json").mkdir(parents=True)
+    assert main(flags(tmp_path, "--epochs", "1")) == 0
+    assert (tmp_path / "checkpoints/final_model.pt").exists()

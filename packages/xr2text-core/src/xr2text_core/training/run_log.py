@@ -55,7 +55,9 @@ class RunLog:
         self.folder = folder
         self.lock = lock  # held as long as this object lives, or until training ends
         self.aside = aside  # where the files of the last run went, if they did
-        self.last_status = folder.status.read_bytes() if folder.status.exists() else b""
+        self.last_status = b""
+        with suppress(OSError):  # none yet, or one that cannot be read
+            self.last_status = folder.status.read_bytes()
         self.is_refused = False
         self.settings = settings
         self.status = Status(folder.status, settings.run, folder.checkpoints)
