@@ -5,6 +5,7 @@ sees. Dropout alone is drawn a micro-batch at a time: another size draws otherwi
 """
 
 import hashlib
+import zlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,6 +17,11 @@ NUM_DRAWS = 8
 def draws(seed: int, epoch: int, study_id: str) -> NDArray[np.float64]:
     """Eight independent numbers in 0..1 for one study in one epoch. The first orders the epoch, the rest augment."""
     return _uniform(_digest(seed, epoch, study_id))
+
+
+def state_draws(seed: int, epoch: int, study_id: str, count: int) -> NDArray[np.float64]:
+    """`count` further numbers in 0..1 for one study in one epoch: what its decoder is told of its findings."""
+    return np.random.default_rng(step_seed(seed, epoch) ^ zlib.crc32(study_id.encode())).random(count)
 
 
 def epoch_order(study_ids: Sequence[str], indices: Sequence[int], seed: int, epoch: int) -> list[int]:

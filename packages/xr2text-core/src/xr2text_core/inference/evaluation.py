@@ -3,13 +3,15 @@
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import torch
 from tqdm.auto import tqdm
 
 from xr2text_core.data.batches import Batch, BatchMaker
+from xr2text_core.inference.composer import Composer
+from xr2text_core.inference.reading import Reading, pen_of, write_as
 from xr2text_core.machine.memory import ADVICE, OutOfMemory, if_it_fits
 from xr2text_core.machine.processes import ALONE, Processes
 from xr2text_core.metrics.scores import Scores, score_reports
@@ -23,12 +25,17 @@ LOSS_AT_ONCE = 8  # studies encoded, and their losses computed, at once
 
 @dataclass(frozen=True)
 class Evaluation:
-    """loss is the token cross-entropy in nats; one candidate per reference, in the same order."""
+    """loss is the token cross-entropy in nats; one candidate per reference, in the same order.
+
+    `drafts` are what the decoder wrote by itself; `reading` is None for a model that decides no findings first.
+    """
 
     loss: float
     candidates: list[str]
     references: list[str]
     scores: Scores
+    drafts: list[str]
+    reading: Reading | None = None
 
 
 def evaluate(
@@ -41,8 +48,11 @@ def evaluate(
     progress: bool = False,
     stop: Callable[[], bool] = lambda: False,
     processes: Processes = ALONE,
+    composer: Composer | None = None,
 ) -> Evaluation | None:
     """Loss, generated reports and scores over all studies of `batches`; None when `stop` returned True.
+
+    With the `composer` of the model the reports are those of its pen, without one they are the decoder's.
 
     Ranks share the work and get the same result. The model keeps its mode, train or eval.
     """
@@ -57,16 +67,28 @@ def evaluate(
     if len(written) < len(parts):
         return None
     reports = {index: report for part in written for index, report in part.reports.items()}
-    candidates = [reports.get(index, "") for index in range(len(studies))]  # a study whose image was lost gets none
+    drafts = [reports.get(index, "") for index in range(len(studies))]  # a study whose image was lost gets none
     loss = sum(part.loss_sum for part in written) / max(1, sum(part.num_tokens for part in written))
-    return Evaluation(loss, candidates, studies.references, score_reports(candidates, studies.references, protocol))
+    reading = _joined([part for each in written for part in each.read], len(studies))
+    candidates = drafts
+    if reading is not None and composer is not None:
+        candidates = write_as(pen_of(model.encoder.study), drafts, reading, composer)
+    scores = score_reports(candidates, studies.references, protocol)
+    return Evaluation(loss, candidates, studies.references, scores, drafts, reading)
+
+
+def _joined(read: Sequence[tuple[Sequence[int], Reading]], num_studies: int) -> Reading | None:
+    """All studies in order; None where nothing was read."""
+    rows = [row for part, _ in read for row in part]
+    return Reading.joined([part for _, part in read], rows, num_studies) if read else None
 
 
 @dataclass
 class WrittenReports:
-    """What one rank wrote: reports by the index of their study, and the summed loss (nats) of the references."""
+    """What one rank wrote, by the index of a study, what it read, and the summed loss (nats) of the references."""
 
-    reports: dict[int, str]
+    reports: dict[int, str] = field(default_factory=dict)
+    read: list[tuple[Sequence[int], Reading]] = field(default_factory=list)
     loss_sum: float = 0.0
     num_tokens: int = 0
 
@@ -83,7 +105,7 @@ def write_all(
 ) -> WrittenReports | None:
     """Loss and reports of groups of studies; a group that does not fit into memory is halved."""
     torch.cuda.empty_cache()  # the allocator's blocks fit the sizes of training, and a GPU may not hold both
-    written, waiting = WrittenReports({}), deque(groups)
+    written, waiting = WrittenReports(), deque(groups)
     total, is_silent = sum(map(len, groups)), None if progress else True
     with tqdm(total=total, desc="Generating reports", unit="report", disable=is_silent, leave=False) as bar:
         while waiting:
@@ -100,29 +122,32 @@ def write_all(
                 torch.cuda.empty_cache()
                 waiting.extendleft([indices[len(indices) // 2 :], indices[: len(indices) // 2]])
                 continue
-            loss_sum, reports = result
+            loss_sum, reports, read = result
             written.loss_sum += loss_sum
             written.num_tokens += batch.num_tokens
             written.reports.update(zip(batch.studies, reports, strict=True))
+            written.read += read
             bar.update(len(indices))
     return written
 
 
 def evaluate_batch(
     model: XR2TextModel, tokenizer: ReportTokenizer, batch: Batch, max_tokens: int, num_beams: int
-) -> tuple[float, list[str]]:
-    """Loss (summed over tokens) and generated reports of a batch, encoded once for both.
+) -> tuple[float, list[str], list[tuple[Sequence[int], Reading]]]:
+    """Loss (summed over tokens), generated reports and findings of a batch, encoded once for all.
 
     All but the writing takes a few studies at a time: many would need, and fragment, more GPU memory than training.
     """
-    memories, losses = [], []
+    memories, losses, read = [], [], []
     with torch.no_grad():
         for part in batch.parts(LOSS_AT_ONCE):
             seen = model.get_encoder()(part.images)
             losses.append(model(encoder_outputs=seen, labels=part.tokens, num_labels=part.num_tokens).token_loss_sum)
             memories.append(seen.last_hidden_state)
+            if (found := Reading.of(model, seen)) is not None:
+                read.append((part.studies, found))
         loss = float(torch.stack(losses).sum())
-    return loss, write_reports(model, tokenizer, VisualOutput(torch.cat(memories)), max_tokens, num_beams)
+    return loss, write_reports(model, tokenizer, VisualOutput(torch.cat(memories)), max_tokens, num_beams), read
 
 
 @contextmanager

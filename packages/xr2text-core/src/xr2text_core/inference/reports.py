@@ -1,6 +1,6 @@
 """The output of a trained model for images: reports, attention of regions, and suspected findings."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,27 +9,43 @@ import torch
 from numpy.typing import NDArray
 
 from xr2text_core.data.augment import to_float
+from xr2text_core.inference.reading import Reading, pen_of, write_as
 from xr2text_core.inference.trained import TrainedModel
+from xr2text_core.model.decision import NOT_PRESENT, PRESENT
 from xr2text_core.model.generation import write_reports
 
 
 @dataclass(frozen=True)
 class WrittenReports:
     """One report per image; attention (N, R, G, G), each map sums to 1; suspected (N, R + 1, F), 0..1, the last row for
-    the whole image."""
+    the whole image; `reading` is None for a model that decides no findings first."""
 
     reports: list[str]
     attention: NDArray[np.float32]
     suspected: NDArray[np.float32]
+    reading: Reading | None = None
 
 
-def reports_for(trained: TrainedModel, images: Sequence[NDArray[Any]], num_beams: int) -> WrittenReports:
-    """Reports of uint8 images, each (H, H)."""
+def reports_for(
+    trained: TrainedModel, images: Sequence[NDArray[Any]], num_beams: int, corrections: Mapping[str, bool] | None = None
+) -> WrittenReports:
+    """Reports of uint8 images, each (H, H). `corrections`: findings that are known to be there, or not to be."""
+    model = trained.model
     pixels = to_float(torch.from_numpy(np.stack(images)).to(trained.device))
     with torch.no_grad(), trained.autocast():
-        seen = trained.model.get_encoder()(pixels)
-        reports = write_reports(trained.model, trained.tokenizer, seen, trained.settings.max_tokens, num_beams)
-    maps = seen.region_attention[:, : len(trained.model.config.regions)].float().cpu().numpy()
+        seen = model.get_encoder()(pixels)
+        reading = Reading.of(model, seen)
+        if reading is not None and corrections:
+            reading = reading.corrected(corrections)
+            decided = torch.from_numpy(reading.decided).to(trained.device)
+            seen = model.get_encoder()(pixels, finding_states=torch.where(decided, PRESENT, NOT_PRESENT))
+        reports = write_reports(model, trained.tokenizer, seen, trained.settings.max_tokens, num_beams)
+    maps = seen.region_attention[:, : len(model.config.regions)].float().cpu().numpy()
     side = round(maps.shape[-1] ** 0.5)
     suspected = seen.finding_logits.float().sigmoid().cpu().numpy()
-    return WrittenReports(reports, maps.reshape(*maps.shape[:2], side, side), suspected)
+    if reading is not None and trained.composer is not None:
+        suspected[:, -1] = reading.probabilities
+        pen = pen_of(model.encoder.study)
+        pen = "edited" if corrections and pen == "decoder" else pen  # a correction is obeyed
+        reports = write_as(pen, reports, reading, trained.composer)
+    return WrittenReports(reports, maps.reshape(*maps.shape[:2], side, side), suspected, reading)

@@ -13,6 +13,7 @@ from xr2text_core.data.images.cache import build_cache
 from xr2text_core.data.readers.sources import read_dataset
 from xr2text_core.data.ready import make_ready, usable
 from xr2text_core.data.study import Dataset, DatasetError, Study
+from xr2text_core.inference.composer import Composer, ReportBank
 from xr2text_core.model.config import XR2TextConfig
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
@@ -28,6 +29,7 @@ class TrainedModel:
     tokenizer: ReportTokenizer
     settings: Settings
     device: torch.device
+    composer: Composer | None = None  # None for a model that decides no findings first
 
     def autocast(self) -> torch.autocast:
         """The precision of its training, which validation had too; FP32 on a CPU."""
@@ -63,7 +65,8 @@ def load_model(path: str | Path) -> TrainedModel:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with reading(Path(path)):
         model = model_from(checkpoint).to(device).eval()  # type: ignore[arg-type]
-        return TrainedModel(model, tokenizer_from(checkpoint), settings_from(checkpoint), device)
+        composer = Composer(ReportBank.from_json(checkpoint.bank)) if checkpoint.bank else None
+        return TrainedModel(model, tokenizer_from(checkpoint), settings_from(checkpoint), device, composer)
 
 
 @contextmanager

@@ -42,10 +42,21 @@ class WeightsError(UserError):
 
 
 def build_model(
-    encoder: str, decoder: str, pretrained: bool, image_size: int, max_tokens: int, tokenizer: ReportTokenizer
+    encoder: str,
+    decoder: str,
+    pretrained: bool,
+    image_size: int,
+    max_tokens: int,
+    tokenizer: ReportTokenizer,
+    **options: Any,
 ) -> XR2TextModel:
-    """A model ready for training; `encoder`: timm name or local folder, `decoder`: BART-family hub name or folder."""
-    model = XR2TextModel(model_config(encoder, decoder, pretrained, image_size, max_tokens, tokenizer))
+    """A model ready for training; `encoder`: timm name or local folder, `decoder`: BART-family hub name or folder.
+
+    `options`: further ones of XR2TextConfig.
+    """
+    config = model_config(encoder, decoder, pretrained, image_size, max_tokens, tokenizer)
+    config.update({"findings_first": True, **options})
+    model = XR2TextModel(config)
     if pretrained:
         _load_pretrained(model, encoder, decoder)
     return model

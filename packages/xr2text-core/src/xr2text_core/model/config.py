@@ -11,7 +11,10 @@ class XR2TextConfig(PretrainedConfig):
     """Configuration of an `XR2TextModel`.
 
     encoder: timm name; encoder_options: further keyword arguments for it; image_size: pixels of a side;
-    bart: the BartConfig of the decoder, as a dict; num_global_queries: learned queries that attend to the whole image.
+    bart: the BartConfig of the decoder, as a dict; num_global_queries: learned queries that attend to the whole image;
+    pixel_mean and pixel_std: what the encoder subtracts from grey values 0..1, and divides by;
+    findings_first: a study head decides findings, and the decoder is told (False in models of version 0.1);
+    teach_encoder: which losses reach the encoder, all or those of the findings; num_reports: training reports in the bank beside the model.
     """
 
     model_type = "xr2text"
@@ -26,6 +29,11 @@ class XR2TextConfig(PretrainedConfig):
         num_global_queries: int = 4,
         findings: list[str] | None = None,
         regions: list[str] | None = None,
+        pixel_mean: float = 0.5,
+        pixel_std: float = 0.25,
+        findings_first: bool = False,
+        teach_encoder: str = "all",
+        num_reports: int = 0,
         **kwargs: Any,
     ) -> None:
         self.encoder = encoder
@@ -35,6 +43,11 @@ class XR2TextConfig(PretrainedConfig):
         self.num_global_queries = num_global_queries
         self.findings = list(findings or FINDINGS)
         self.regions = list(regions or REGIONS)
+        self.pixel_mean = pixel_mean
+        self.pixel_std = pixel_std
+        self.findings_first = findings_first
+        self.teach_encoder = teach_encoder
+        self.num_reports = num_reports
         if bart:
             for name in ("vocab_size", "pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id"):
                 kwargs.setdefault(name, bart[name])

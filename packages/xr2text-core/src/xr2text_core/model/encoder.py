@@ -11,15 +11,20 @@ from typing import Any, Self
 
 import timm
 import torch
+from timm.models import group_parameters
 from torch import Tensor, nn
 
 
 class ImageEncoder(nn.Module):
     """Grey images to visual tokens."""
 
-    def __init__(self, name: str, image_size: int, options: dict[str, Any], pretrained: bool = False) -> None:
+    def __init__(
+        self, name: str, image_size: int, options: dict[str, Any], mean: float = 0.5, std: float = 0.25
+    ) -> None:
+        """`mean` and `std`: what is subtracted from grey values 0..1, and what they are divided by."""
         super().__init__()
-        self.backbone = create_backbone(name, image_size, options, pretrained)
+        self.mean, self.std = mean, std
+        self.backbone = create_backbone(name, image_size, options, pretrained=False)
         self.backbone.to(memory_format=torch.channels_last)  # makes convolutions on a CPU several times faster
         self.channels = int(self.backbone.num_features)
         self.is_checkpointing = False
@@ -53,12 +58,19 @@ class ImageEncoder(nn.Module):
             norm.momentum = momentum
         self.train(was_training)
 
+    def freeze_stages(self, count: int) -> None:
+        """Keep the weights of the first stages (the stem is one) as they are: ImageNet's edges are those of films."""
+        groups = group_parameters(self.backbone, self.backbone.group_matcher(coarse=True)) if count else {}
+        frozen = {name for number in sorted(groups)[:count] for name in groups[number]}
+        for name, parameter in self.backbone.named_parameters():
+            parameter.requires_grad_(name not in frozen)
+
     def _norms(self) -> list[Any]:
         return [each for each in self.backbone.modules() if getattr(each, "running_mean", None) is not None]
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (B, 1, H, H), values 0..1 -> tokens (B, N, C)."""
-        features: Tensor = self.backbone.forward_features((images - 0.5) / 0.25)
+        features: Tensor = self.backbone.forward_features((images - self.mean) / self.std)
         if features.ndim == 4:
             return _map_to_tokens(features, self.channels)
         return features[:, getattr(self.backbone, "num_prefix_tokens", 0) :]

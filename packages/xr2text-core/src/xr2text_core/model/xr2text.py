@@ -17,6 +17,7 @@ from transformers.models.bart.modeling_bart import BartDecoder, shift_tokens_rig
 from xr2text_core.model.config import XR2TextConfig
 from xr2text_core.model.encoder import ImageEncoder
 from xr2text_core.model.regions import RegionHead, RegionQueries, position_encoding
+from xr2text_core.model.study_head import StudyHead
 from xr2text_core.report.tokenizer import IGNORED
 
 
@@ -24,13 +25,16 @@ from xr2text_core.report.tokenizer import IGNORED
 class VisualOutput(BaseModelOutput):
     """What the decoder attends to, and the outputs of the regions.
 
-    last_hidden_state (B, Q + N, D); finding_logits (B, R + 1, F), the last row for the whole image;
-    routing (B, R), 0..1; region_attention (B, Q, N), each row sums to 1.
+    last_hidden_state (B, Q + N + F, D); finding_logits (B, R + 1, F), the last row for the whole study;
+    routing (B, R), 0..1; region_attention (B, Q, N), each row sums to 1; word_logits (B, W) and thumbnails (B, D'), of
+    a model that decides findings first.
     """
 
     finding_logits: Tensor | None = None
     routing: Tensor | None = None
     region_attention: Tensor | None = None
+    word_logits: Tensor | None = None
+    thumbnails: Tensor | None = None
 
 
 @dataclass
@@ -38,7 +42,7 @@ class ReportOutput(Seq2SeqLMOutput):
     """`loss` is the mean token cross-entropy (nats). The sums let a step of several micro-batches be weighted exactly.
 
     token_loss_sum: over `num_tokens` labels; finding_loss_sum: binary cross-entropy of a study, summed over its F
-    findings and averaged over the R + 1 rows, then summed over studies.
+    findings and averaged over the R + 1 rows, then summed over studies; with that of the words of its report.
     """
 
     token_loss_sum: Tensor | None = None
@@ -54,27 +58,48 @@ class VisualEncoder(nn.Module):
     def __init__(self, config: XR2TextConfig) -> None:
         super().__init__()
         width = config.bart["d_model"]
-        self.images = ImageEncoder(config.encoder, config.image_size, config.encoder_options)
+        self.images = ImageEncoder(
+            config.encoder, config.image_size, config.encoder_options, config.pixel_mean, config.pixel_std
+        )
         self.project = nn.Linear(self.images.channels, width)
         self.norm = nn.LayerNorm(width)
         self.regions = RegionQueries(
             self.images.channels, width, config.bart["decoder_attention_heads"], config.num_global_queries
         )
         self.head = RegionHead(width, len(config.findings))
+        self.is_shielded = config.teach_encoder == "findings"
+        self.study = StudyHead(config, self.images.channels) if config.findings_first else None
 
-    def forward(self, pixel_values: Tensor, **_: Any) -> VisualOutput:
-        """Images (B, 1, H, H), values 0..1."""
+    def forward(self, pixel_values: Tensor, finding_states: Tensor | None = None, **_: Any) -> VisualOutput:
+        """Images (B, 1, H, H), values 0..1. The decoder is told `finding_states` (B, F), or else what the head decides."""
         features = self.images(pixel_values)  # (B, N, C)
-        tokens = self.norm(self.project(features))  # (B, N, D)
+        seen = features.detach() if self.is_shielded else features
+        tokens = self.norm(self.project(seen))  # (B, N, D)
         tokens = tokens + position_encoding(tokens.shape[1], tokens.shape[2], tokens.device)
-        queries, attention = self.regions(features, tokens)
+        queries, attention = self.regions(seen, tokens)
         routed, logits, routing = self.head(queries, self.regions.num_regions)
-        return VisualOutput(
+        output = VisualOutput(
             last_hidden_state=torch.cat([routed, tokens], 1),
             finding_logits=logits,
             routing=routing,
             region_attention=attention,
         )
+        return output if self.study is None else self._with_study(output, self.study, features, pixel_values, finding_states)
+
+    def _with_study(
+        self, output: VisualOutput, study: StudyHead, features: Tensor, films: Tensor, states: Tensor | None
+    ) -> VisualOutput:
+        """Add what the whole study shows, and tell it to the decoder."""
+        assert output.last_hidden_state is not None and output.finding_logits is not None
+        pooled, is_film = features.mean(1, keepdim=True), torch.ones(films.shape[:1] + (1,), device=films.device)
+        output.thumbnails = study.thumbnails.pixels(films.unsqueeze(1), is_film)
+        logits, output.word_logits = study(pooled, output.thumbnails)
+        if not self.is_shielded:
+            logits = logits + output.finding_logits[:, -1]
+        output.finding_logits = torch.cat([output.finding_logits[:, :-1], logits.unsqueeze(1)], 1)
+        told = study.tell(study.decision.states(logits) if states is None else states)
+        output.last_hidden_state = torch.cat([output.last_hidden_state, told.to(output.last_hidden_state)], 1)
+        return output
 
 
 class XR2TextModel(PreTrainedModel, GenerationMixin):
@@ -138,16 +163,21 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
         past_key_values: Any = None,
         use_cache: bool | None = None,
         num_labels: int | None = None,
+        state_draws: Tensor | None = None,
         **kwargs: Any,
     ) -> ReportOutput:
         """Images (B, 1, H, H), or their `encoder_outputs`, and the report so far -> logits.
 
         With `labels` (B, T; padding is -100) the decoder input is derived from them and losses are returned instead of
         logits, computed only where there is a label. `finding_labels` (B, R + 1, F), 0..1, add the loss of the regions.
+        The decoder is then told those of the whole study, as wrong as `state_draws` (B, 2, F), 0..1, make them.
         A caller who knows the number of labels spares a GPU the wait for it.
         """
         if encoder_outputs is None:
-            encoder_outputs = self.encoder(pixel_values)
+            states = None
+            if self.encoder.study is not None and finding_labels is not None:
+                states = self.encoder.study.decision.taught_states(finding_labels[:, -1], state_draws)
+            encoder_outputs = self.encoder(pixel_values, finding_states=states)
         if labels is not None:
             pad, start = self.config.pad_token_id, self.config.decoder_start_token_id
             decoder_input_ids = shift_tokens_right(labels, pad, start)
@@ -192,4 +222,6 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
                 seen.finding_logits.float(), finding_labels, reduction="none"
             )
             output.finding_loss_sum = losses.sum(2).mean(1).sum()
+            if self.encoder.study is not None:
+                output.finding_loss_sum += self.encoder.study.films.word_loss(seen.word_logits, labels)
         return output

@@ -38,6 +38,7 @@ class Checkpoint:
     version: str = ""  # of this package
     saved_at: str = ""
     labeler: int = 1  # version of the labels that it was trained with
+    bank: str = ""  # training reports to compose from, as JSON; empty in models of version 0.1
 
     @property
     def position(self) -> tuple[int, int]:

@@ -54,6 +54,12 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     training.add_argument("--encoder-rate", type=above_zero, metavar="LR", help="peak learning rate of the encoder")
     training.add_argument("--decoder-rate", type=above_zero, metavar="LR", help="peak learning rate of the decoder")
     training.add_argument("--new-rate", type=above_zero, metavar="LR", help="peak learning rate of the new layers")
+    training.add_argument(
+        "--teach-encoder", choices=("all", "findings"), help="losses that reach the encoder (all): on few studies, findings"
+    )
+    training.add_argument(
+        "--freeze-stages", type=not_negative, metavar="N", help="first stages of the encoder that stay as they are (0)"
+    )
     from_start = "train on all studies from the first epoch"
     training.add_argument("--no-curriculum", dest="curriculum", action="store_false", default=None, help=from_start)
     training.add_argument("--replay", type=share, metavar="0..1", help="share of harder studies in every stage (0.25)")

@@ -52,6 +52,8 @@ RULES: dict[str, tuple[Effect, str]] = {
     "new_rate": (CONTINUES, RATE),
     "weight_decay": (CONTINUES, "from the next update on"),
     "finding_weight": (CONTINUES, "from the next update on"),
+    "teach_encoder": (MODEL, "refused: other losses reach the encoder"),
+    "freeze_stages": (MODEL, "refused: other weights are trained"),
     "curriculum": (RUN, ORDER),
     "replay": (RUN, ORDER),
     "seed": (RUN, "refused: other phantoms, another order, other dropout"),

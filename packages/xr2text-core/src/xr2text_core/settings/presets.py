@@ -17,6 +17,26 @@ PRESETS: dict[str, dict[str, Any]] = {
         "decoder_rate": 2e-3,
         "new_rate": 3e-3,
     },
+    # A few thousand real studies on a CPU, in half an hour: an encoder of 3.4 M parameters from ImageNet. docs/results.md
+    # says how each value was found.
+    "cpu": {
+        "encoder": "tf_efficientnet_lite0",
+        "decoder": "phantom",
+        "pretrained": "encoder",
+        "views": "all",
+        "image_size": 144,
+        "max_tokens": 96,
+        "epochs": 6,
+        "micro_batch": 32,
+        "accumulation": 1,
+        "precision": "fp32",
+        "encoder_rate": 3e-4,
+        "decoder_rate": 2e-3,
+        "new_rate": 2e-3,
+        "teach_encoder": "findings",
+        "freeze_stages": 3,
+        "curriculum": False,
+    },
     # An 8 GB laptop GPU: an encoder of 89 M parameters and the decoder half of a BART base.
     "laptop": {
         "encoder": "convnext_base.fb_in22k_ft_in1k_384",

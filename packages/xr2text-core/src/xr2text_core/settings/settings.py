@@ -37,6 +37,8 @@ class Settings:
     new_rate: float = 2e-4
     weight_decay: float = 0.01
     finding_weight: float = 1.0
+    teach_encoder: str = "all"
+    freeze_stages: int = 0
     curriculum: bool = True
     replay: float = 0.25
     seed: int = 0

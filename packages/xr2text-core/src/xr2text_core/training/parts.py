@@ -1,15 +1,14 @@
 """What a run is made of: its studies, their plan, the model and its optimizer, and how a checkpoint holds them."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor
 
 from xr2text_core import __version__
 from xr2text_core.data.batches import BatchMaker
+from xr2text_core.inference.composer import Composer, ReportBank
 from xr2text_core.inference.trained import model_of_sizes, reading, tokenizer_from
 from xr2text_core.machine.processes import Processes
 from xr2text_core.model.build import build_model
@@ -20,14 +19,13 @@ from xr2text_core.run.checkpoint import Checkpoint
 from xr2text_core.run.status import Status, now
 from xr2text_core.settings.settings import Settings
 from xr2text_core.training.device import open_device
+from xr2text_core.training.first_fit import MOST_REPORTS, fit_before_training, spread
 from xr2text_core.training.optimizer import allocate_state, build_optimizer
 from xr2text_core.training.plan import Plan
 from xr2text_core.training.prepared import PreparedData, prepare_data
 from xr2text_core.training.progress import Progress
 from xr2text_core.training.start import Found
 from xr2text_core.training.step import Stepper
-
-MEASURED, MEASURED_AT_ONCE = 128, 16  # images that the statistics of batch normalisation are those of
 
 
 @dataclass(frozen=True)
@@ -38,11 +36,13 @@ class Parts:
     data: PreparedData
     plan: Plan
     accelerator: Accelerator
+    processes: Processes
     model: XR2TextModel
     optimizer: torch.optim.Optimizer
     batches: BatchMaker
     val_batches: BatchMaker
     stepper: Stepper
+    composer: Composer
 
     @property
     def num_parameters(self) -> int:
@@ -73,6 +73,7 @@ class Parts:
             optimizer=self.optimizer.state_dict(),
             scaler=scaler.state_dict() if scaler is not None else {},
             labeler=LABELER_VERSION,
+            bank=self.composer.bank.to_json(),
         )
 
 
@@ -96,31 +97,38 @@ def build_parts(settings: Settings, processes: Processes, found: Found | None, s
     accelerator = open_device(settings)
     device = accelerator.device
     torch.manual_seed(settings.seed)
-    model = _model(settings, found, data.tokenizer)
+    bank = _bank(found, data)
+    model = _model(settings, found, data.tokenizer, len(bank.texts))
+    model.encoder.images.freeze_stages(settings.freeze_stages)
     optimizer = build_optimizer(model, settings, device)
     batches, val_batches = (BatchMaker(each, data.cache, device, settings.seed) for each in (data.train, data.val))
     model = accelerator.prepare_model(model, evaluation_mode=True)  # we sum the gradients ourselves
     optimizer = accelerator.prepare(optimizer)
     allocate_state(optimizer)
-    if not found and settings.pretrained != "yes":
-        model.encoder.images.measure_statistics(_spread(batches))
+    if not found:
+        fit_before_training(model, batches, spread(len(data.train), MOST_REPORTS).tolist())
     stepper = Stepper(accelerator, model, optimizer, settings.finding_weight, settings.seed, processes)
-    return Parts(settings, data, plan, accelerator, model, optimizer, batches, val_batches, stepper)
+    return Parts(
+        settings, data, plan, accelerator, processes, model, optimizer, batches, val_batches, stepper, Composer(bank)
+    )
 
 
-def _spread(batches: BatchMaker) -> Iterator[Tensor]:
-    """Images of training studies from all over the data set, in batches that no setting changes."""
-    studies = range(len(batches.studies))[:: -(-len(batches.studies) // MEASURED)]
-    num_batches = -(-len(studies) // MEASURED_AT_ONCE)
-    for first in range(num_batches):
-        if len(images := batches.plain(studies[first::num_batches]).images):  # none where all of them were lost
-            yield images
+def _bank(found: Found | None, data: PreparedData) -> ReportBank:
+    """Training reports to compose from; those of the checkpoint where one was found."""
+    if found and found.checkpoint.bank:
+        with reading(found.path):
+            return ReportBank.from_json(found.checkpoint.bank)
+    references = data.train.references
+    return ReportBank.of([references[index] for index in spread(len(references), MOST_REPORTS)])
 
 
-def _model(settings: Settings, found: Found | None, tokenizer: ReportTokenizer) -> XR2TextModel:
+def _model(settings: Settings, found: Found | None, tokenizer: ReportTokenizer, num_reports: int) -> XR2TextModel:
     """A new model; where a checkpoint was found, one of its sizes, to be loaded later."""
     if found:
         with reading(found.path):
             return model_of_sizes(found.checkpoint)
     sizes = (settings.image_size, settings.max_tokens)
-    return build_model(settings.encoder, settings.decoder, settings.pretrained == "yes", *sizes, tokenizer)
+    return build_model(
+        settings.encoder, settings.decoder, settings.pretrained == "yes", *sizes, tokenizer,
+        num_reports=num_reports, teach_encoder=settings.teach_encoder,
+    )  # fmt: skip

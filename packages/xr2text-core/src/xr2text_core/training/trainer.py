@@ -29,6 +29,7 @@ from xr2text_core.training.progress import Progress
 from xr2text_core.training.run_log import open_run
 from xr2text_core.training.start import Found, find_checkpoint, named_checkpoint
 from xr2text_core.training.step import StepResult
+from xr2text_core.training.validation import validate
 
 EXIT_FINISHED = 0
 PROTOCOL = "clean-full"
@@ -135,7 +136,9 @@ class Trainer:
             batches = trained.batches(self.data.dataset.split(split))
         tokenizer, max_tokens = self.data.tokenizer, self.settings.max_tokens
         with self.parts.accelerator.autocast():
-            evaluation = evaluate(self.model, tokenizer, batches, max_tokens, PROTOCOL, num_beams)
+            evaluation = evaluate(
+                self.model, tokenizer, batches, max_tokens, PROTOCOL, num_beams, composer=self.parts.composer
+            )
         assert evaluation is not None  # it was given no `stop`
         return evaluation
 
@@ -223,11 +226,7 @@ class Trainer:
             status.update()  # a heartbeat between two batches
             return bool(stop)
 
-        with self.parts.accelerator.autocast():
-            evaluation = evaluate(
-                self.model, self.data.tokenizer, self.parts.val_batches, self.settings.max_tokens, PROTOCOL,
-                progress=self.processes.is_rank_0, stop=stopped, processes=self.processes,
-            )  # fmt: skip
+        evaluation = validate(self.parts, PROTOCOL, self.processes.is_rank_0, stopped)
         self.progress.validation_s = time.perf_counter() - started
         if evaluation is not None:
             self.progress.judge(evaluation.loss, uses_scaler=self.parts.accelerator.scaler is not None)

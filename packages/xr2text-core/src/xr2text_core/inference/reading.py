@@ -1,0 +1,88 @@
+"""What a model reads in studies, and the reports that say so.
+
+N studies, F findings, K reports of the bank. A study whose images were lost has NaN logits, and no finding.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xr2text_core.data.batches import BatchMaker, finding_targets
+from xr2text_core.inference.composer import Composer
+from xr2text_core.model.study_head import StudyHead
+from xr2text_core.model.xr2text import VisualOutput, XR2TextModel
+from xr2text_core.report.editing import edited
+from xr2text_core.report.vocabulary import FINDINGS
+
+PENS = ("decoder", "edited", "composed")  # who writes; StudyHead.pen is a place in this list
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Of whole studies: logits and calibrated probabilities (N, F), which findings are to be written, bool (N, F), and
+    the weights that the films give to the reports of the bank (N, K)."""
+
+    logits: NDArray[np.float32]
+    probabilities: NDArray[np.float32]
+    decided: NDArray[np.bool_]
+    wording: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, model: XR2TextModel, seen: VisualOutput) -> "Reading | None":
+        """What the study head read in encoded images; None for a model without one."""
+        study = model.encoder.study
+        if study is None or seen.thumbnails is None or seen.finding_logits is None:
+            return None
+        logits, decision = seen.finding_logits[:, -1].float(), study.decision
+        found = (logits, decision.probability(logits), decision.decide(logits), study.thumbnails.wording(seen.thumbnails))
+        return cls(*(each.detach().cpu().numpy() for each in found))
+
+    @classmethod
+    def joined(cls, parts: Sequence["Reading"], rows: Sequence[int], num_studies: int) -> "Reading":
+        """Parts whose rows, one after the other, belong at these places among so many studies."""
+        whole = []
+        for values in zip(*(vars(part).values() for part in parts), strict=True):
+            stacked = np.concatenate(values)
+            fill = False if stacked.dtype == bool else np.nan
+            placed = np.full((num_studies, *stacked.shape[1:]), fill, stacked.dtype)
+            placed[list(rows)] = stacked
+            whole.append(placed)
+        return cls(*whole)
+
+    def corrected(self, findings: Mapping[str, bool]) -> "Reading":
+        """The same where somebody knows better: these findings are there, or are not."""
+        probabilities, decided = self.probabilities.copy(), self.decided.copy()
+        for finding, is_there in findings.items():
+            column = FINDINGS.index(finding)
+            probabilities[:, column], decided[:, column] = float(is_there), is_there
+        return replace(self, probabilities=probabilities, decided=decided)
+
+
+def write_as(pen: str, drafts: Sequence[str], reading: Reading, composer: Composer) -> list[str]:
+    """The reports of one pen: the decoder's drafts, those edited to say what was decided, or composed ones.
+
+    `edited` keeps a draft that says exactly what was decided as it is.
+    """
+    if pen == "decoder":
+        return list(drafts)
+    if pen == "composed":
+        probabilities, wording = np.nan_to_num(reading.probabilities), np.nan_to_num(reading.wording)
+        return composer.write(reading.decided, probabilities, wording)
+    pairs = zip(drafts, reading.decided, strict=True)
+    return [edited(draft, named(decided), composer.bank.phrases) for draft, decided in pairs]
+
+
+def named(decided: NDArray[np.bool_]) -> frozenset[str]:
+    """The names of the findings that are True, (F,)."""
+    return frozenset(finding for finding, is_there in zip(FINDINGS, decided, strict=True) if is_there)
+
+
+def pen_of(study: StudyHead) -> str:
+    return PENS[int(study.pen)]
+
+
+def truth_of(batches: BatchMaker) -> NDArray[np.bool_]:
+    """Which findings each report asserts, (N, F)."""
+    return np.array([finding_targets(labels)[-1] == 1 for labels in batches.studies.labels])

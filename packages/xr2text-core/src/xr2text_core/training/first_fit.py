@@ -1,0 +1,66 @@
+"""What is fitted to the training studies once, before the first step of a run: all that needs no gradients."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from xr2text_core.data.batches import BatchMaker
+from xr2text_core.inference.reading import truth_of
+from xr2text_core.model.film_head import telling_words
+from xr2text_core.model.thumbnails import SIDE
+from xr2text_core.model.xr2text import XR2TextModel
+
+MOST_REPORTS = 3000  # in the bank
+MOST_STUDIES = 20_000  # whose thumbnails are fitted: bounds the memory to a few hundred MiB
+AT_ONCE = 64
+MEASURED, MEASURED_AT_ONCE = 640, 64  # studies that the statistics of batch normalisation are those of
+
+
+def spread(count: int, most: int) -> NDArray[np.int64]:
+    """At most so many of the first `count` numbers, evenly spread."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
+
+
+def fit_before_training(model: XR2TextModel, batches: BatchMaker, bank: Sequence[int]) -> None:
+    """Statistics of batch normalisation, how common findings are, the words, and what thumbnails tell.
+
+    `bank`: the studies whose reports are in the bank, as indices of the training studies.
+    """
+    model.encoder.images.measure_statistics(_measured(batches))
+    study = model.encoder.study
+    if study is None:
+        return
+    truth = truth_of(batches)
+    tokens = [batches.studies.tokens[index] for index in range(len(batches.studies))]
+    study.films.begin_with(torch.from_numpy(truth.mean(0)).float(), telling_words(tokens, model.config.vocab_size))
+    studies = np.union1d(spread(len(truth), MOST_STUDIES), np.asarray(bank))
+    films, is_film = _thumbnails(batches, studies.tolist())
+    study.thumbnails.fit(films, is_film, truth[studies].astype(np.float64), np.searchsorted(studies, bank))
+
+
+def _measured(batches: BatchMaker) -> Iterator[Tensor]:
+    """Films of studies from all over the data set, in batches that no setting changes."""
+    studies = spread(len(batches.studies), MEASURED).tolist()
+    num_batches = -(-len(studies) // MEASURED_AT_ONCE)
+    for first in range(num_batches):
+        if len(images := batches.plain(studies[first::num_batches]).images):  # none where all of them were lost
+            yield images
+
+
+def _thumbnails(batches: BatchMaker, studies: Sequence[int]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Thumbnails (N, V, 24 * 24) of studies, and which films there are, (N, V)."""
+    row_of = {study: row for row, study in enumerate(studies)}
+    films = np.zeros((len(studies), 1, SIDE**2))
+    is_film = np.zeros((len(studies), 1), dtype=bool)
+    for start in tqdm(range(0, len(studies), AT_ONCE), "Fitting thumbnails", unit="batch", disable=None, leave=False):
+        batch = batches.plain(studies[start : start + AT_ONCE])
+        if len(batch):
+            rows = [row_of[study] for study in batch.studies]
+            small = torch.nn.functional.adaptive_avg_pool2d(batch.images, SIDE)
+            films[rows] = small.flatten(1).unsqueeze(1).double().cpu().numpy()
+            is_film[rows] = True
+    return films, is_film

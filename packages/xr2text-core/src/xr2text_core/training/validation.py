@@ -1,0 +1,88 @@
+"""The validation of an epoch: fit what is decided on validation studies, then write and score their reports."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from xr2text_core.inference.evaluation import Evaluation, eval_mode, evaluate
+from xr2text_core.inference.reading import PENS, truth_of, write_as
+from xr2text_core.metrics.scores import Scores, score_reports
+from xr2text_core.model.decision import FEWEST, auc
+from xr2text_core.model.study_head import StudyHead
+from xr2text_core.training.parts import Parts
+
+SHARES = (0.0, 0.25, 0.5, 1.0)  # of the thumbnails' logits beside the network's
+AT_ONCE = 16
+
+
+def validate(
+    parts: Parts, protocol: str, progress: bool = True, stop: Callable[[], bool] = lambda: False
+) -> Evaluation | None:
+    """Decide thresholds, share of the thumbnails and pen on the validation studies; their scores, None if stopped."""
+    study = parts.model.encoder.study
+    with parts.accelerator.autocast():
+        if study is not None and not _fit(parts, study, stop):
+            return None
+        evaluation = evaluate(
+            parts.model, parts.data.tokenizer, parts.val_batches, parts.settings.max_tokens, protocol,
+            progress=progress, stop=stop, processes=parts.processes,
+        )  # fmt: skip
+    if evaluation is None or study is None:
+        return evaluation
+    return _with_best_pen(parts, study, evaluation, protocol)
+
+
+def _fit(parts: Parts, study: StudyHead, stop: Callable[[], bool]) -> bool:
+    """Fit the decision to what the head reads in the validation studies; False when stopped."""
+    batches, truth = parts.val_batches, truth_of(parts.val_batches)
+    mine = parts.processes.share(list(range(len(truth))))
+    study.thumbnails.share.zero_()
+    read: list[tuple[int, NDArray[np.float32], NDArray[np.float32]]] = []
+    with eval_mode(parts.model), torch.no_grad():
+        for start in range(0, len(mine), AT_ONCE):
+            if stop():
+                break
+            batch = batches.plain(mine[start : start + AT_ONCE])
+            if len(batch):
+                seen = parts.model.encoder(batch.images)
+                logits = seen.finding_logits[:, -1], study.thumbnails.logits(seen.thumbnails)
+                read += zip(batch.studies, *(each.float().cpu().numpy() for each in logits), strict=True)
+    gathered = parts.processes.gather((read, bool(stop())))
+    if any(is_stopped for _, is_stopped in gathered):
+        return False
+    rows, head, extra = zip(*(row for each, _ in gathered for row in each), strict=True)
+    head_logits, extra_logits = np.stack(head).astype(np.float64), np.stack(extra).astype(np.float64)
+    truth = truth[list(rows)]
+    share = max(SHARES, key=lambda each: (mean_auc(head_logits + each * extra_logits, truth), -each))
+    study.thumbnails.share.fill_(share)
+    prevalence = truth_of(parts.batches).mean(0)
+    study.decision.fit(head_logits + share * extra_logits, truth, prevalence)
+    return True
+
+
+def mean_auc(logits: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
+    """Macro over findings that are neither too rare nor everywhere; 0.5 where there is none."""
+    counts = truth.sum(0)
+    columns = np.flatnonzero((counts >= FEWEST) & (counts < len(truth)))
+    return float(np.mean([auc(logits[:, column], truth[:, column]) for column in columns])) if len(columns) else 0.5
+
+
+def _with_best_pen(parts: Parts, study: StudyHead, evaluation: Evaluation, protocol: str) -> Evaluation:
+    """The evaluation with the reports of the best pen, which becomes that of the model."""
+    assert evaluation.reading is not None
+    best = evaluation
+    for number, pen in enumerate(PENS):
+        texts = write_as(pen, evaluation.drafts, evaluation.reading, parts.composer)
+        scored = replace(evaluation, candidates=texts, scores=score_reports(texts, evaluation.references, protocol))
+        if number == 0 or _worth(scored.scores) > _worth(best.scores):
+            best = scored
+            study.pen.fill_(number)
+    return best
+
+
+def _worth(scores: Scores) -> float:
+    """Words and findings count alike."""
+    return scores.bleu_4 + scores.rouge_l + np.nan_to_num(scores.clinical_f1)
