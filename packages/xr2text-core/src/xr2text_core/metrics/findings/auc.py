@@ -15,7 +15,7 @@ from xr2text_core.metrics.bootstrap import NUM_RESAMPLES, Interval, interval_of,
 from xr2text_core.metrics.ngrams import Bools, Floats
 from xr2text_core.report.vocabulary import FINDINGS
 
-MIN_POSITIVES = 10  # fewer say little: the standard error of an AUC of .8 from 10 positives is about .08
+MIN_POSITIVES = 10  # fewer say little: the standard error of an AUC of .8 from 10 positives is about .09
 
 
 @dataclass(frozen=True)
