@@ -4,10 +4,9 @@
     python tests/report/agreement.py --held-out the other half (odd uid), for reporting only
     python tests/report/agreement.py --errors "lung opacity"   reports of the even half that disagree
 
-The codes, in our words: a term is split at "/", its head is looked up in FINDING_OF_HEAD, its qualifiers say where.
-Rows without text and rows coded "No Indexing" are left out. Terms for devices and for image quality are not
-abnormalities; a report with such terms only counts as normal. A finding counts as read when it is present, not when
-it is uncertain: that is how the annotators coded most of what "may represent" something.
+What a code means is in metrics/findings/mesh.py; its qualifiers say where, here. Rows without text and rows coded
+"No Indexing" are left out. A finding counts as read when it is present, not when it is uncertain: that is how the
+annotators coded most of what "may represent" something.
 """
 
 import argparse
@@ -18,92 +17,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from xr2text_core.metrics.findings.mesh import findings_of_code, mesh_truth, split_codes
 from xr2text_core.report.labeler import ReportLabels, label_report
 from xr2text_core.report.vocabulary import FINDINGS, REGIONS
 
 REPORTS = Path(__file__).parents[4].parent / "shared/data/iu-reports/reports.csv"
-NO_ABNORMALITY = {"normal", "Technical Quality of Image Unsatisfactory"}
-LUNG_QUALIFIERS = {"lung", "base", "apex", "upper lobe", "lower lobe", "middle lobe", "lingula"}
-
-FINDING_OF_HEAD = {
-    "Opacity": "lung opacity",
-    "Density": "lung opacity",
-    "Infiltrate": "lung opacity",
-    "Airspace Disease": "lung opacity",
-    "Consolidation": "consolidation",
-    "Pneumonia": "pneumonia",
-    "Pulmonary Atelectasis": "atelectasis",
-    "Atelectasis": "atelectasis",
-    "Volume Loss": "atelectasis",
-    "Cardiomegaly": "cardiomegaly",
-    "Cardiac Shadow": "cardiomegaly",
-    "Heart": "cardiomegaly",
-    "Heart Ventricles": "cardiomegaly",
-    "Heart Atria": "cardiomegaly",
-    "Calcinosis": "calcification",
-    "Calcified Granuloma": "granuloma",
-    "Granuloma": "granuloma",
-    "Granulomatous Disease": "granuloma",
-    "Sarcoidosis": "granuloma",
-    "Cicatrix": "scarring",
-    "Pulmonary Fibrosis": "scarring",
-    "Fibrosis": "scarring",
-    "Markings": "interstitial markings",
-    "Lung Diseases, Interstitial": "interstitial markings",
-    "Bronchiectasis": "interstitial markings",
-    "Pleural Effusion": "pleural effusion",
-    "Hemothorax": "pleural effusion",
-    "Hydropneumothorax": "pneumothorax",
-    "Pneumothorax": "pneumothorax",
-    "Costophrenic Angle": "pleural other",
-    "Thickening": "pleural other",
-    "Pleura": "pleural other",
-    "Aorta": "aortic abnormality",
-    "Aorta, Thoracic": "aortic abnormality",
-    "Atherosclerosis": "aortic abnormality",
-    "Aortic Aneurysm": "aortic abnormality",
-    "Nodule": "lung lesion",
-    "Mass": "lung lesion",
-    "Cavitation": "lung lesion",
-    "Neoplasms": "lung lesion",
-    "Thoracic Vertebrae": "degenerative spine",
-    "Lumbar Vertebrae": "degenerative spine",
-    "Spine": "degenerative spine",
-    "Osteophyte": "degenerative spine",
-    "Spondylosis": "degenerative spine",
-    "Hyperostosis, Diffuse Idiopathic Skeletal": "degenerative spine",
-    "Scoliosis": "scoliosis",
-    "Fractures, Bone": "fracture",
-    "Deformity": "bone abnormality",
-    "Bone Diseases, Metabolic": "bone abnormality",
-    "Kyphosis": "bone abnormality",
-    "Sclerosis": "bone abnormality",
-    "Diaphragm": "elevated diaphragm",
-    "Diaphragmatic Eventration": "elevated diaphragm",
-    "Hernia, Hiatal": "hiatal hernia",
-    "Lung, Hyperlucent": "hyperinflation",
-    "Emphysema": "emphysema",
-    "Pulmonary Emphysema": "emphysema",
-    "Bullous Emphysema": "emphysema",
-    "Blister": "emphysema",
-    "Pulmonary Disease, Chronic Obstructive": "emphysema",
-    "Pulmonary Edema": "edema",
-    "Heart Failure": "edema",
-    "Pulmonary Congestion": "vascular congestion",
-    "Hypertension, Pulmonary": "vascular congestion",
-    "Mediastinum": "enlarged cardiomediastinum",
-    "Pulmonary Artery": "enlarged cardiomediastinum",
-    "Lymph Nodes": "enlarged cardiomediastinum",
-    "Catheters, Indwelling": "support devices",
-    "Surgical Instruments": "support devices",
-    "Implanted Medical Device": "support devices",
-    "Medical Device": "support devices",
-    "Stents": "support devices",
-    "Tube, Inserted": "support devices",
-    "Sutures": "support devices",
-    "Spinal Fusion": "support devices",
-    "Breast Implants": "support devices",
-}  # any other head is an "other abnormality"
 
 FIXED_REGION = {
     "cardiomegaly": "heart",
@@ -130,39 +48,11 @@ class Truth:
 
 def truth_of(mesh: str) -> Truth:
     """Translate the MeSH cell of a row."""
-    terms = [term.strip() for term in mesh.split(";") if term.strip() not in NO_ABNORMALITY]
-    findings = {finding for term in terms for finding in findings_of(term)}
-    abnormal = findings - {"support devices"}
-    regions = {region for term in terms for finding in findings_of(term) for region in regions_of(term, finding)}
-    return Truth(frozenset(findings), frozenset(regions), not abnormal)
-
-
-def findings_of(term: str) -> tuple[str, ...]:
-    """The findings of one term; a few heads depend on their qualifiers."""
-    head, *qualifiers = term.split("/")
-    if head == "Lung":
-        return (_finding_of_lung(qualifiers),)
-    if head in ("Opacity", "Density") and "round" in qualifiers:
-        return ("lung opacity", "lung lesion")
-    if head == "Calcinosis" and {"aorta", "aorta, thoracic"} & set(qualifiers):
-        return ("calcification", "aortic abnormality")
-    if head == "Diaphragm" and "flattened" in qualifiers:
-        return ("hyperinflation",)
-    if head == "Thickening" and "pleura" not in qualifiers:
-        return ("interstitial markings" if "bronchi" in qualifiers else "other abnormality",)
-    return (FINDING_OF_HEAD.get(head, "other abnormality"),)
-
-
-def _finding_of_lung(qualifiers: list[str]) -> str:
-    if "hypoinflation" in qualifiers:
-        return "low lung volumes"
-    if "hyperdistention" in qualifiers:
-        return "hyperinflation"
-    if "interstitial" in qualifiers:
-        return "interstitial markings"
-    if {"hilum", "lymph nodes"} & set(qualifiers):
-        return "enlarged cardiomediastinum"
-    return "vascular congestion" if "blood vessels" in qualifiers else "other abnormality"
+    codes = split_codes(mesh)
+    found = mesh_truth([codes])
+    findings = (name for name, is_found in zip(FINDINGS, found.findings[0], strict=True) if is_found)
+    regions = {region for code in codes for finding in findings_of_code(code) for region in regions_of(code, finding)}
+    return Truth(frozenset(findings), frozenset(regions), bool(found.is_normal[0]))
 
 
 def regions_of(term: str, finding: str) -> tuple[str, ...]:
@@ -226,7 +116,7 @@ def read_half(is_held_out: bool) -> list[Row]:
         Row(row["uid"], f"{row['findings']} {row['impression']}".strip(), row["MeSH"])
         for row in rows
         if int(row["uid"]) % 2 == is_held_out
-        and "No Indexing" not in row["MeSH"]
+        and split_codes(row["MeSH"])
         and row["findings"].strip() + row["impression"].strip()
     ]
 

@@ -19,6 +19,7 @@ class Study:
     report: Report
     patient_id: str
     split: str  # one of SPLITS
+    codes: tuple[str, ...] = ()  # of annotators (IU X-Ray's MeSH), to score with; () where nobody coded the study
 
     @property
     def frontal(self) -> str:

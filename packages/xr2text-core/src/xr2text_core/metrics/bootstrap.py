@@ -5,10 +5,11 @@ replacement; corpus BLEU and macro F1 come from sums over a sample's studies. CI
 the full list of references. Check: for a plain mean such as ROUGE-L the interval is mean -/+ 1.96 standard errors.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xr2text_core.metrics.ngrams import Floats
 from xr2text_core.metrics.scores import MEASURES, measures_from_sums, report_statistics
@@ -51,8 +52,8 @@ def bootstrap_intervals(
     """
     statistics = report_statistics(candidates, references, protocol, vocabulary=vocabulary)
     values = measures_from_sums(statistics.sum(axis=0), len(statistics))
-    drawn = _resampled(statistics, num_resamples, seed)
-    return {name: Interval(float(values[i]), *_limits(drawn[:, i])) for i, name in enumerate(MEASURES)}
+    drawn = measures_from_sums(resampled_sums(statistics, num_resamples, seed), len(statistics))
+    return {name: interval_of(values[i], drawn[:, i]) for i, name in enumerate(MEASURES)}
 
 
 def paired_bootstrap(
@@ -68,22 +69,39 @@ def paired_bootstrap(
     """Compare two lists of candidates for the same references: both are scored on the same resamples."""
     statistics = [report_statistics(each, references, protocol, vocabulary=vocabulary) for each in (first, second)]
     values = np.subtract(*(measures_from_sums(rows.sum(axis=0), len(rows)) for rows in statistics))
-    drawn = np.subtract(*(_resampled(rows, num_resamples, seed) for rows in statistics))  # the same seed, so the same
+    sums = [resampled_sums(rows, num_resamples, seed) for rows in statistics]  # the same seed, so the same studies
+    drawn = np.subtract(*(measures_from_sums(each, len(references)) for each in sums))
     return {
         name: PairedDifference(float(values[i]), *_limits(drawn[:, i]), _p_value(drawn[:, i]))
         for i, name in enumerate(MEASURES)
     }
 
 
-def _resampled(statistics: Floats, num_resamples: int, seed: int) -> Floats:
-    """Scores of `num_resamples` resamples of all studies, with replacement, (num_resamples, 7)."""
+def resamples(num_studies: int, num_resamples: int, seed: int) -> Iterator[NDArray[np.int64]]:
+    """How often each study is in a resample of all studies with replacement, (N,), for each of `num_resamples`."""
     generator = np.random.default_rng(seed)
-    num_studies = len(statistics)
+    for _ in range(num_resamples):
+        yield np.bincount(generator.integers(num_studies, size=num_studies), minlength=num_studies)
+
+
+def resampled_sums(statistics: Floats, num_resamples: int, seed: int) -> Floats:
+    """Sums of the rows of `statistics`, (N, C), over each resample, (num_resamples, C)."""
     sums = np.empty((num_resamples, statistics.shape[1]))
-    for row in sums:
-        drawn = generator.integers(num_studies, size=num_studies)
-        row[:] = np.bincount(drawn, minlength=num_studies) @ statistics
-    return measures_from_sums(sums, num_studies)
+    for row, counts in zip(sums, resamples(len(statistics), num_resamples, seed), strict=True):
+        row[:] = counts @ statistics
+    return sums
+
+
+def interval_of(value: float, drawn: Floats) -> Interval:
+    """The 95 % interval of a score from its values in resamples, (num_resamples,); NaN draws do not count."""
+    return Interval(float(value), *_limits(drawn))
+
+
+def quotients(part: Floats, whole: Floats) -> Floats:
+    """Each part of its whole, NaN where the whole is 0: a score that such a resample does not define."""
+    result = np.full(np.shape(part), np.nan)
+    np.divide(part, whole, out=result, where=np.asarray(whole) > 0)
+    return result
 
 
 def _limits(drawn: Floats) -> tuple[float, float]:

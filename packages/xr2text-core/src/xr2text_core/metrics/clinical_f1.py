@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
-from xr2text_core.metrics.ngrams import Floats
+from xr2text_core.metrics.ngrams import Bools, Floats
 from xr2text_core.metrics.protocols import check_pairs
 from xr2text_core.report.labeler import label_report
 from xr2text_core.report.vocabulary import FINDINGS
@@ -54,11 +53,10 @@ def clinical_f1(candidates: Sequence[str], references: Sequence[str]) -> Clinica
     statistics = clinical_statistics(candidates, references)
     sums = statistics.sum(axis=0)
     hits, invented, missed = np.split(sums, 3)
-    abnormal = np.array([not is_normal for _, is_normal in map(_read, references)])
     return ClinicalF1(
         macro=float(macro_from_sums(sums)),
         micro=_share(2 * hits.sum(), 2 * hits.sum() + invented.sum() + missed.sum()),
-        macro_abnormal=float(macro_from_sums(statistics[abnormal].sum(axis=0))),
+        macro_abnormal=float(macro_from_sums(statistics[~are_normal(references)].sum(axis=0))),
         per_finding={
             finding: _finding_score(*map(int, counts))
             for finding, *counts in zip(FINDINGS, hits, invented, missed, strict=True)
@@ -69,12 +67,16 @@ def clinical_f1(candidates: Sequence[str], references: Sequence[str]) -> Clinica
 def clinical_statistics(candidates: Sequence[str], references: Sequence[str]) -> Floats:
     """Per report and finding 0 or 1, (N, 3F): hits, then invented, then missed findings, in the order of FINDINGS."""
     check_pairs(candidates, references)
-    said, true = _present(candidates), _present(references)
+    return finding_statistics(present_findings(candidates), present_findings(references))
+
+
+def finding_statistics(said: Bools, true: Bools) -> Floats:
+    """`clinical_statistics` of findings that are said and findings that are true, both (N, F)."""
     return np.concatenate([said & true, said & ~true, ~said & true], axis=1).astype(np.float64)
 
 
 def macro_from_sums(sums: Floats) -> Floats:
-    """Macro F1, (...), NaN without a finding, from sums of `clinical_statistics` over studies, (..., 3F)."""
+    """Macro F1, (...), NaN without a finding, from sums of `finding_statistics` over studies, (..., 3F)."""
     hits, invented, missed = np.split(sums, 3, axis=-1)
     num_present = (hits + missed > 0).sum(axis=-1)
     f1 = 2 * hits / np.maximum(1, 2 * hits + invented + missed)  # 0 without a hit
@@ -82,9 +84,15 @@ def macro_from_sums(sums: Floats) -> Floats:
     return macro
 
 
-def _present(texts: Sequence[str]) -> NDArray[np.bool_]:
-    """Which findings each text asserts, (N, F)."""
-    return np.array([[finding in present for finding in FINDINGS] for present, _ in map(_read, texts)])
+def present_findings(texts: Sequence[str]) -> Bools:
+    """Which of FINDINGS each text asserts, (N, F)."""
+    rows = [[finding in present for finding in FINDINGS] for present, _ in map(_read, texts)]
+    return np.array(rows, dtype=bool).reshape(len(texts), len(FINDINGS))
+
+
+def are_normal(texts: Sequence[str]) -> Bools:
+    """Which texts are normal, (N,): nothing abnormal is present or uncertain; devices are not abnormal."""
+    return np.array([is_normal for _, is_normal in map(_read, texts)], dtype=bool)
 
 
 @lru_cache(maxsize=65_536)  # the references of a validation are read again after every epoch

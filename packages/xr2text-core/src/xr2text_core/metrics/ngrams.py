@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 Tokens = Sequence[str]
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 
 MAX_ORDER = 4
 

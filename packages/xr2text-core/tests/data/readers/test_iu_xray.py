@@ -233,3 +233,50 @@ def test_kaggle_studies_with_lateral_films_alone_are_told(tmp_path: Path) -> Non
     table = root / "indiana_projections.csv"
     table.write_text(table.read_text().replace("2_IM-1.png,Frontal", "2_IM-1.png,Lateral"))
     assert "studies with only lateral films, of which the first is used: 1" in read(root).notes
+
+
+# -- the codes of annotators
+
+
+def write_codes(folder: Path, cell_of_1: str) -> None:
+    (folder / "indiana_reports.csv").write_text(f"uid,MeSH,findings\n1,{cell_of_1},x\n7,normal,x\n", encoding="utf-8")
+
+
+def test_kaggle_studies_have_their_mesh_codes(tmp_path: Path) -> None:
+    table = write_kaggle(tmp_path, "images") / "indiana_reports.csv"
+    text = table.read_text().replace("1,normal,", "1,Opacity/lung/left; Pleural Effusion/left ;,")
+    table.write_text(text.replace("2,normal,", "2,No Indexing,"))
+    first, second = read(tmp_path).studies
+    assert first.codes == ("Opacity/lung/left", "Pleural Effusion/left")
+    assert second.codes == ()
+
+
+def test_open_i_studies_have_their_major_mesh_codes(tmp_path: Path) -> None:
+    root = write_open_i(tmp_path, ("PA view", "Lateral view"), frontal=1)
+    path = root / "ecgen-radiology" / "1.xml"
+    assert read(root).studies[0].codes == ()
+    codes = "<MeSH><major>Aorta/tortuous</major><major>Scoliosis</major><automatic>heart</automatic></MeSH>"
+    path.write_text(path.read_text().replace("</eCitation>", f"{codes}</eCitation>"))
+    assert read(root).studies[0].codes == ("Aorta/tortuous", "Scoliosis")
+
+
+@pytest.mark.parametrize("where", [".", ".."])
+def test_r2gen_studies_have_the_codes_of_a_table_beside_them_or_one_folder_up(tmp_path: Path, where: str) -> None:
+    root = tmp_path / "r2gen"
+    root.mkdir()
+    write_annotation(root, train=[("CXR1_IM-1", ["CXR1_IM-1/0.png"]), ("CXR2_IM-2", ["CXR2_IM-2/0.png"])])
+    write_codes(root / where, "Cardiomegaly/mild;Lung/hypoinflation")
+    first, second = read(root).studies
+    assert first.codes == ("Cardiomegaly/mild", "Lung/hypoinflation")
+    assert second.codes == ()
+
+
+def test_r2gen_studies_without_a_table_have_no_codes_and_a_foreign_table_is_told(tmp_path: Path) -> None:
+    root = tmp_path / "r2gen"
+    root.mkdir()
+    write_annotation(root, train=[("CXR1_IM-1", ["CXR1_IM-1/0.png"])])
+    assert read(root).studies[0].codes == ()
+    (tmp_path / "indiana_reports.csv").write_text("id;MeSH\n1;normal\n")
+    dataset = read(root)
+    assert dataset.studies[0].codes == ()
+    assert any(note.startswith("no MeSH codes: ") and "no column uid" in note for note in dataset.notes)

@@ -2,7 +2,8 @@
 
 Kaggle: indiana_reports.csv, indiana_projections.csv and a folder of PNG files. Open-i: ecgen-radiology/*.xml and the
 PNG files (NLMCXR_png). R2Gen: annotation.json and images/. In the first two the uid is the patient. The XML tells no
-views: Kaggle's projections do where they lie beside it, else the caption of a film, else its picture.
+views: Kaggle's projections do where they lie beside it, else the caption of a film, else its picture. The annotation
+has no MeSH codes: Kaggle's reports do where they lie beside it or one folder up.
 """
 
 import os
@@ -21,9 +22,12 @@ from xr2text_core.data.readers.tables import read_table
 from xr2text_core.data.readers.texts import clean_text
 from xr2text_core.data.readers.views import VIEW_ORDER, view_name
 from xr2text_core.data.study import Dataset, DatasetError, LeftOut
+from xr2text_core.metrics.findings.mesh import split_codes
 
+REPORTS, PROJECTIONS = "indiana_reports.csv", "indiana_projections.csv"
+CODES = "mesh"  # the column, lower case as read_table gives it
 LAYOUT = (
-    "Expected one of: indiana_reports.csv + indiana_projections.csv + the images (Kaggle); "
+    f"Expected one of: {REPORTS} + {PROJECTIONS} + the images (Kaggle); "
     "ecgen-radiology/*.xml + NLMCXR_png/ (Open-i); annotation.json + images/ (R2Gen)"
 )
 PREFERRED_FOLDERS = ("images/images_normalized", "images_normalized", "images", "NLMCXR_png")
@@ -32,13 +36,13 @@ PREFERRED_FOLDERS = ("images/images_normalized", "images_normalized", "images", 
 def read(root: Path) -> Dataset:
     """Read IU X-Ray from `root`, whichever of the three layouts it has. Raises DatasetError."""
     left_out = LeftOut()
-    notes = []
-    reports = find_file(root, "indiana_reports.csv")
+    notes: list[str] = []
+    reports, projections = find_file(root, REPORTS), find_file(root, PROJECTIONS)
     annotation = find_file(root, r2gen.FILE_NAME)
-    if reports is not None:
-        records = merged(_kaggle(root, reports, left_out), left_out)
+    if reports is not None and (projections is not None or annotation is None):
+        records = merged(_kaggle(root, reports, projections, left_out), left_out)
     elif annotation is not None:
-        records = r2gen.read_annotation(annotation, left_out)
+        records = _with_codes(r2gen.read_annotation(annotation, left_out), _codes_near(annotation, notes))
     elif folder := _xml_folder(root):
         records = merged(_open_i(root, folder, left_out), left_out)
         if films := _films_without_view(records):
@@ -49,10 +53,9 @@ def read(root: Path) -> Dataset:
     return dataset_of("iu-xray", root, records, left_out, LAYOUT, notes)
 
 
-def _kaggle(root: Path, reports: Path, left_out: LeftOut) -> list[Record]:
-    projections = find_file(root, "indiana_projections.csv")
+def _kaggle(root: Path, reports: Path, projections: Path | None, left_out: LeftOut) -> list[Record]:
     if projections is None:
-        raise DatasetError(f"{reports} is there, but indiana_projections.csv is not in {root}. {LAYOUT}")
+        raise DatasetError(f"{reports} is there, but {PROJECTIONS} is not in {root}. {LAYOUT}")
     images = _images_of(projections, _images(root), left_out)
     records = []
     for line, row in read_table(reports, needed=("uid", "findings", "impression")):
@@ -61,8 +64,27 @@ def _kaggle(root: Path, reports: Path, left_out: LeftOut) -> list[Record]:
             continue
         uid = row["uid"].strip()
         findings, impression = clean_text(row["findings"]), clean_text(row["impression"])
-        records.append(Record(uid, tuple(images.get(uid, ())), findings, impression, uid))
+        codes = split_codes(row.get(CODES, ""))
+        records.append(Record(uid, tuple(images.get(uid, ())), findings, impression, uid, codes=codes))
     return records
+
+
+def _codes_near(annotation: Path, notes: list[str]) -> dict[str, tuple[str, ...]]:
+    """Return the codes by uid of Kaggle's reports beside the annotation or one folder up; none without the table."""
+    folders = annotation.absolute().parents[:2]
+    tables = (table for folder in folders for table in (folder / REPORTS, folder / f"{REPORTS}.gz") if table.is_file())
+    table = next(tables, None)
+    try:
+        rows = read_table(table, needed=("uid", CODES)) if table else ()
+        return {row["uid"].strip(): split_codes(row[CODES]) for _, row in rows if not isinstance(row, str)}
+    except DatasetError as error:  # only scores need codes
+        notes.append(f"no MeSH codes: {error}")
+        return {}
+
+
+def _with_codes(records: Iterable[Record], codes: Mapping[str, tuple[str, ...]]) -> list[Record]:
+    """Add codes to records of R2Gen, whose patient is the uid."""
+    return [replace(record, codes=codes.get(record.patient_id, ())) for record in records]
 
 
 def _images_of(projections: Path, files: Mapping[str, str], left_out: LeftOut) -> dict[str, list[tuple[str, str]]]:
@@ -130,12 +152,13 @@ def _open_i_record(
         view = views.get(film_id(image_id), "unknown" if is_of_study else view_name(caption))
         images.append((by_stem[image_id], view))
     findings, impression = clean_text(texts.get("FINDINGS", "")), clean_text(texts.get("IMPRESSION", ""))
-    return Record(uid, tuple(images), findings, impression, uid)
+    codes = split_codes(";".join(code.text or "" for code in tree.iterfind(".//MeSH/major")))
+    return Record(uid, tuple(images), findings, impression, uid, codes=codes)
 
 
 def _views_of_projections(root: Path) -> dict[str, str]:
     """Return the views of Kaggle's table by film id, where the table lies beside the XML files."""
-    projections = find_file(root, "indiana_projections.csv")
+    projections = find_file(root, PROJECTIONS)
     rows = read_table(projections, needed=("filename", "projection")) if projections else ()
     return {film_id(row["filename"]): view_name(row["projection"]) for _, row in rows if not isinstance(row, str)}
 

@@ -32,6 +32,7 @@ class Record:
     impression: str
     patient_id: str  # "" if the source has none
     split: str = ""  # one of SPLITS, or "" if the source has none
+    codes: tuple[str, ...] = ()  # of annotators
 
 
 def merged(records: Iterable[Record], left_out: LeftOut) -> list[Record]:
@@ -97,7 +98,8 @@ def _study(record: Record, split: str, patient_id: str) -> Study:
     if len(images) > 1:
         images = tuple(sorted(dict(images).items(), key=lambda image: VIEW_ORDER[image[1]]))
     paths, views = zip(*images, strict=True)
-    return Study(record.study_id, paths, views, Report(record.findings, record.impression), patient_id, split)
+    report = Report(record.findings, record.impression)
+    return Study(record.study_id, paths, views, report, patient_id, split, record.codes)
 
 
 def _without_patients(records: Sequence[Record]) -> list[str]:
