@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from xr2text_core.data.batches import BatchMaker, finding_targets
+from xr2text_core.data.batches import finding_targets
+from xr2text_core.data.ready import ReadyStudies
 from xr2text_core.inference.composer import Composer
 from xr2text_core.model.study_head import StudyHead
 from xr2text_core.model.xr2text import VisualOutput, XR2TextModel
@@ -83,6 +84,6 @@ def pen_of(study: StudyHead) -> str:
     return PENS[int(study.pen)]
 
 
-def truth_of(batches: BatchMaker) -> NDArray[np.bool_]:
+def present(studies: ReadyStudies) -> NDArray[np.bool_]:
     """Which findings each report asserts, (N, F)."""
-    return np.array([finding_targets(labels)[-1] == 1 for labels in batches.studies.labels])
+    return np.array([finding_targets(labels)[-1] == 1 for labels in studies.labels])

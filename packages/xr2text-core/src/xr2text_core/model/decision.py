@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.stats import rankdata
 from torch import Tensor, nn
 
 Floats = NDArray[np.float64]
@@ -144,9 +143,3 @@ def _share(part: Bools, whole: Bools, unknown: float) -> Floats:
     shares: Floats = (part.sum(0) + 2 * unknown) / (whole.sum(0) + 2)
     return shares
 
-
-def auc(scores: Floats, truth: Bools) -> float:
-    """Area under the ROC curve: how often a study with the finding scores higher than one without; ties count half."""
-    order = rankdata(scores)
-    num_true = truth.sum()
-    return float((order[truth].sum() - num_true * (num_true + 1) / 2) / (num_true * (len(truth) - num_true)))

@@ -29,6 +29,9 @@ class EpochRow:
     cider: float | None
     clinical_f1: float | None
     distinct_reports: int | None
+    finding_auc: float | None
+    finding_auc_se: float | None
+    obeyed: float | None
     learning_rate: float
     grad_norm: float | None
     studies_per_s: float

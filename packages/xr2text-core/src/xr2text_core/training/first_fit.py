@@ -9,7 +9,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from xr2text_core.data.batches import BatchMaker
-from xr2text_core.inference.reading import truth_of
+from xr2text_core.inference.reading import present
 from xr2text_core.model.film_head import telling_words
 from xr2text_core.model.thumbnails import SIDE
 from xr2text_core.model.xr2text import XR2TextModel
@@ -34,7 +34,7 @@ def fit_before_training(model: XR2TextModel, batches: BatchMaker, bank: Sequence
     study = model.encoder.study
     if study is None:
         return
-    truth = truth_of(batches)
+    truth = present(batches.studies)
     tokens = [batches.studies.tokens[index] for index in range(len(batches.studies))]
     study.films.begin_with(torch.from_numpy(truth.mean(0)).float(), telling_words(tokens, model.config.vocab_size))
     studies = np.union1d(spread(len(truth), MOST_STUDIES), np.asarray(bank))

@@ -35,6 +35,8 @@ class Progress:
     stage: str = ""
     best_score: float = NO_SCORE
     best_epoch: int = 0
+    best_auc: float = 0.0  # finding AUC of the best epoch; 0 where none is known
+    highest_auc: float = 0.0  # of any epoch
     epochs_without_improvement: int = 0
     skipped_in_a_row: int = 0
     micro_batch: int = 0  # in force; 0 before the first step
@@ -73,11 +75,19 @@ class Progress:
         is_moving = self.is_sound or self.skipped_in_a_row <= int(uses_scaler)
         self.is_sound = is_moving and math.isfinite(val_loss)
 
-    def count_score(self, score: float) -> bool:
-        """Whether the score of the current epoch is the best so far; if so, keep it."""
-        is_best = score > self.best_score
+    def count_score(self, score: float, auc: float = math.nan, standard_error: float = math.nan) -> bool:
+        """Whether the current epoch is the best so far; if so, keep its score and its finding AUC.
+
+        Only epochs whose finding AUC is within one standard error of the highest can be the best: a report of good
+        words must not win over one that reads the image. Without an AUC, NaN, the score alone decides.
+        """
+        auc, margin = (auc, standard_error) if math.isfinite(auc) and math.isfinite(standard_error) else (0.0, 0.0)
+        self.highest_auc = max(self.highest_auc, auc)
+        lowest = self.highest_auc - margin
+        is_best = math.isfinite(score) and auc >= lowest and (score > self.best_score or self.best_auc < lowest)
         if is_best:
-            self.best_score, self.best_epoch, self.epochs_without_improvement = score, self.epoch, 0
+            self.best_score, self.best_epoch, self.best_auc = score, self.epoch, auc
+            self.epochs_without_improvement = 0
         else:
             self.epochs_without_improvement += 1
         return is_best
@@ -85,6 +95,7 @@ class Progress:
     def forget_best(self) -> None:
         """Count the best model anew: the next epoch is the best there is."""
         self.best_score, self.best_epoch, self.epochs_without_improvement = NO_SCORE, 0, 0
+        self.best_auc = self.highest_auc = 0.0
 
     def end_epoch(self) -> None:
         self.epoch += 1

@@ -29,7 +29,7 @@ from xr2text_core.training.progress import Progress
 from xr2text_core.training.run_log import open_run
 from xr2text_core.training.start import Found, find_checkpoint, named_checkpoint
 from xr2text_core.training.step import StepResult
-from xr2text_core.training.validation import validate
+from xr2text_core.training.validation import reading_columns, validate
 
 EXIT_FINISHED = 0
 PROTOCOL = "clean-full"
@@ -253,6 +253,7 @@ class Trainer:
         progress, scores = self.progress, evaluation.scores
         progress.best_score, progress.best_epoch = self.processes.gather((progress.best_score, progress.best_epoch))[0]
         score = scores.clinical_f1 if self.settings.select_by == "clinical_f1" else scores.bleu_4 + scores.rouge_l
+        read = reading_columns(evaluation, self.data.val)
         on_gpu = self.parts.accelerator.device.type == "cuda"
         return epoch_row(
             progress,
@@ -263,7 +264,8 @@ class Trainer:
             accumulation=self._accumulation(),
             gpu_peak_mib=torch.cuda.max_memory_allocated() / 2**20 if on_gpu else None,
             gpu_max_c=watch.take_hottest_c(),
-            is_best=int(progress.count_score(score if progress.is_sound else math.nan)),
+            **read,
+            is_best=int(progress.count_score(score if progress.is_sound else math.nan, *list(read.values())[:2])),
         )
 
     def _close_epoch(self, row: EpochRow) -> None:

@@ -8,9 +8,12 @@ import torch
 from numpy.typing import NDArray
 
 from xr2text_core.inference.evaluation import Evaluation, eval_mode, evaluate
-from xr2text_core.inference.reading import PENS, truth_of, write_as
+from xr2text_core.data.ready import ReadyStudies
+from xr2text_core.inference.reading import PENS, present, write_as
+from xr2text_core.metrics.clinical_f1 import present_findings
+from xr2text_core.metrics.findings.auc import finding_auc
 from xr2text_core.metrics.scores import Scores, score_reports
-from xr2text_core.model.decision import FEWEST, auc
+from xr2text_core.model.decision import FEWEST
 from xr2text_core.model.study_head import StudyHead
 from xr2text_core.training.parts import Parts
 
@@ -37,7 +40,7 @@ def validate(
 
 def _fit(parts: Parts, study: StudyHead, stop: Callable[[], bool]) -> bool:
     """Fit the decision to what the head reads in the validation studies; False when stopped."""
-    batches, truth = parts.val_batches, truth_of(parts.val_batches)
+    batches, truth = parts.val_batches, present(parts.val_batches.studies)
     mine = parts.processes.share(list(range(len(truth))))
     study.thumbnails.share.zero_()
     read: list[tuple[int, NDArray[np.float32], NDArray[np.float32]]] = []
@@ -56,18 +59,29 @@ def _fit(parts: Parts, study: StudyHead, stop: Callable[[], bool]) -> bool:
     rows, head, extra = zip(*(row for each, _ in gathered for row in each), strict=True)
     head_logits, extra_logits = np.stack(head).astype(np.float64), np.stack(extra).astype(np.float64)
     truth = truth[list(rows)]
-    share = max(SHARES, key=lambda each: (mean_auc(head_logits + each * extra_logits, truth), -each))
+    share = max(SHARES, key=lambda each: (_macro(head_logits + each * extra_logits, truth), -each))
     study.thumbnails.share.fill_(share)
-    prevalence = truth_of(parts.batches).mean(0)
+    prevalence = present(parts.batches.studies).mean(0)
     study.decision.fit(head_logits + share * extra_logits, truth, prevalence)
     return True
 
 
-def mean_auc(logits: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
-    """Macro over findings that are neither too rare nor everywhere; 0.5 where there is none."""
-    counts = truth.sum(0)
-    columns = np.flatnonzero((counts >= FEWEST) & (counts < len(truth)))
-    return float(np.mean([auc(logits[:, column], truth[:, column]) for column in columns])) if len(columns) else 0.5
+def _macro(logits: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
+    """Macro AUC; 0 where no finding is common enough."""
+    return float(np.nan_to_num(finding_auc(logits, truth, min_positives=FEWEST, num_resamples=1).macro.value))
+
+
+def reading_columns(evaluation: Evaluation, studies: ReadyStudies) -> dict[str, float]:
+    """The columns of the history that tell the eye from the pen; NaN for a model that decides no findings first."""
+    names = ("finding_auc", "finding_auc_se", "obeyed")
+    reading = evaluation.reading
+    if reading is None:
+        return dict.fromkeys(names, np.nan)
+    is_read = ~np.isnan(reading.logits).any(1)
+    auc = finding_auc(reading.logits[is_read], present(studies)[is_read], min_positives=FEWEST)
+    said = present_findings(evaluation.candidates)
+    exact = float((said == reading.decided).all(1)[is_read].mean())
+    return dict(zip(names, (auc.macro.value, auc.standard_error, exact), strict=True))
 
 
 def _with_best_pen(parts: Parts, study: StudyHead, evaluation: Evaluation, protocol: str) -> Evaluation:
