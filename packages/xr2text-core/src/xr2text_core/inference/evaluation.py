@@ -115,14 +115,21 @@ def evaluate_batch(
 
     All but the writing takes a few studies at a time: many would need, and fragment, more GPU memory than training.
     """
-    memories, losses = [], []
+    encoded, losses = [], []
     with torch.no_grad():
         for part in batch.parts(LOSS_AT_ONCE):
-            seen = model.get_encoder()(part.images)
+            seen = model.get_encoder()(part.images, part.is_film)
             losses.append(model(encoder_outputs=seen, labels=part.tokens, num_labels=part.num_tokens).token_loss_sum)
-            memories.append(seen.last_hidden_state)
+            encoded.append(seen)
         loss = float(torch.stack(losses).sum())
-    return loss, write_reports(model, tokenizer, VisualOutput(torch.cat(memories)), max_tokens, num_beams)
+    return loss, write_reports(model, tokenizer, _together(encoded), max_tokens, num_beams)
+
+
+def _together(parts: Sequence[VisualOutput]) -> VisualOutput:
+    """What the decoder attends to in all parts of a batch."""
+    masks = [part.attention_mask for part in parts if part.attention_mask is not None]
+    memory = torch.cat([part[0] for part in parts])
+    return VisualOutput(memory, attention_mask=torch.cat(masks) if masks else None)
 
 
 @contextmanager

@@ -42,17 +42,29 @@ class WeightsError(UserError):
 
 
 def build_model(
-    encoder: str, decoder: str, pretrained: bool, image_size: int, max_tokens: int, tokenizer: ReportTokenizer
+    encoder: str,
+    decoder: str,
+    pretrained: bool,
+    image_size: int,
+    max_tokens: int,
+    tokenizer: ReportTokenizer,
+    views: str = "frontal",
 ) -> XR2TextModel:
     """A model ready for training; `encoder`: timm name or local folder, `decoder`: BART-family hub name or folder."""
-    model = XR2TextModel(model_config(encoder, decoder, pretrained, image_size, max_tokens, tokenizer))
+    model = XR2TextModel(model_config(encoder, decoder, pretrained, image_size, max_tokens, tokenizer, views))
     if pretrained:
         _load_pretrained(model, encoder, decoder)
     return model
 
 
 def model_config(
-    encoder: str, decoder: str, pretrained: bool, image_size: int, max_tokens: int, tokenizer: ReportTokenizer
+    encoder: str,
+    decoder: str,
+    pretrained: bool,
+    image_size: int,
+    max_tokens: int,
+    tokenizer: ReportTokenizer,
+    views: str = "frontal",
 ) -> XR2TextConfig:
     """The configuration of that model."""
     name, options = encoder_name(encoder)
@@ -68,7 +80,7 @@ def model_config(
         "forced_bos_token_id": None,
         "use_cache": True,
     }
-    return XR2TextConfig(encoder=name, encoder_options=options, image_size=image_size, bart=bart)
+    return XR2TextConfig(encoder=name, encoder_options=options, image_size=image_size, bart=bart, views=views)
 
 
 def load_tokenizer(decoder: str, pretrained: bool, texts: list[str]) -> ReportTokenizer:

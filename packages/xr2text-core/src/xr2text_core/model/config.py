@@ -11,7 +11,8 @@ class XR2TextConfig(PretrainedConfig):
     """Configuration of an `XR2TextModel`.
 
     encoder: timm name; encoder_options: further keyword arguments for it; image_size: pixels of a side;
-    bart: the BartConfig of the decoder, as a dict; num_global_queries: learned queries that attend to the whole image.
+    bart: the BartConfig of the decoder, as a dict; num_global_queries: learned queries that attend to the whole image;
+    views: "frontal", one film of a study, or "all", a lateral one beside it where there is one.
     """
 
     model_type = "xr2text"
@@ -26,6 +27,7 @@ class XR2TextConfig(PretrainedConfig):
         num_global_queries: int = 4,
         findings: list[str] | None = None,
         regions: list[str] | None = None,
+        views: str = "frontal",
         **kwargs: Any,
     ) -> None:
         self.encoder = encoder
@@ -35,6 +37,7 @@ class XR2TextConfig(PretrainedConfig):
         self.num_global_queries = num_global_queries
         self.findings = list(findings or FINDINGS)
         self.regions = list(regions or REGIONS)
+        self.views = views
         if bart:
             for name in ("vocab_size", "pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id"):
                 kwargs.setdefault(name, bart[name])

@@ -27,7 +27,7 @@ from xr2text_core.training.progress import Progress
 from xr2text_core.training.start import Found
 from xr2text_core.training.step import Stepper
 
-MEASURED, MEASURED_AT_ONCE = 128, 16  # images that the statistics of batch normalisation are those of
+MEASURED, MEASURED_AT_ONCE = 128, 16  # studies whose films the statistics of batch normalisation are those of
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,9 @@ def build_parts(settings: Settings, processes: Processes, found: Found | None, s
     torch.manual_seed(settings.seed)
     model = _model(settings, found, data.tokenizer)
     optimizer = build_optimizer(model, settings, device)
-    batches, val_batches = (BatchMaker(each, data.cache, device, settings.seed) for each in (data.train, data.val))
+    batches, val_batches = (
+        BatchMaker(each, data.cache, device, settings.seed, settings.views) for each in (data.train, data.val)
+    )
     model = accelerator.prepare_model(model, evaluation_mode=True)  # we sum the gradients ourselves
     optimizer = accelerator.prepare(optimizer)
     allocate_state(optimizer)
@@ -113,8 +115,8 @@ def _spread(batches: BatchMaker) -> Iterator[Tensor]:
     studies = range(len(batches.studies))[:: -(-len(batches.studies) // MEASURED)]
     num_batches = -(-len(studies) // MEASURED_AT_ONCE)
     for first in range(num_batches):
-        if len(images := batches.plain(studies[first::num_batches]).images):  # none where all of them were lost
-            yield images
+        if len(films := batches.plain(studies[first::num_batches]).films()):  # none where all of them were lost
+            yield films
 
 
 def _model(settings: Settings, found: Found | None, tokenizer: ReportTokenizer) -> XR2TextModel:
@@ -123,4 +125,5 @@ def _model(settings: Settings, found: Found | None, tokenizer: ReportTokenizer) 
         with reading(found.path):
             return model_of_sizes(found.checkpoint)
     sizes = (settings.image_size, settings.max_tokens)
-    return build_model(settings.encoder, settings.decoder, settings.pretrained == "yes", *sizes, tokenizer)
+    is_pretrained = settings.pretrained == "yes"
+    return build_model(settings.encoder, settings.decoder, is_pretrained, *sizes, tokenizer, settings.views)

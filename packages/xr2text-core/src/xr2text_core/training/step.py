@@ -106,6 +106,7 @@ class Stepper:
         for part in batch.parts(micro_batch):
             output = self.model(
                 pixel_values=part.images,
+                film_mask=part.is_film,
                 labels=part.tokens,
                 finding_labels=part.finding_labels,
                 num_labels=part.num_tokens,

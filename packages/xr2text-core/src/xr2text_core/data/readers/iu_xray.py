@@ -38,7 +38,7 @@ def read(root: Path) -> Dataset:
     if reports is not None:
         records = merged(_kaggle(root, reports, left_out), left_out)
     elif annotation is not None:
-        records = r2gen.read_annotation(annotation, left_out)
+        records = r2gen.read_annotation(annotation, left_out, ("frontal", "lateral"))
     elif folder := _xml_folder(root):
         records = merged(_open_i(root, folder, left_out), left_out)
         if films := _films_without_view(records):
