@@ -155,7 +155,7 @@ def test_images_that_cannot_be_read_are_passed_over(
     tiny: Settings, sample: Sample, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(speed_module, "SLOW_S", float("inf"))
-    broken = ["/no/such/image.png", *sample.train.images[1:]]
+    broken = [("/no/such/image.png",), *sample.train.images[1:]]
     few = replace(sample, train=replace(sample.train, images=broken))
     assert measure_speed(tiny, planned_config(tiny, len(few.tokenizer)), few).studies_in_step == 8
     none = replace(sample, train=replace(sample.train, images=["/no/such/image.png"] * len(broken)))

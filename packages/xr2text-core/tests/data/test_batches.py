@@ -30,7 +30,7 @@ def batch(batches: BatchMaker) -> Batch:
 
 def test_a_batch_has_the_documented_shapes_and_ranges(batch: Batch, batches: BatchMaker) -> None:
     longest = max(len(batches.studies.tokens[index]) for index in range(7))
-    assert batch.images.shape == (7, 1, 64, 64)
+    assert batch.images.shape == (7, 1, 1, 64, 64) and batch.is_film is None
     assert batch.tokens.shape == (7, longest)
     assert batch.finding_labels.shape == (7, len(REGIONS) + 1, len(FINDINGS))
     assert (batch.images.min() >= 0, batch.images.max() <= 1, batch.images.dtype) == (True, True, torch.float32)
@@ -81,8 +81,8 @@ def test_epochs_differ_in_their_images_and_not_in_their_reports(batches: BatchMa
 
 def test_validation_shows_the_pixels_as_they_are_in_the_order_asked_for(batches: BatchMaker) -> None:
     batch = batches.plain([4, 2])
-    names = [batches.studies.images[index] for index in (4, 2)]
-    assert torch.equal((batch.images[:, 0] * 255).round().byte(), torch.from_numpy(batches.cache.images(names)))
+    names = [batches.studies.frontal[index] for index in (4, 2)]
+    assert torch.equal((batch.images[:, 0, 0] * 255).round().byte(), torch.from_numpy(batches.cache.images(names)))
     assert batch.tokens[0, : len(batches.studies.tokens[4])].tolist() == batches.studies.tokens[4]
 
 
@@ -134,7 +134,7 @@ def test_the_section_that_is_trained_on_is_tokenized_labelled_and_compared_with(
         ("impression", report.impression, set()),
     ]:
         ready = make_ready([study], section, tokenizer, max_tokens=64)
-        assert (ready.study_ids, ready.images, ready.references) == (["s"], ["a.png"], [text])
+        assert (ready.study_ids, ready.images, ready.references) == (["s"], [("a.png",)], [text])
         assert tokenizer.decode(ready.tokens) == [text]
         assert ready.labels[0].present == present
 
@@ -175,12 +175,12 @@ def lose(films: BatchMaker, *indices: int) -> None:
         with (films.cache.path / "images.u8").open("r+b") as file:
             file.seek(index * 64 * 64)
             file.write(bytes(64))
-        Path(films.studies.images[index]).unlink()
+        Path(films.studies.frontal[index]).unlink()
 
 
 def test_an_image_that_vanished_is_served_from_the_cache(films: BatchMaker) -> None:
     before = films.plain(range(5))
-    Path(films.studies.images[2]).unlink()
+    Path(films.studies.frontal[2]).unlink()
     assert torch.equal(films.plain(range(5)).images, before.images)
     assert films.take_lost() == []
 
@@ -188,7 +188,7 @@ def test_an_image_that_vanished_is_served_from_the_cache(films: BatchMaker) -> N
 def test_a_batch_goes_without_lost_images_and_names_each_once(films: BatchMaker) -> None:
     whole = films.training(range(5), epoch=1)
     lose(films, 1, 3)
-    films = BatchMaker(films.studies, ImageCache(films.cache.path, films.studies.images, 64, {}), films.device, 0)
+    films = BatchMaker(films.studies, ImageCache(films.cache.path, films.studies.frontal, 64, {}), films.device, 0)
     for _ in range(2):
         batch = films.training(range(5), epoch=1)
         kept = [place for place, study in enumerate(whole.studies) if study not in (1, 3)]
@@ -205,7 +205,7 @@ def test_a_batch_whose_images_are_all_lost_is_empty_and_no_error(films: BatchMak
     lose(films, 0, 1)
     for batch in (films.training([0, 1], epoch=1), films.plain([0, 1])):
         assert (len(batch), batch.num_tokens, list(batch.parts(4))) == (0, 0, [])
-        assert batch.images.shape == (0, 1, 64, 64)
+        assert batch.images.shape == (0, 1, 1, 64, 64)
 
 
 def test_parts_know_their_studies(films: BatchMaker) -> None:
@@ -213,10 +213,10 @@ def test_parts_know_their_studies(films: BatchMaker) -> None:
 
 
 def test_an_image_that_came_back_is_trained_on_again(films: BatchMaker) -> None:
-    content = Path(films.studies.images[0]).read_bytes()
+    content = Path(films.studies.frontal[0]).read_bytes()
     lose(films, 0)
     assert len(films.plain([0])) == 0
-    Path(films.studies.images[0]).write_bytes(content)
+    Path(films.studies.frontal[0]).write_bytes(content)
     assert len(films.plain([0])) == 1
 
 

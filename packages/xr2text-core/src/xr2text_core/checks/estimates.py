@@ -39,11 +39,11 @@ def planned_config(settings: Settings, vocabulary: int = MAX_VOCABULARY) -> XR2T
     decoder = cached_folder(settings.decoder)
     is_pretrained, is_here = settings.pretrained == "yes", Path(decoder).is_dir()
     sizes = (settings.image_size, settings.max_tokens, ReportTokenizer.learn([]))
-    config = model_config(settings.encoder, decoder, is_pretrained and is_here, *sizes)
+    config = model_config(settings.encoder, decoder, is_pretrained and is_here, *sizes, settings.views)
     if is_pretrained and is_here:
         return config
     bart = config.bart | {"vocab_size": BART_VOCABULARY if is_pretrained else vocabulary}
-    return XR2TextConfig(config.encoder, config.encoder_options, config.image_size, bart)
+    return XR2TextConfig(config.encoder, config.encoder_options, config.image_size, bart, views=settings.views)
 
 
 def count_parameters(config: XR2TextConfig) -> int:
@@ -73,11 +73,11 @@ class MemoryEstimate:
 
 
 def estimate_memory(config: XR2TextConfig, settings: Settings) -> MemoryEstimate:
-    """For a micro-batch whose reports all have --max-tokens tokens, the maximum."""
+    """For a micro-batch whose reports all have --max-tokens tokens, and whose studies have all films: the maximum."""
     tokens = settings.micro_batch * settings.max_tokens
     return MemoryEstimate(
         state=STATE_BYTES * count_parameters(config),
-        images=4 * settings.effective_batch * settings.image_size**2,
+        images=4 * settings.effective_batch * _num_views(config) * settings.image_size**2,
         activations=_kept_bytes(config, settings.micro_batch, settings.max_tokens, settings.precision != "fp32"),
         logits=LOGIT_BYTES * tokens * config.vocab_size,
     )
@@ -103,13 +103,17 @@ def _kept_bytes(config: XR2TextConfig, num_studies: int, num_tokens: int, in_16_
             for module in model.modules():
                 if isinstance(module, nn.LayerNorm):  # CUDA computes these in fp32, the CPU does not
                     module.register_forward_pre_hook(lambda _, inputs: (inputs[0].float(),))
-        images = torch.zeros(num_studies, 1, config.image_size, config.image_size)
+        images = torch.zeros(num_studies, _num_views(config), 1, config.image_size, config.image_size)
         tokens = torch.zeros(num_studies, num_tokens, dtype=torch.long)
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
             logits = model(pixel_values=images, decoder_input_ids=tokens, use_cache=False).logits
             functional.cross_entropy(logits.float().flatten(0, 1), tokens.flatten())
         weights = {parameter.untyped_storage()._cdata for parameter in model.parameters()}
         return sum(storage.nbytes() for key, storage in kept.items() if key not in weights)
+
+
+def _num_views(config: XR2TextConfig) -> int:
+    return 2 if config.views == "all" else 1
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,7 @@ def check_disk_of(settings: Settings, checkpoint: int, num_new_images: int, fres
 def num_new_images(dataset: Dataset, settings: Settings) -> int:
     """How many images must be decoded before the first epoch; those that no cache has a row for."""
     studies = dataset.split("train") + dataset.split("val")[: settings.val_studies]
-    names, size = sorted({study.frontal for study in studies}), settings.image_size
+    names, size = sorted({film for study in studies for film in study.films(settings.views)}), settings.image_size
     return len(set(names).difference(cached_names(find_cache(settings.cache_folder, names, size), size)))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from xr2text_core.data.augment import to_float
-from xr2text_core.data.batches import Batch, finding_targets, padded
+from xr2text_core.data.batches import Batch, by_study, finding_targets, padded
 from xr2text_core.data.images.decode import read_image
 from xr2text_core.data.images.formats import ImageError, Pixels
 from xr2text_core.data.ready import ReadyStudies, make_ready
@@ -51,7 +51,8 @@ def draw_sample(dataset: Dataset, settings: Settings) -> Sample:
         )
     few = train[:: -(-len(train) // SAMPLE_STUDIES)]
     tokenizer = ReportTokenizer.learn([study.report.section(settings.section) for study in few])
-    ready = [make_ready(each, settings.section, tokenizer, settings.max_tokens) for each in (few, val)]
+    sizes = (settings.section, tokenizer, settings.max_tokens)
+    ready = [make_ready(each, *sizes, views=settings.views) for each in (few, val)]
     return Sample(ready[0], ready[1], tokenizer, len(train), len(val))
 
 
@@ -83,7 +84,7 @@ def measure_speed(
     started = time.perf_counter()
     train = _first_images(sample.train, settings.effective_batch, settings.image_size)
     val = _first_images(sample.val, EVALUATION_BATCH, settings.image_size)
-    image_s = (time.perf_counter() - started) / (len(train) + len(val))
+    image_s = (time.perf_counter() - started) / sum(map(len, [*train.values(), *val.values()]))
     show("building the model")
     bench = _Bench(settings, config)
     show("warming up")
@@ -109,16 +110,16 @@ def measure_speed(
     )
 
 
-def _first_images(studies: ReadyStudies, most: int, size: int) -> dict[int, Pixels]:
-    """The first images that can be read, by index of their study. DatasetError when none of the first can."""
-    found: dict[int, Pixels] = {}
+def _first_images(studies: ReadyStudies, most: int, size: int) -> dict[int, list[Pixels]]:
+    """The films of the first studies whose films can be read, by index. DatasetError when none of the first can."""
+    found: dict[int, list[Pixels]] = {}
     for index in range(min(2 * most, len(studies))):
         with suppress(ImageError):
-            found[index] = read_image(studies.images[index], size)
+            found[index] = [read_image(film, size) for film in studies.images[index]]
         if len(found) == most:
             break
     if not found:
-        raise DatasetError(f"none of the first images of the data set can be read, such as {studies.images[0]}")
+        raise DatasetError(f"none of the first images of the data set can be read, such as {studies.frontal[0]}")
     return found
 
 
@@ -138,17 +139,18 @@ class _Bench:
         """Memory peaks in the second micro-batch, when the gradients of the first exist."""
         return settings.micro_batch * min(2 if self.on_gpu else 1, settings.accumulation)
 
-    def batch(self, studies: ReadyStudies, images: dict[int, Pixels], most: int, num_tokens: int = 0) -> Batch:
+    def batch(self, studies: ReadyStudies, films: dict[int, list[Pixels]], most: int, num_tokens: int = 0) -> Batch:
         """At most `most` of these studies; with `num_tokens`, their reports are repeated to that length."""
-        indices = list(images)[:most]
+        indices = list(films)[:most]
         tokens = [studies.tokens[index] for index in indices]
         if num_tokens:
             tokens = [(each * num_tokens)[:num_tokens] for each in tokens]
         targets = np.stack([finding_targets(studies.labels[index]) for index in indices])
-        pixels = torch.from_numpy(np.stack([images[index] for index in indices]))
-        return Batch(
-            to_float(pixels.to(self.device)), padded(tokens).to(self.device), torch.from_numpy(targets).to(self.device)
-        )
+        pixels = torch.from_numpy(np.stack([film for index in indices for film in films[index]]))
+        num_films = [len(films[index]) for index in indices]
+        images, is_film = by_study(to_float(pixels.to(self.device)), num_films, self.model.config.views)
+        labels = torch.from_numpy(targets).to(self.device)
+        return Batch(images, padded(tokens).to(self.device), labels, is_film=is_film)
 
     def step_s(self, batch: Batch, micro_batch: int, step: int) -> tuple[float, int]:
         """Seconds of one step, and the micro-batch that fitted."""

@@ -1,6 +1,6 @@
 """Studies ready for training: their reports as tokens and labels."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,13 +16,18 @@ class ReadyStudies:
     """Studies of one split with their reports as tokens and labels; images stay in the cache."""
 
     study_ids: list[str]
-    images: list[str]  # the frontal image of each, as named in the cache
+    images: list[tuple[str, ...]]  # the films of each, as named in the cache: the frontal one, perhaps a lateral one
     references: list[str]
     labels: Labels  # a ReportLabels per study
     tokens: Ragged  # a list of token ids per study
 
     def __len__(self) -> int:
         return len(self.study_ids)
+
+    @property
+    def frontal(self) -> list[str]:
+        """The frontal image of each study."""
+        return [films[0] for films in self.images]
 
 
 def usable(studies: list[Study], cache: ImageCache, section: str) -> list[Study]:
@@ -31,14 +36,23 @@ def usable(studies: list[Study], cache: ImageCache, section: str) -> list[Study]
 
 
 def make_ready(
-    studies: Sequence[Study], section: str, tokenizer: ReportTokenizer, max_tokens: int, folder: Path | None = None
+    studies: Sequence[Study],
+    section: str,
+    tokenizer: ReportTokenizer,
+    max_tokens: int,
+    folder: Path | None = None,
+    views: str = "frontal",
+    unreadable: Container[str] = (),
 ) -> ReadyStudies:
-    """Select the section to train on, tokenize and label it; `folder` keeps the result for the next start."""
+    """Select the section to train on, tokenize and label it; `folder` keeps the result for the next start.
+
+    `views`: "frontal" or "all"; a lateral image that is `unreadable` is missing.
+    """
     references = [study.report.section(section) for study in studies]
     read = read_reports(references, tokenizer, max_tokens, folder)
     return ReadyStudies(
         study_ids=[study.study_id for study in studies],
-        images=[study.frontal for study in studies],
+        images=[tuple(film for film in study.films(views) if film not in unreadable) for study in studies],
         references=references,
         labels=read.labels,
         tokens=read.tokens,

@@ -26,6 +26,11 @@ class Study:
         """The image to train on: the first, which is frontal if the study has a frontal one."""
         return self.images[0]
 
+    def films(self, views: str) -> tuple[str, ...]:
+        """The images that a model sees: the frontal one, and with `views` "all" the first lateral one beside it."""
+        beside = zip(self.images[1:], self.views[1:], strict=True) if views == "all" else ()
+        return (self.frontal, *[image for image, view in beside if view == "lateral"][:1])
+
 
 @dataclass
 class LeftOut:

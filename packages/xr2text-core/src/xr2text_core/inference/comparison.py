@@ -50,7 +50,7 @@ def comparison_rows(trained: TrainedModel, scored: Scored, candidates: Sequence[
     if neighbours and scored.train:
         rows.append(_neighbour_row(trained, scored, neighbours))
     if trained.settings.data == "phantom":
-        rows.append(ceiling_row(scored.references, scored.batches.studies.images, trained.settings.section))
+        rows.append(ceiling_row(scored.references, scored.batches.studies.frontal, trained.settings.section))
     return rows
 
 
@@ -61,7 +61,7 @@ def same_studies_for(other: TrainedModel, path: Path, trained: TrainedModel, sco
         if ours != theirs:
             raise DatasetError(f"--against {path} was trained with --{name} {theirs}, the other checkpoint with {ours}")
     seen = _training_images(other.dataset(root)) - _training_images(scored.dataset)
-    if num_seen := len(seen.intersection(scored.batches.studies.images)):
+    if num_seen := len(seen.intersection(scored.batches.studies.frontal)):
         raise DatasetError(
             f"--against {path} was trained on {num_seen} of the {len(scored.batches.studies)} scored "
             "studies; compare checkpoints of the same data set and splits"

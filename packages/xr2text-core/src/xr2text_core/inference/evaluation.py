@@ -72,7 +72,7 @@ def evaluate(
     reading = _joined([part for each in written for part in each.read], len(studies))
     candidates = drafts
     if reading is not None and composer is not None:
-        candidates = write_as(pen_of(model.encoder.study), drafts, reading, composer)
+        candidates = write_as(pen_of(model), drafts, reading, composer)
     scores = score_reports(candidates, studies.references, protocol)
     return Evaluation(loss, candidates, studies.references, scores, drafts, reading)
 
@@ -126,28 +126,35 @@ def write_all(
             written.loss_sum += loss_sum
             written.num_tokens += batch.num_tokens
             written.reports.update(zip(batch.studies, reports, strict=True))
-            written.read += read
+            written.read += [(batch.studies, read)] if read else []
             bar.update(len(indices))
     return written
 
 
 def evaluate_batch(
     model: XR2TextModel, tokenizer: ReportTokenizer, batch: Batch, max_tokens: int, num_beams: int
-) -> tuple[float, list[str], list[tuple[Sequence[int], Reading]]]:
+) -> tuple[float, list[str], Reading | None]:
     """Loss (summed over tokens), generated reports and findings of a batch, encoded once for all.
 
     All but the writing takes a few studies at a time: many would need, and fragment, more GPU memory than training.
     """
-    memories, losses, read = [], [], []
+    encoded, losses = [], []
     with torch.no_grad():
         for part in batch.parts(LOSS_AT_ONCE):
-            seen = model.get_encoder()(part.images)
+            seen = model.get_encoder()(part.images, part.is_film)
             losses.append(model(encoder_outputs=seen, labels=part.tokens, num_labels=part.num_tokens).token_loss_sum)
-            memories.append(seen.last_hidden_state)
-            if (found := Reading.of(model, seen)) is not None:
-                read.append((part.studies, found))
+            encoded.append(seen)
         loss = float(torch.stack(losses).sum())
-    return loss, write_reports(model, tokenizer, VisualOutput(torch.cat(memories)), max_tokens, num_beams), read
+    read = [found for part in encoded if (found := Reading.of(model, part))]
+    reading = Reading.joined(read, range(len(batch)), len(batch)) if read else None
+    return loss, write_reports(model, tokenizer, _together(encoded), max_tokens, num_beams), reading
+
+
+def _together(parts: Sequence[VisualOutput]) -> VisualOutput:
+    """What the decoder attends to in all parts of a batch."""
+    masks = [part.attention_mask for part in parts if part.attention_mask is not None]
+    memory = torch.cat([part[0] for part in parts])
+    return VisualOutput(memory, attention_mask=torch.cat(masks) if masks else None)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ BATCH = 64
 
 @torch.no_grad()
 def mean_features(trained: TrainedModel, batches: BatchMaker) -> NDArray[np.float32]:
-    """The mean of the encoder's visual tokens of every study, (N, C)."""
+    """The mean of the encoder's visual tokens of the frontal film of every study, (N, C)."""
     rows = []
     everything = range(len(batches.studies))
     for start in tqdm(everything[::BATCH], "Encoding images", unit="batch", disable=None, leave=False):
@@ -23,6 +23,6 @@ def mean_features(trained: TrainedModel, batches: BatchMaker) -> NDArray[np.floa
         if lost := batches.take_lost():
             raise DatasetError(f"{', '.join(lost)}: can no longer be read; the same command again skips it")
         with trained.autocast():
-            tokens = trained.model.encoder.images(batch.images)  # (B, N, C)
+            tokens = trained.model.encoder.images(batch.images[:, 0])  # (B, N, C)
         rows.append(tokens.mean(1).float().cpu().numpy())
     return np.concatenate(rows)

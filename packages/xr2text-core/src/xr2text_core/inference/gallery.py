@@ -19,8 +19,9 @@ from tqdm import tqdm
 
 from xr2text_core import __version__
 from xr2text_core.data.images.decode import read_image
+from xr2text_core.data.study import DatasetError
 from xr2text_core.inference.comparison import Scored, studies_to_score
-from xr2text_core.inference.reports import WrittenReports, reports_for
+from xr2text_core.inference.reports import WrittenReports, reports_of
 from xr2text_core.inference.trained import TrainedModel, load_model
 from xr2text_core.metrics.clinical_f1 import clinical_statistics
 from xr2text_core.metrics.protocols import describe
@@ -28,7 +29,7 @@ from xr2text_core.metrics.scores import MEASURES, measures_from_sums, report_sta
 from xr2text_core.metrics.table import cell
 from xr2text_core.report.differences import differences
 
-IMAGES_AT_ONCE = 16
+STUDIES_AT_ONCE = 16
 SHOWN_PX = 384  # side of the images on the page
 JPEG_QUALITY = 80  # about 20 kB per image
 SHOWN_SCORES = (
@@ -89,12 +90,13 @@ def about(trained: TrainedModel, scored: Scored, options: argparse.Namespace) ->
 
 def write_all(trained: TrainedModel, scored: Scored, num_beams: int) -> WrittenReports:
     """Reports of all scored studies, from the same pixels as in `evaluate`."""
-    names = scored.batches.studies.images
-    starts = range(0, len(names), IMAGES_AT_ONCE)
-    parts = [
-        reports_for(trained, list(scored.batches.cache.images(names[start : start + IMAGES_AT_ONCE])), num_beams)
-        for start in tqdm(starts, "Writing reports", unit="batch", disable=None, leave=False)
-    ]
+    everything = range(len(scored.batches.studies))
+    parts = []
+    for start in tqdm(everything[::STUDIES_AT_ONCE], "Writing reports", unit="batch", disable=None, leave=False):
+        batch = scored.batches.plain(everything[start : start + STUDIES_AT_ONCE])
+        if lost := scored.batches.take_lost():
+            raise DatasetError(f"{', '.join(lost)}: can no longer be read; the same command again skips it")
+        parts.append(reports_of(trained, batch.images, batch.is_film, num_beams))
     return WrittenReports(
         [report for part in parts for report in part.reports],
         np.concatenate([part.attention for part in parts]),
@@ -127,22 +129,23 @@ def text_rows(scored: Scored, written: WrittenReports) -> list[dict[str, Any]]:
 
 
 def image_rows(scored: Scored, written: WrittenReports) -> list[dict[str, Any]]:
-    """Per study: its image, the attention of the regions, and the findings they suspect."""
+    """Per study: its frontal image and lateral ones, the attention of the regions, and the findings they suspect."""
     views = {study.study_id: study.views[0] for study in scored.studies}
     peaks = written.attention.max(axis=(2, 3), keepdims=True)
     maps = np.rint(255 * written.attention / peaks).astype(np.uint8)  # (N, R, G, G)
     percent = np.rint(100 * written.suspected).astype(int)  # (N, R + 1, F)
     ready = scored.batches.studies
-    images = tqdm(ready.images, "Drawing images", unit="image", disable=None, leave=False)
+    films = tqdm(ready.images, "Drawing images", unit="study", disable=None, leave=False)
     return [
         {
             "id": ready.study_ids[index],
             "view": views[ready.study_ids[index]],
-            "image": jpeg_uri(read_image(name, SHOWN_PX)),
+            "image": jpeg_uri(read_image(frontal, SHOWN_PX)),
+            "lateral": [jpeg_uri(read_image(film, SHOWN_PX)) for film in others],
             "attention": base64.b64encode(maps[index].tobytes()).decode(),
             "suspected": percent[index].tolist(),
         }
-        for index, name in enumerate(images)
+        for index, (frontal, *others) in enumerate(films)
     ]
 
 

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from xr2text_core.data.batches import finding_targets
 from xr2text_core.data.ready import ReadyStudies
 from xr2text_core.inference.composer import Composer
-from xr2text_core.model.study_head import StudyHead
 from xr2text_core.model.xr2text import VisualOutput, XR2TextModel
 from xr2text_core.report.editing import edited
 from xr2text_core.report.vocabulary import FINDINGS
@@ -80,8 +79,9 @@ def named(decided: NDArray[np.bool_]) -> frozenset[str]:
     return frozenset(finding for finding, is_there in zip(FINDINGS, decided, strict=True) if is_there)
 
 
-def pen_of(study: StudyHead) -> str:
-    return PENS[int(study.pen)]
+def pen_of(model: XR2TextModel) -> str:
+    """Who writes; of a model that decides no findings first always the decoder."""
+    return PENS[0 if model.encoder.study is None else int(model.encoder.study.pen)]
 
 
 def present(studies: ReadyStudies) -> NDArray[np.bool_]:

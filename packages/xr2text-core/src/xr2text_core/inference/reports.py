@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from xr2text_core.data.augment import to_float
 from xr2text_core.inference.reading import Reading, pen_of, write_as
@@ -17,8 +18,8 @@ from xr2text_core.model.generation import write_reports
 
 @dataclass(frozen=True)
 class WrittenReports:
-    """One report per image; attention (N, R, G, G), each map sums to 1; suspected (N, R + 1, F), 0..1, the last row for
-    the whole image; `reading` is None for a model that decides no findings first."""
+    """One report per study; attention (N, R, G, G), each map sums to 1; suspected (N, R + 1, F), 0..1, the last row for
+    the whole study; `reading` is None for a model that decides no findings first."""
 
     reports: list[str]
     attention: NDArray[np.float32]
@@ -29,23 +30,36 @@ class WrittenReports:
 def reports_for(
     trained: TrainedModel, images: Sequence[NDArray[Any]], num_beams: int, corrections: Mapping[str, bool] | None = None
 ) -> WrittenReports:
-    """Reports of uint8 images, each (H, H). `corrections`: findings that are known to be there, or not to be."""
-    model = trained.model
+    """Reports of uint8 images, each (H, H) and the only film of its study."""
     pixels = to_float(torch.from_numpy(np.stack(images)).to(trained.device))
+    return reports_of(trained, pixels, None, num_beams, corrections)
+
+
+def reports_of(
+    trained: TrainedModel,
+    images: Tensor,
+    film_mask: Tensor | None,
+    num_beams: int,
+    corrections: Mapping[str, bool] | None = None,
+) -> WrittenReports:
+    """Reports of studies; `images` and `film_mask` as the model takes them.
+
+    `corrections`: findings that somebody knows to be there, or not to be; the reports say so.
+    """
+    model = trained.model
     with torch.no_grad(), trained.autocast():
-        seen = model.get_encoder()(pixels)
+        seen = model.get_encoder()(images, film_mask)
         reading = Reading.of(model, seen)
         if reading is not None and corrections:
             reading = reading.corrected(corrections)
             decided = torch.from_numpy(reading.decided).to(trained.device)
-            seen = model.get_encoder()(pixels, finding_states=torch.where(decided, PRESENT, NOT_PRESENT))
+            seen = model.get_encoder()(images, film_mask, torch.where(decided, PRESENT, NOT_PRESENT))
         reports = write_reports(model, trained.tokenizer, seen, trained.settings.max_tokens, num_beams)
     maps = seen.region_attention[:, : len(model.config.regions)].float().cpu().numpy()
     side = round(maps.shape[-1] ** 0.5)
     suspected = seen.finding_logits.float().sigmoid().cpu().numpy()
     if reading is not None and trained.composer is not None:
         suspected[:, -1] = reading.probabilities
-        pen = pen_of(model.encoder.study)
-        pen = "edited" if corrections and pen == "decoder" else pen  # a correction is obeyed
+        pen = "edited" if corrections and pen_of(model) == "decoder" else pen_of(model)
         reports = write_as(pen, reports, reading, trained.composer)
     return WrittenReports(reports, maps.reshape(*maps.shape[:2], side, side), suspected, reading)

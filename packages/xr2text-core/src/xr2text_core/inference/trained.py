@@ -47,7 +47,7 @@ class TrainedModel:
         `beside`: studies that share their image cache; `most`: so many of them, evenly spread, 0 for all.
         """
         settings = self.settings
-        names = [study.frontal for study in (*studies, *beside)]
+        names = [film for study in (*studies, *beside) for film in study.films(settings.views)]
         cache = build_cache(settings.cache_folder, names, settings.image_size, settings.workers)
         good = usable(studies, cache, settings.section)
         if not good:
@@ -55,8 +55,9 @@ class TrainedModel:
                 f"none of the {len(studies)} studies of this split has a readable image and a {settings.section} text"
             )
         kept = good[:: -(-len(good) // most)] if most else good
-        ready = make_ready(kept, settings.section, self.tokenizer, settings.max_tokens)
-        return BatchMaker(ready, cache, self.device, settings.seed)
+        sizes = (settings.section, self.tokenizer, settings.max_tokens)
+        ready = make_ready(kept, *sizes, None, settings.views, cache.unreadable)
+        return BatchMaker(ready, cache, self.device, settings.seed, settings.views)
 
 
 def load_model(path: str | Path) -> TrainedModel:

@@ -14,10 +14,10 @@ from xr2text_core.model.xr2text import XR2TextModel
 NEVER = -1e9  # score of a beam that does not exist; finite, because sums of it are compared
 
 
-def greedy_search(model: XR2TextModel, memory: Tensor, max_tokens: int) -> Tensor:
-    """The likeliest token at each step, for encoder states (B, S, D): token ids (B, T), padded."""
+def greedy_search(model: XR2TextModel, memory: Tensor, max_tokens: int, memory_mask: Tensor | None = None) -> Tensor:
+    """The likeliest token at each step, for encoder states (B, S, D) and their mask: token ids (B, T), padded."""
     config, device = model.config, memory.device
-    decoder = CachedDecoder(model, memory, 1, max_tokens)
+    decoder = CachedDecoder(model, memory, 1, max_tokens, memory_mask)
     reports = torch.full((len(memory), max_tokens), config.pad_token_id, device=device)
     studies = torch.arange(len(memory), device=device)
     tokens = torch.full((len(memory), 1), config.decoder_start_token_id, device=device)
@@ -34,10 +34,12 @@ def greedy_search(model: XR2TextModel, memory: Tensor, max_tokens: int) -> Tenso
     return reports
 
 
-def beam_search(model: XR2TextModel, memory: Tensor, max_tokens: int, num_beams: int) -> Tensor:
-    """The ended report of the highest mean score, for encoder states (B, S, D): token ids (B, T), padded."""
+def beam_search(
+    model: XR2TextModel, memory: Tensor, max_tokens: int, num_beams: int, memory_mask: Tensor | None = None
+) -> Tensor:
+    """The ended report of the highest mean score, for encoder states (B, S, D) and their mask: ids (B, T), padded."""
     config, device = model.config, memory.device
-    decoder = CachedDecoder(model, memory, num_beams, max_tokens)
+    decoder = CachedDecoder(model, memory, num_beams, max_tokens, memory_mask)
     reports = torch.full((len(memory), max_tokens), config.pad_token_id, device=device)
     studies = torch.arange(len(memory), device=device)
     beams = Beams.start(reports, num_beams)

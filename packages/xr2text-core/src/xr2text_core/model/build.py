@@ -48,13 +48,14 @@ def build_model(
     image_size: int,
     max_tokens: int,
     tokenizer: ReportTokenizer,
+    views: str = "frontal",
     **options: Any,
 ) -> XR2TextModel:
     """A model ready for training; `encoder`: timm name or local folder, `decoder`: BART-family hub name or folder.
 
     `options`: further ones of XR2TextConfig.
     """
-    config = model_config(encoder, decoder, pretrained, image_size, max_tokens, tokenizer)
+    config = model_config(encoder, decoder, pretrained, image_size, max_tokens, tokenizer, views)
     config.update({"findings_first": True, **options})
     model = XR2TextModel(config)
     if pretrained:
@@ -63,7 +64,13 @@ def build_model(
 
 
 def model_config(
-    encoder: str, decoder: str, pretrained: bool, image_size: int, max_tokens: int, tokenizer: ReportTokenizer
+    encoder: str,
+    decoder: str,
+    pretrained: bool,
+    image_size: int,
+    max_tokens: int,
+    tokenizer: ReportTokenizer,
+    views: str = "frontal",
 ) -> XR2TextConfig:
     """The configuration of that model."""
     name, options = encoder_name(encoder)
@@ -79,7 +86,7 @@ def model_config(
         "forced_bos_token_id": None,
         "use_cache": True,
     }
-    return XR2TextConfig(encoder=name, encoder_options=options, image_size=image_size, bart=bart)
+    return XR2TextConfig(encoder=name, encoder_options=options, image_size=image_size, bart=bart, views=views)
 
 
 def load_tokenizer(decoder: str, pretrained: bool, texts: list[str]) -> ReportTokenizer:

@@ -14,7 +14,9 @@ class XR2TextConfig(PretrainedConfig):
     bart: the BartConfig of the decoder, as a dict; num_global_queries: learned queries that attend to the whole image;
     pixel_mean and pixel_std: what the encoder subtracts from grey values 0..1, and divides by;
     findings_first: a study head decides findings, and the decoder is told (False in models of version 0.1);
-    teach_encoder: which losses reach the encoder, all or those of the findings; num_reports: training reports in the bank beside the model.
+    teach_encoder: which losses reach the encoder, all or those of the findings;
+    num_reports: training reports in the bank beside the model;
+    views: "frontal", one film of a study, or "all", a lateral one beside it where there is one.
     """
 
     model_type = "xr2text"
@@ -34,6 +36,7 @@ class XR2TextConfig(PretrainedConfig):
         findings_first: bool = False,
         teach_encoder: str = "all",
         num_reports: int = 0,
+        views: str = "frontal",
         **kwargs: Any,
     ) -> None:
         self.encoder = encoder
@@ -48,6 +51,7 @@ class XR2TextConfig(PretrainedConfig):
         self.findings_first = findings_first
         self.teach_encoder = teach_encoder
         self.num_reports = num_reports
+        self.views = views
         if bart:
             for name in ("vocab_size", "pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id"):
                 kwargs.setdefault(name, bart[name])
@@ -57,3 +61,8 @@ class XR2TextConfig(PretrainedConfig):
         kwargs.setdefault("is_encoder_decoder", True)
         kwargs.setdefault("tie_word_embeddings", True)
         super().__init__(**kwargs)
+
+    @property
+    def num_films(self) -> int:
+        """Of a study, at most."""
+        return 2 if self.views == "all" else 1

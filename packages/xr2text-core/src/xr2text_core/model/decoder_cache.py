@@ -22,14 +22,17 @@ from xr2text_core.model.xr2text import XR2TextModel
 class CachedDecoder:
     """Decodes K beams of each of B studies in step. There is no dropout, in train mode either."""
 
-    def __init__(self, model: XR2TextModel, memory: Tensor, num_beams: int, max_tokens: int) -> None:
-        """`memory` (B, S, D): the encoder states."""
+    def __init__(
+        self, model: XR2TextModel, memory: Tensor, num_beams: int, max_tokens: int, memory_mask: Tensor | None = None
+    ) -> None:
+        """`memory` (B, S, D): the encoder states; `memory_mask` (B, S): which of them count, None: all."""
         self.decoder, self.output = model.decoder, model.lm_head
         self.layers = cast(list[BartDecoderLayer], list(model.decoder.layers))
         self.num_beams, self.num_written = num_beams, 0
         slots = max_tokens * num_beams
         cross = [_keys_and_values(layer.encoder_attn, memory) for layer in self.layers]
         self.cross = [(keys.contiguous(), values.contiguous()) for keys, values in cross]  # (B, H, S, W), read often
+        self.cross_mask = None if memory_mask is None else memory_mask[:, None, None].clone()  # (B, 1, 1, S)
         self.past = [(_empty(slots, keys), _empty(slots, values)) for keys, values in self.cross]  # (B, H, T*K, W)
         # What is added to the attention of a beam: 0 at the slots of its ancestors, -inf at all others.
         self.ancestors = memory.new_full((len(memory), num_beams, slots), -math.inf, dtype=self.cross[0][0].dtype)
@@ -46,7 +49,9 @@ class CachedDecoder:
                 slots[:, :, start:end] = states
             keys, values = (slots[:, :, :end] for slots in past)
             hidden = layer.self_attn_layer_norm(hidden + _attend(layer.self_attn, hidden, keys, values, mask))
-            hidden = layer.encoder_attn_layer_norm(hidden + _attend(layer.encoder_attn, hidden, *cross))
+            hidden = layer.encoder_attn_layer_norm(
+                hidden + _attend(layer.encoder_attn, hidden, *cross, self.cross_mask)
+            )
             hidden = layer.final_layer_norm(hidden + layer.fc2(layer.activation_fn(layer.fc1(hidden))))
         self.num_written += 1
         logits: Tensor = self.output(hidden)
@@ -57,6 +62,8 @@ class CachedDecoder:
         self.cross = [(rows.of(keys), rows.of(values)) for keys, values in self.cross]
         self.past = [(rows.of(keys), rows.of(values)) for keys, values in self.past]
         self.ancestors = rows.of(self.ancestors)
+        if self.cross_mask is not None:
+            self.cross_mask = rows.of(self.cross_mask)
 
     def _trace(self, parents: Tensor, start: int, end: int) -> Tensor:
         """A beam's ancestors are those of its parent beam, and itself: the mask (B, 1, K, slots so far)."""

@@ -35,11 +35,15 @@ class Thumbnails(nn.Module):
         self.register_buffer("to_reports", torch.zeros(size, num_reports))
         self.register_buffer("share", torch.zeros(()))  # of the thumbnails' logits that is added to the network's
 
-    def pixels(self, films: Tensor, is_film: Tensor) -> Tensor:
+    def pixels(self, films: Tensor, film_mask: Tensor | None = None) -> Tensor:
         """Standardised thumbnails (B, D) of films (B, V, 1, H, H), 0..1; those of a missing film are average."""
         small = functional.adaptive_avg_pool2d(films.float().flatten(0, 1), SIDE).view(*films.shape[:2], -1)
-        standard = (small - self.mean.view(films.shape[1], -1)) / self.spread.view(films.shape[1], -1)
-        return (standard * is_film.unsqueeze(-1)).flatten(1)
+        size = small.shape[1] * small.shape[2]  # one film of a model that knows two: the other is missing
+        mean, spread = self.mean[:size].view(small.shape[1:]), self.spread[:size].view(small.shape[1:])
+        standard = (small - mean) / spread
+        if film_mask is not None:
+            standard = standard * film_mask.to(standard.device).unsqueeze(-1)
+        return functional.pad(standard.flatten(1), (0, len(self.mean) - size))
 
     def logits(self, pixels: Tensor) -> Tensor:
         """What they add to the logits of the findings, (B, F)."""

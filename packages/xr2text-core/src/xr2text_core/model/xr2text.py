@@ -1,9 +1,10 @@
 """XR2Text: image encoder -> anatomical region queries -> BART decoder that attends to regions and visual tokens.
 
-Shapes: B batch, H image side, N visual tokens, R regions, Q region and global queries, F findings, T report tokens,
-D width, V vocabulary. Images are grey with values 0..1.
+Shapes: B batch, V views, H image side, N visual tokens of a film, R regions, Q region and global queries, F findings,
+S tokens of the memory, T report tokens, D width. Images are grey with values 0..1.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,14 +26,19 @@ from xr2text_core.report.tokenizer import IGNORED
 class VisualOutput(BaseModelOutput):
     """What the decoder attends to, and the outputs of the regions.
 
-    last_hidden_state (B, Q + N + F, D); finding_logits (B, R + 1, F), the last row for the whole study;
-    routing (B, R), 0..1; region_attention (B, Q, N), each row sums to 1; word_logits (B, W) and thumbnails (B, D'), of
-    a model that decides findings first.
+    last_hidden_state (B, S, D), S = Q + V N, or Q + V N + F of a model that decides findings first;
+    finding_logits (B, R + 1, F), the last row for the whole study;
+    routing (B, R), 0..1; region_attention (B, Q, N) over the frontal film, each row sums to 1;
+    attention_mask (B, S), False at the tokens of a missing film, or None where no film is missing;
+    film_features (B, V, C), the mean backbone features of each film, zeros for a missing one;
+    word_logits (B, W) and thumbnails (B, V * 24 * 24) of a model that decides findings first.
     """
 
     finding_logits: Tensor | None = None
     routing: Tensor | None = None
     region_attention: Tensor | None = None
+    attention_mask: Tensor | None = None
+    film_features: Tensor | None = None
     word_logits: Tensor | None = None
     thumbnails: Tensor | None = None
 
@@ -51,7 +57,7 @@ class ReportOutput(Seq2SeqLMOutput):
 
 
 class VisualEncoder(nn.Module):
-    """Images to the sequence that the decoder attends to: region and global tokens, then visual tokens."""
+    """Images to the memory that the decoder attends to: region and global tokens, then visual tokens film by film."""
 
     main_input_name = "pixel_values"
 
@@ -67,39 +73,76 @@ class VisualEncoder(nn.Module):
             self.images.channels, width, config.bart["decoder_attention_heads"], config.num_global_queries
         )
         self.head = RegionHead(width, len(config.findings))
+        self.lateral = nn.Parameter(torch.randn(width) * width**-0.5) if config.views == "all" else None
         self.is_shielded = config.teach_encoder == "findings"
         self.study = StudyHead(config, self.images.channels) if config.findings_first else None
 
-    def forward(self, pixel_values: Tensor, finding_states: Tensor | None = None, **_: Any) -> VisualOutput:
-        """Images (B, 1, H, H), values 0..1. The decoder is told `finding_states` (B, F), or else what the head decides."""
-        features = self.images(pixel_values)  # (B, N, C)
+    def forward(
+        self,
+        pixel_values: Tensor,
+        film_mask: Tensor | None = None,
+        finding_states: Tensor | None = None,
+        **_: Any,
+    ) -> VisualOutput:
+        """Images (B, 1, H, H), the frontal film of each study, or (B, V, 1, H, H), the lateral one second; values 0..1.
+
+        `film_mask` (B, V), bool, says which films are there, all without it; a mask on the host spares a GPU a wait.
+        The decoder is told `finding_states` (B, F), or else what the study head decides.
+        ValueError for more films than the model knows, and for a study without its frontal film.
+        """
+        films = pixel_values if pixel_values.ndim == 5 else pixel_values[:, None]
+        num_studies, num_views = films.shape[:2]
+        self._check(num_views, film_mask)
+        features = self._features(films.transpose(0, 1).flatten(0, 1), film_mask)  # (V * B, N, C), view by view
         seen = features.detach() if self.is_shielded else features
-        tokens = self.norm(self.project(seen))  # (B, N, D)
+        tokens = self.norm(self.project(seen))  # (V * B, N, D)
         tokens = tokens + position_encoding(tokens.shape[1], tokens.shape[2], tokens.device)
-        queries, attention = self.regions(seen, tokens)
+        frontal, lateral = tokens[:num_studies], tokens[num_studies:]
+        queries, attention = self.regions(seen[:num_studies], frontal)
         routed, logits, routing = self.head(queries, self.regions.num_regions)
+        memory = [routed, frontal] if num_views == 1 else [routed, frontal, lateral + self.lateral]
         output = VisualOutput(
-            last_hidden_state=torch.cat([routed, tokens], 1),
+            last_hidden_state=torch.cat(memory, 1),
             finding_logits=logits,
             routing=routing,
             region_attention=attention,
+            attention_mask=None if film_mask is None else _token_mask(film_mask, memory),
+            film_features=features.mean(1).view(num_views, num_studies, -1).transpose(0, 1),
         )
-        return output if self.study is None else self._with_study(output, self.study, features, pixel_values, finding_states)
+        return output if self.study is None else self._with_study(output, self.study, films, film_mask, finding_states)
 
     def _with_study(
-        self, output: VisualOutput, study: StudyHead, features: Tensor, films: Tensor, states: Tensor | None
+        self, seen: VisualOutput, study: StudyHead, films: Tensor, film_mask: Tensor | None, states: Tensor | None
     ) -> VisualOutput:
         """Add what the whole study shows, and tell it to the decoder."""
-        assert output.last_hidden_state is not None and output.finding_logits is not None
-        pooled, is_film = features.mean(1, keepdim=True), torch.ones(films.shape[:1] + (1,), device=films.device)
-        output.thumbnails = study.thumbnails.pixels(films.unsqueeze(1), is_film)
-        logits, output.word_logits = study(pooled, output.thumbnails)
+        assert seen.last_hidden_state is not None and seen.finding_logits is not None
+        seen.thumbnails = study.thumbnails.pixels(films, film_mask)
+        logits, seen.word_logits = study(seen.film_features, seen.thumbnails)
         if not self.is_shielded:
-            logits = logits + output.finding_logits[:, -1]
-        output.finding_logits = torch.cat([output.finding_logits[:, :-1], logits.unsqueeze(1)], 1)
+            logits = logits + seen.finding_logits[:, -1]
+        seen.finding_logits = torch.cat([seen.finding_logits[:, :-1], logits.unsqueeze(1)], 1)
         told = study.tell(study.decision.states(logits) if states is None else states)
-        output.last_hidden_state = torch.cat([output.last_hidden_state, told.to(output.last_hidden_state)], 1)
-        return output
+        seen.last_hidden_state = torch.cat([seen.last_hidden_state, told.to(seen.last_hidden_state)], 1)
+        if seen.attention_mask is not None:
+            seen.attention_mask = functional.pad(seen.attention_mask, (0, told.shape[1]), value=True)
+        return seen
+
+    def _check(self, num_views: int, film_mask: Tensor | None) -> None:
+        most = 1 if self.lateral is None else 2
+        if num_views > most:
+            raise ValueError(f"pixel_values hold {num_views} films of a study; this model sees {most} at most")
+        if film_mask is not None and film_mask.is_cpu and not film_mask[:, 0].all():  # to ask a GPU would be to wait
+            raise ValueError(
+                "film_mask lacks the frontal film of a study, the first one; only the lateral may be missing"
+            )
+
+    def _features(self, films: Tensor, film_mask: Tensor | None) -> Tensor:
+        """Backbone features (V * B, N, C) of films (V * B, 1, H, H), view by view; a missing film is not encoded."""
+        places = None if film_mask is None else film_mask.T.flatten().nonzero()[:, 0].to(films.device)
+        found: Tensor = self.images(films if places is None else films[places])
+        if places is None:
+            return found
+        return found.new_zeros(len(films), *found.shape[1:]).index_copy(0, places, found)
 
 
 class XR2TextModel(PreTrainedModel, GenerationMixin):
@@ -155,6 +198,7 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
     def forward(
         self,
         pixel_values: Tensor | None = None,
+        film_mask: Tensor | None = None,
         labels: Tensor | None = None,
         finding_labels: Tensor | None = None,
         decoder_input_ids: Tensor | None = None,
@@ -166,7 +210,7 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
         state_draws: Tensor | None = None,
         **kwargs: Any,
     ) -> ReportOutput:
-        """Images (B, 1, H, H), or their `encoder_outputs`, and the report so far -> logits.
+        """Images and `film_mask` as in VisualEncoder, or their `encoder_outputs`, and the report so far -> logits.
 
         With `labels` (B, T; padding is -100) the decoder input is derived from them and losses are returned instead of
         logits, computed only where there is a label. `finding_labels` (B, R + 1, F), 0..1, add the loss of the regions.
@@ -177,7 +221,7 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
             states = None
             if self.encoder.study is not None and finding_labels is not None:
                 states = self.encoder.study.decision.taught_states(finding_labels[:, -1], state_draws)
-            encoder_outputs = self.encoder(pixel_values, finding_states=states)
+            encoder_outputs = self.encoder(pixel_values, film_mask, states)
         if labels is not None:
             pad, start = self.config.pad_token_id, self.config.decoder_start_token_id
             decoder_input_ids = shift_tokens_right(labels, pad, start)
@@ -185,6 +229,7 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
             input_ids=decoder_input_ids,
             attention_mask=decoder_attention_mask,
             encoder_hidden_states=encoder_outputs[0],
+            encoder_attention_mask=_added_to_attention(encoder_outputs),
             past_key_values=past_key_values,
             use_cache=use_cache if labels is None else False,
             output_attentions=kwargs.get("output_attentions"),
@@ -225,3 +270,20 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
             if self.encoder.study is not None:
                 output.finding_loss_sum += self.encoder.study.films.word_loss(seen.word_logits, labels)
         return output
+
+
+def _token_mask(film_mask: Tensor, memory: Sequence[Tensor]) -> Tensor:
+    """Which tokens of the memory are there (B, S): its parts are the region tokens, then those of each film."""
+    of_films = film_mask.to(memory[0].device, torch.bool).unbind(1)
+    is_there = (torch.ones_like(of_films[0]), *of_films)  # (B,) each
+    return torch.cat([each[:, None].expand(-1, part.shape[1]) for each, part in zip(is_there, memory, strict=True)], 1)
+
+
+def _added_to_attention(seen: VisualOutput) -> Tensor | None:
+    """The mask of the memory as the decoder adds it to its attention, (B, 1, 1, S): prepared here, because transformers
+    would ask a GPU whether anything is masked."""
+    mask = getattr(seen, "attention_mask", None)
+    if mask is None:
+        return None
+    added = torch.zeros(mask.shape, dtype=seen[0].dtype, device=mask.device)
+    return added.masked_fill(~mask, -torch.inf)[:, None, None]

@@ -49,6 +49,7 @@ function makeCard(study, index) {
   find(".measures").textContent = `BLEU-4 ${study.bleu_4.toFixed(2)} · ROUGE-L ${study.rouge_l.toFixed(2)}`;
   find("img").alt = `Chest X-ray of ${study.id}, view ${study.view}`;
   find("img").src = study.image;
+  fillLateral(find(".lateral"), study);
   fillReport(find(".reference"), study.reference, "missed");
   fillReport(find(".candidate"), study.candidate, "invented");
   fillFindings(find(".findings dl"), study);
@@ -56,6 +57,15 @@ function makeCard(study, index) {
   addRegions(card, study);
   const texts = [study.reference, study.candidate].map((runs) => runs.map(([text]) => text).join(""));
   return { study, index, card, words: [study.id, ...texts].join("\n").toLowerCase() };
+}
+
+function fillLateral(place, study) {
+  for (const source of study.lateral) {
+    const image = element("img");
+    image.alt = `Lateral chest X-ray of ${study.id}`;
+    image.src = source;
+    place.append(image);
+  }
 }
 
 function fillReport(paragraph, runs, kind) {

@@ -41,6 +41,9 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
         "--image-size", type=positive, metavar="PX", help="side of the square image, pixels (laptop: 384)"
     )
     model.add_argument("--max-tokens", type=positive, metavar="N", help="longest report, tokens (laptop: 128)")
+    model.add_argument(
+        "--views", choices=("frontal", "all"), help="films of a study: the frontal one, or all (frontal)"
+    )
     training = parser.add_argument_group("training")
     training.add_argument("--epochs", type=positive, metavar="N", help="passes over the studies of the stage (50)")
     training.add_argument(

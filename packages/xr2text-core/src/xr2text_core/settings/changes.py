@@ -36,6 +36,7 @@ RULES: dict[str, tuple[Effect, str]] = {
     "init": (RUN, "refused: the run started otherwise; may be omitted on a resume"),
     "image_size": (MODEL, SIZES),
     "max_tokens": (MODEL, SIZES),
+    "views": (MODEL, SIZES),
     "epochs": (
         CONTINUES,
         "the learning rate decays from its current value to its floor at the new end; no stage returns",

@@ -26,6 +26,7 @@ class Settings:
     init: str = ""
     image_size: int = 384
     max_tokens: int = 128
+    views: str = "frontal"
     # training
     epochs: int = 50
     patience: int = 999

@@ -47,20 +47,20 @@ def _measured(batches: BatchMaker) -> Iterator[Tensor]:
     studies = spread(len(batches.studies), MEASURED).tolist()
     num_batches = -(-len(studies) // MEASURED_AT_ONCE)
     for first in range(num_batches):
-        if len(images := batches.plain(studies[first::num_batches]).images):  # none where all of them were lost
-            yield images
+        if len(films := batches.plain(studies[first::num_batches]).films()):  # none where all of them were lost
+            yield films
 
 
 def _thumbnails(batches: BatchMaker, studies: Sequence[int]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Thumbnails (N, V, 24 * 24) of studies, and which films there are, (N, V)."""
     row_of = {study: row for row, study in enumerate(studies)}
-    films = np.zeros((len(studies), 1, SIDE**2))
-    is_film = np.zeros((len(studies), 1), dtype=bool)
+    num_films = batches.num_films
+    films, is_film = np.zeros((len(studies), num_films, SIDE**2)), np.zeros((len(studies), num_films), dtype=bool)
     for start in tqdm(range(0, len(studies), AT_ONCE), "Fitting thumbnails", unit="batch", disable=None, leave=False):
         batch = batches.plain(studies[start : start + AT_ONCE])
         if len(batch):
             rows = [row_of[study] for study in batch.studies]
-            small = torch.nn.functional.adaptive_avg_pool2d(batch.images, SIDE)
-            films[rows] = small.flatten(1).unsqueeze(1).double().cpu().numpy()
-            is_film[rows] = True
+            small = torch.nn.functional.adaptive_avg_pool2d(batch.images.flatten(0, 1), SIDE)
+            films[rows] = small.view(len(batch), num_films, -1).double().cpu().numpy()
+            is_film[rows] = True if batch.is_film is None else batch.is_film.numpy()
     return films, is_film

@@ -27,7 +27,6 @@ from xr2text_core.training.progress import Progress
 from xr2text_core.training.start import Found
 from xr2text_core.training.step import Stepper
 
-
 @dataclass(frozen=True)
 class Parts:
     """The model is in train mode, on the device of the accelerator."""
@@ -101,7 +100,9 @@ def build_parts(settings: Settings, processes: Processes, found: Found | None, s
     model = _model(settings, found, data.tokenizer, len(bank.texts))
     model.encoder.images.freeze_stages(settings.freeze_stages)
     optimizer = build_optimizer(model, settings, device)
-    batches, val_batches = (BatchMaker(each, data.cache, device, settings.seed) for each in (data.train, data.val))
+    batches, val_batches = (
+        BatchMaker(each, data.cache, device, settings.seed, settings.views) for each in (data.train, data.val)
+    )
     model = accelerator.prepare_model(model, evaluation_mode=True)  # we sum the gradients ourselves
     optimizer = accelerator.prepare(optimizer)
     allocate_state(optimizer)
@@ -128,7 +129,8 @@ def _model(settings: Settings, found: Found | None, tokenizer: ReportTokenizer, 
         with reading(found.path):
             return model_of_sizes(found.checkpoint)
     sizes = (settings.image_size, settings.max_tokens)
+    is_pretrained = settings.pretrained == "yes"
     return build_model(
-        settings.encoder, settings.decoder, settings.pretrained == "yes", *sizes, tokenizer,
+        settings.encoder, settings.decoder, is_pretrained, *sizes, tokenizer, settings.views,
         num_reports=num_reports, teach_encoder=settings.teach_encoder,
     )  # fmt: skip

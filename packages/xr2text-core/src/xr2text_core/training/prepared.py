@@ -52,7 +52,7 @@ def _prepared(settings: Settings, tokenizer: ReportTokenizer | None, is_alive: C
     train, val = dataset.split("train"), dataset.split("val")[: settings.val_studies]
     of_all = fingerprint_of(dataset, settings.val_studies)
     folder, section = settings.cache_folder, settings.section
-    names = [study.frontal for study in train + val]
+    names = [film for study in train + val for film in study.films(settings.views)]
     cache = build_cache(folder, names, settings.image_size, settings.workers, is_alive)
     for study in train + val:
         if not study.report.section(section):
@@ -69,13 +69,18 @@ def _prepared(settings: Settings, tokenizer: ReportTokenizer | None, is_alive: C
         )
     if tokenizer is None:
         tokenizer = _tokenizer(settings, [study.report.section(section) for study in train])
-    ready = make_ready(train, section, tokenizer, settings.max_tokens, folder)
+    sizes = (section, tokenizer, settings.max_tokens)
+    ready = make_ready(train, *sizes, folder, settings.views, cache.unreadable)
     if num_cut := int((ready.tokens.last != tokenizer.eos_id).sum()):
         log.info(
             "%d of %d training reports exceed --max-tokens %d and are truncated; scores use whole reports.",
             num_cut, len(ready), settings.max_tokens,
         )  # fmt: skip
-    val_ready = make_ready(val, section, tokenizer, settings.max_tokens)
+    val_ready = make_ready(val, *sizes, None, settings.views, cache.unreadable)
+    if settings.views == "all":
+        for split, each in (("training", ready), ("validation", val_ready)):
+            num_lateral = sum(len(films) > 1 for films in each.images)
+            log.info("%d of %d %s studies have a lateral film beside the frontal one.", num_lateral, len(each), split)
     return PreparedData(dataset, ready, val_ready, cache, tokenizer, of_all)
 
 

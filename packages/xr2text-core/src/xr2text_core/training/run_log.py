@@ -139,7 +139,9 @@ class RunLog:
     def images_lost(self, names: list[str], progress: Progress) -> None:
         """Log images whose cached pixels are damaged and whose files are gone; the run continues without them."""
         for name in names:
-            message = f"Image lost: {name} is damaged in the cache and its file cannot be read; its study is left out"
+            message = (
+                f"Image lost: {name} is damaged in the cache and its file cannot be read; the run continues without it"
+            )
             self.events.add("image_lost", message, image=name, epoch=progress.epoch, step=progress.step)
 
     def paused(self, progress: Progress, temperature_c: float | None, pause_temp: float) -> None:

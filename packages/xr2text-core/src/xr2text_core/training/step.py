@@ -106,9 +106,11 @@ class Stepper:
         for part in batch.parts(micro_batch):
             output = self.model(
                 pixel_values=part.images,
+                film_mask=part.is_film,
                 labels=part.tokens,
                 finding_labels=part.finding_labels,
                 num_labels=part.num_tokens,
+                state_draws=part.state_draws,
             )
             loss = output.token_loss_sum / num_tokens + self.finding_weight * output.finding_loss_sum / num_studies
             self.accelerator.backward(loss)

@@ -50,7 +50,7 @@ def _fit(parts: Parts, study: StudyHead, stop: Callable[[], bool]) -> bool:
                 break
             batch = batches.plain(mine[start : start + AT_ONCE])
             if len(batch):
-                seen = parts.model.encoder(batch.images)
+                seen = parts.model.encoder(batch.images, batch.is_film)
                 logits = seen.finding_logits[:, -1], study.thumbnails.logits(seen.thumbnails)
                 read += zip(batch.studies, *(each.float().cpu().numpy() for each in logits), strict=True)
     gathered = parts.processes.gather((read, bool(stop())))

@@ -42,7 +42,8 @@ def read(root: Path) -> Dataset:
     if reports is not None and (projections is not None or annotation is None):
         records = merged(_kaggle(root, reports, projections, left_out), left_out)
     elif annotation is not None:
-        records = _with_codes(r2gen.read_annotation(annotation, left_out), _codes_near(annotation, notes))
+        records = r2gen.read_annotation(annotation, left_out, ("frontal", "lateral"))
+        records = _with_codes(records, _codes_near(annotation, notes))
     elif folder := _xml_folder(root):
         records = merged(_open_i(root, folder, left_out), left_out)
         if films := _films_without_view(records):

@@ -3,15 +3,17 @@
     {"train": [{"id", "report", "image_path": [...], "split"}, ...], "val": [...], "test": [...]}
 
 MIMIC-CXR entries also have subject_id and study_id; several entries may be images of one study. As in R2Gen's own
-loader the list decides about the split, and the first image of a study counts as its frontal one.
+loader the list decides about the split, and the first image of a study counts as its frontal one. Of IU X-Ray it
+lists the frontal film and the lateral one of each study, in this order.
 """
 
 import ast
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +28,10 @@ FILE_NAME = "annotation.json"
 IMAGE_FOLDERS = ("images", "", "files", "images/files", "images300")
 
 
-def read_annotation(path: Path, left_out: LeftOut) -> list[Record]:
-    """Return the studies of an annotation file with the images that exist. Raises DatasetError."""
+def read_annotation(path: Path, left_out: LeftOut, views: Sequence[str] = ()) -> list[Record]:
+    """Return the studies of an annotation file with the images that exist; `views` are those of the first images of an
+    entry, the others are unknown. Raises DatasetError.
+    """
     try:
         content = json.loads(decoded(path.read_bytes()))
         entries = [(split, entry) for split, part in content.items() for entry in part]
@@ -38,7 +42,7 @@ def read_annotation(path: Path, left_out: LeftOut) -> list[Record]:
         ) from error
     folders = Folders()
     base = _image_base(path.parent, [entry for _, entry in entries], folders)
-    records = (_record(base, split, entry, folders, left_out) for split, entry in entries)
+    records = (_record(base, split, entry, views, folders, left_out) for split, entry in entries)
     return merged((record for record in records if record is not None), left_out)
 
 
@@ -72,7 +76,9 @@ def _joined(base: str, path: str) -> str:
     return os.path.normpath(f"{base}/{path}")
 
 
-def _record(base: str, split: str, entry: Any, folders: Folders, left_out: LeftOut) -> Record | None:
+def _record(
+    base: str, split: str, entry: Any, views: Sequence[str], folders: Folders, left_out: LeftOut
+) -> Record | None:
     if not isinstance(entry, dict) or "id" not in entry or not isinstance(entry.get("report"), str):
         left_out.add("entry without id or report", f"an entry of {split}")
         return None
@@ -81,12 +87,12 @@ def _record(base: str, split: str, entry: Any, folders: Folders, left_out: LeftO
         left_out.add("unknown split (known: train, val, test)", str(entry["id"]))
         return None
     images = []
-    for path in _paths(entry):
+    for path, view in zip(_paths(entry), chain(views, repeat("unknown")), strict=False):
         image = folders.find(_joined(base, path))
         if image is None:
             left_out.add("image is missing", path)
         else:
-            images.append((image, "unknown"))
+            images.append((image, view))
     study_id, patient_id = _ids(entry)
     report = cut_report(entry["report"])
     findings, impression = clean_text(report.findings), clean_text(report.impression)
