@@ -82,13 +82,14 @@ class ReportLabels:
 
 def label_report(text: str) -> ReportLabels:
     """Label a report: findings, impression or both, in any case; of a full report with headers, these two sections."""
-    mentions = tuple(mention for sentence in _sentences(text) for mention in label_sentence(sentence.strip()))
+    mentions = tuple(mention for sentence in SENTENCE_END.split(with_breaks(text)) for mention in label_sentence(sentence.strip()))
     mentions = tuple(_place_by_the_others(mention, mentions) for mention in mentions)
     is_normal = all(mention.status == "absent" or mention.finding == DEVICES for mention in mentions)
     return ReportLabels(mentions, is_normal)
 
 
-def _sentences(text: str) -> list[str]:
+def with_breaks(text: str) -> str:
+    """The text that is read (findings and impression), with an empty line where a sentence ends without its mark."""
     if has_sections(text):
         report = read_sections(text)
         text = f"{report.findings}\n\n{report.impression}"
@@ -98,7 +99,7 @@ def _sentences(text: str) -> list[str]:
         text = LABEL.sub(r"\n\n\1", text)
     if "?" in text:
         text = QUESTION.sub("\n\n", text)
-    return SENTENCE_END.split(text)
+    return text
 
 
 def _is_wrapped(before: str, line: str) -> bool:

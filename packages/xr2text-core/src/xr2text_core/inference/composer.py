@@ -1,0 +1,167 @@
+"""Writes reports that say exactly the findings decided for a study, from typical reports of the training studies.
+
+A few typical reports are edited until they obey (report/editing.py), and the one with the highest expected similarity to
+the training reports wins (similarity.py), each of these weighted by how well it fits the study.
+
+Shapes: M studies, N reports of the bank, F findings (in the order of FINDINGS).
+"""
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xr2text_core.inference.similarity import Floats32, Similarity
+from xr2text_core.report.editing import Phrases, appended, disobedience, edited, typical_phrases
+from xr2text_core.report.labeler import label_report
+from xr2text_core.report.vocabulary import FINDINGS
+
+T = TypeVar("T")
+
+MAX_REPORTS = 3000
+MAX_SCREENED = 600  # reports from which the typical ones are chosen
+NUM_TYPICAL = 24
+NUM_BEST = 5  # typical reports that are edited for a study
+NUM_CHOICES = 2  # of phrases, for each of them
+FINDINGS_WEIGHT = 0.5  # of the log-likelihood: findings are not independent, and their sum would be too sure
+MAX_CACHED = 8192  # rows of similarity: 100 MB with 3,000 reports
+
+
+@dataclass(frozen=True, eq=False)
+class ReportBank:
+    """Training reports, which findings each asserts (labels), and which of them are typical: together they resemble
+    all others most. A checkpoint keeps texts and typical; the rest follows from them.
+    """
+
+    texts: tuple[str, ...]
+    typical: tuple[int, ...]
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> "ReportBank":
+        """The bank of these reports, blank ones left out; of more than 3,000 evenly spread ones. The same texts give
+        the same bank. ValueError where no report has text.
+        """
+        kept = _spread([text for text in texts if text.strip()], MAX_REPORTS)
+        if not kept:
+            raise ValueError(f"a bank needs at least one report with text; found {len(texts)} blank ones")
+        screened = _spread(range(len(kept)), MAX_SCREENED)
+        similarity = Similarity(kept).rows([kept[index] for index in screened])
+        return cls(tuple(kept), tuple(screened[row] for row in _facilities(similarity, NUM_TYPICAL)))
+
+    def to_json(self) -> str:
+        return json.dumps({"texts": self.texts, "typical": self.typical})
+
+    @classmethod
+    def from_json(cls, text: str) -> "ReportBank":
+        """What `to_json` wrote."""
+        saved = json.loads(text)
+        return cls(tuple(saved["texts"]), tuple(saved["typical"]))
+
+    @cached_property
+    def labels(self) -> NDArray[np.bool_]:
+        """Which findings each report asserts, (N, F)."""
+        present = [label_report(text).present for text in self.texts]
+        return np.array([[finding in each for finding in FINDINGS] for each in present], dtype=bool)
+
+    @cached_property
+    def phrases(self) -> Phrases:
+        """The typical sentences of each finding."""
+        return typical_phrases(self.texts)
+
+
+class Composer:
+    """Writes reports from a bank; it keeps the similarities of texts it has compared."""
+
+    def __init__(self, bank: ReportBank) -> None:
+        self.bank = bank
+        self._similarity = Similarity(bank.texts)
+        self._typical = self._similarity.rows([bank.texts[index] for index in bank.typical])  # (typical, N)
+        self._rows: dict[str, Floats32] = {}
+
+    def write(
+        self,
+        findings: NDArray[np.bool_],
+        probabilities: NDArray[np.floating],
+        wording: NDArray[np.floating] | None = None,
+        drafts: Sequence[Sequence[str]] | None = None,
+    ) -> list[str]:
+        """A report for each study that asserts its `findings` (M, F) and no other.
+
+        `probabilities` (M, F) of the findings, calibrated, weigh the bank's reports, and `wording` (M, N) is added to
+        these weights (which sum to 1; it may be negative): what the film suggests of the writer's style. `drafts` has
+        further texts for each study, such as a decoder's; they are edited and compete.
+        A finding that no sentence of bank or drafts asserts alone is left out: the rest is written.
+        """
+        weights = self._weights(probabilities) + (0.0 if wording is None else wording)
+        further = drafts or [()] * len(findings)
+        return [
+            self._write_one({FINDINGS[index] for index in np.flatnonzero(row)}, weight, each)
+            for row, weight, each in zip(findings, weights.astype(np.float32), further, strict=True)
+        ]
+
+    def _weights(self, probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
+        """How probable each report's findings are, (M, N), rows summing to 1."""
+        clipped = np.clip(probabilities.astype(np.float64), 1e-3, 1 - 1e-3)
+        labels = self.bank.labels.T
+        fit = FINDINGS_WEIGHT * (np.log(clipped) @ labels + np.log(1 - clipped) @ ~labels)
+        weights: NDArray[np.float64] = np.exp(fit - fit.max(axis=1, keepdims=True))
+        return weights / weights.sum(axis=1, keepdims=True)
+
+    def _write_one(self, findings: Collection[str], weight: Floats32, drafts: Sequence[str]) -> str:
+        best = np.argsort(-(self._typical @ weight), kind="stable")[:NUM_BEST]
+        choices = range(NUM_CHOICES if findings else 1)
+        phrases = self.bank.phrases
+        texts = [
+            edited(self.bank.texts[self.bank.typical[row]], findings, phrases, choice)
+            for row in best
+            for choice in choices
+        ]
+        texts += [edited(draft, findings, phrases) for draft in drafts]
+        obedient = _least([text for text in dict.fromkeys(texts) if text], findings)
+        return obedient[int(np.argmax(self._rows_of(obedient) @ weight))] if obedient else ""
+
+    def _rows_of(self, texts: Sequence[str]) -> Floats32:
+        new = [text for text in texts if text not in self._rows]
+        if len(self._rows) + len(new) > MAX_CACHED:
+            self._rows.clear()
+            new = list(texts)
+        self._rows.update(zip(new, self._similarity.rows(new), strict=True))
+        return np.stack([self._rows[text] for text in texts])
+
+
+def compose_baseline(phrases: Phrases, constant: str, findings: NDArray[np.bool_]) -> list[str]:
+    """The composed baseline: one constant report, edited for the findings of each study (M, F), no image in its words."""
+    return [appended(constant, {FINDINGS[index] for index in np.flatnonzero(row)}, phrases) for row in findings]
+
+
+def _spread(items: Sequence[T], most: int) -> list[T]:
+    """At most that many items, evenly spread."""
+    if len(items) <= most:
+        return list(items)
+    return [items[index] for index in np.linspace(0, len(items) - 1, most).round().astype(int)]
+
+
+def _facilities(similarity: Floats32, most: int) -> list[int]:
+    """Rows chosen one by one so that the mean over columns of the highest similarity grows most (facility location;
+    greedy is within 1 - 1/e of the best, Nemhauser et al. 1978); fewer where no row adds anything.
+    """
+    highest = np.full(similarity.shape[1], -np.inf, dtype=np.float32)
+    chosen: list[int] = []
+    while len(chosen) < most:
+        gained = np.maximum(similarity, highest).mean(axis=1)
+        row = int(np.argmax(gained))
+        if chosen and gained[row] <= highest.mean():
+            break
+        chosen.append(row)
+        highest = np.maximum(highest, similarity[row])
+    return chosen
+
+
+def _least(texts: Sequence[str], findings: Collection[str]) -> list[str]:
+    """The texts that obey best."""
+    wrong = [disobedience(text, findings) for text in texts]
+    return [text for text, each in zip(texts, wrong, strict=True) if each == min(wrong)]

@@ -1,0 +1,161 @@
+"""Makes a report say chosen findings: sentences that contradict them go, typical sentences of the training reports come.
+
+The labeler reads every sentence before and the whole report after, so what an edited report says is known, not hoped.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from rapidfuzz.distance import Indel
+from rapidfuzz.process import cdist
+
+from xr2text_core.report.cleaning import clean_mimic
+from xr2text_core.report.labeler import SENTENCE_END, label_report, with_breaks
+from xr2text_core.report.vocabulary import FINDINGS
+
+MOST_PHRASES = 6  # kept for each finding
+MOST_COMPARED = 400  # the commonest sentences of a finding are compared with each other
+LUNG_FINDINGS = frozenset(
+    {
+        *("lung opacity", "consolidation", "edema", "pneumonia", "atelectasis"),
+        *("lung lesion", "interstitial markings", "scarring", "granuloma"),
+    }
+)
+_CLEAR = re.compile(r"\bclear\b", re.IGNORECASE)  # of lungs, which names no finding and yet denies all of theirs
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence with its full stop, and the findings that the labeler reads in it alone."""
+
+    text: str
+    present: frozenset[str]
+    uncertain: frozenset[str]
+    absent: frozenset[str]
+
+    def contradicts(self, findings: frozenset[str]) -> bool:
+        """Whether it asserts or suspects other findings, or denies one of these."""
+        if (self.present | self.uncertain) - findings or self.absent & findings:
+            return True
+        return bool(findings & LUNG_FINDINGS and not self.present and _CLEAR.search(self.text))
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """A typical sentence and its usual place in a report: 0 (first) to 1 (last)."""
+
+    sentence: Sentence
+    place: float
+
+
+@dataclass(frozen=True)
+class Phrases:
+    """The most central training sentences, best first: those that assert one finding alone, and those that assert none.
+
+    A finding that no training sentence asserts alone has no entry.
+    """
+
+    of_finding: Mapping[str, tuple[Phrase, ...]]
+    normal: tuple[Phrase, ...]
+
+
+def sentences(text: str) -> tuple[Sentence, ...]:
+    """The sentences of a report as the labeler separates them; list numbers and other pieces without letters are left
+    out. Joined by spaces they are read again as the same sentences.
+    """
+    text = with_breaks(text)
+    ends = [0, *(match.end() for match in SENTENCE_END.finditer(text)), len(text)]
+    pieces = (text[start:end].strip() for start, end in zip(ends[:-1], ends[1:], strict=True))
+    return tuple(_read(_ended(piece)) for piece in pieces if any(map(str.isalpha, piece)))
+
+
+def typical_phrases(reports: Iterable[str]) -> Phrases:
+    """At most six phrases for each finding: those most similar (ROUGE-L) to all its one-finding sentences."""
+    counts: dict[str, Counter[Sentence]] = defaultdict(Counter)
+    places: dict[Sentence, list[float]] = defaultdict(list)
+    for report in map(sentences, reports):
+        for index, sentence in enumerate(report):
+            if len(sentence.present) <= 1 and not sentence.uncertain:
+                counts[next(iter(sentence.present), "")][sentence] += 1
+                places[sentence].append(index / max(1, len(report) - 1))
+    best = {
+        finding: tuple(Phrase(sentence, float(np.mean(places[sentence]))) for sentence in _central(counts[finding]))
+        for finding in ("", *FINDINGS)
+        if finding in counts
+    }
+    return Phrases({finding: each for finding, each in best.items() if finding}, best.get("", ()))
+
+
+def edited(text: str, findings: Collection[str], phrases: Phrases, choice: int = 0) -> str:
+    """The report without the sentences that contradict `findings`, and with a typical sentence for each finding that
+    none asserts, at its usual place; `choice` 1 takes the second phrase of each finding, and so on.
+
+    The labeler reads the result again: where it does not find exactly `findings` present, the typical sentences alone
+    are taken if they are nearer. A finding without a phrase is left out, and the text is empty only where neither
+    report nor phrases have a sentence.
+    """
+    wanted = frozenset(findings)
+    report = sentences(text)
+    kept = [sentence for sentence in report if not sentence.contradicts(wanted)]
+    for phrase in _missing(kept, wanted, phrases, choice):
+        if phrase.sentence not in kept:
+            kept.insert(round(phrase.place * len(kept)), phrase.sentence)
+    return _nearest([kept], report, wanted, phrases, choice)
+
+
+def appended(text: str, findings: Collection[str], phrases: Phrases) -> str:
+    """The plainest edit, for the baseline of composed reports: as `edited`, but the typical sentences stand at the end."""
+    wanted = frozenset(findings)
+    report = sentences(text)
+    kept = [sentence for sentence in report if not sentence.contradicts(wanted)]
+    added = [phrase.sentence for phrase in _missing(kept, wanted, phrases, 0)]
+    return _nearest([kept + added], report, wanted, phrases, 0)
+
+
+def disobedience(text: str, findings: Collection[str]) -> int:
+    """How many findings are asserted but not wanted, or wanted but not asserted; 0 is obedience."""
+    return len(label_report(text).present ^ frozenset(findings))
+
+
+def _ended(piece: str) -> str:
+    return piece if piece[-1] in ".!?;:" else f"{piece}."
+
+
+@lru_cache(maxsize=16384)  # radiologists repeat their sentences
+def _read(text: str) -> Sentence:
+    labels = label_report(text)
+    return Sentence(text, labels.present, labels.uncertain, labels.absent)
+
+
+def _central(counts: Counter[Sentence]) -> list[Sentence]:
+    compared = counts.most_common(MOST_COMPARED)
+    words = [clean_mimic(sentence.text).split() for sentence, _ in compared]
+    similarity = cdist(words, words, scorer=Indel.normalized_similarity, workers=1)  # 2 LCS / (sum of lengths)
+    centrality = similarity @ np.array([count for _, count in compared], dtype=np.float64)
+    return [compared[index][0] for index in np.argsort(-centrality, kind="stable")[:MOST_PHRASES]]
+
+
+def _missing(kept: Sequence[Sentence], wanted: frozenset[str], phrases: Phrases, choice: int) -> list[Phrase]:
+    """A phrase for each wanted finding that no kept sentence asserts, in the order of FINDINGS."""
+    asserted = frozenset[str]().union(*(sentence.present for sentence in kept))
+    left = [finding for finding in FINDINGS if finding in wanted - asserted and finding in phrases.of_finding]
+    return [_chosen(phrases.of_finding[finding], wanted, choice) for finding in left]
+
+
+def _chosen(options: Sequence[Phrase], wanted: frozenset[str], choice: int) -> Phrase:
+    fitting = [phrase for phrase in options if not phrase.sentence.contradicts(wanted)] or options
+    return fitting[choice % len(fitting)]
+
+
+def _nearest(
+    drafts: list[list[Sentence]], report: Sequence[Sentence], wanted: frozenset[str], phrases: Phrases, choice: int
+) -> str:
+    """The first draft that obeys best; typical sentences alone come second, and the untouched report last."""
+    alone = _missing([], wanted, phrases, choice) or list(phrases.normal[:1])
+    ordered = [phrase.sentence for phrase in sorted(alone, key=lambda phrase: phrase.place)]
+    texts = [" ".join(each.text for each in draft) for draft in (*drafts, ordered, report) if draft]
+    return min(texts, key=lambda text: disobedience(text, wanted), default="")
