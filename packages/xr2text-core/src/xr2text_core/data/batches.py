@@ -88,7 +88,9 @@ class BatchMaker:
         indices = [indices[place] for place in np.argsort(-lengths, kind="stable")]
         batch = self._batch(indices, lambda films, keys: augment(films, self._draws(keys, epoch)))
         size = (len(batch), 2, len(FINDINGS))
-        drawn = [state_draws(self.seed, epoch, self.studies.study_ids[index], size[1] * size[2]) for index in batch.studies]
+        drawn = [
+            state_draws(self.seed, epoch, self.studies.study_ids[index], size[1] * size[2]) for index in batch.studies
+        ]
         return replace(batch, state_draws=torch.from_numpy(np.array(drawn, np.float32).reshape(size)).to(self.device))
 
     def plain(self, indices: Sequence[int]) -> Batch:

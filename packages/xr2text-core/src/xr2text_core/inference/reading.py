@@ -36,7 +36,12 @@ class Reading:
         if study is None or seen.thumbnails is None or seen.finding_logits is None:
             return None
         logits, decision = seen.finding_logits[:, -1].float(), study.decision
-        found = (logits, decision.probability(logits), decision.decide(logits), study.thumbnails.wording(seen.thumbnails))
+        found = (
+            logits,
+            decision.probability(logits),
+            decision.decide(logits),
+            study.thumbnails.wording(seen.thumbnails),
+        )
         return cls(*(each.detach().cpu().numpy() for each in found))
 
     @classmethod

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from scipy.special import expit
 from torch import Tensor, nn
 
 Floats = NDArray[np.float64]
@@ -56,7 +57,7 @@ class FindingDecision(nn.Module):
         below = place.floor().clamp_max(STEPS - 1)
         rows = torch.stack([below, below + 1]).long()
         low, high = self.quantiles.gather(0, rows)
-        found = low + (place - below) * (high - low)
+        found: Tensor = low + (place - below) * (high - low)
         return found.masked_fill(self.prevalence == 0, torch.inf)
 
     def decide(self, logits: Tensor, sensitivity: float | None = None) -> Tensor:
@@ -89,8 +90,10 @@ class FindingDecision(nn.Module):
         """Fit everything to validation studies, (N, F); `prevalence` (F,) is that of training reports."""
         scale, shift = calibration(logits, truth)
         table = np.quantile(logits, np.linspace(0, 1, STEPS + 1), axis=0)
-        for name, value in {"quantiles": table, "prevalence": prevalence, "scale": scale, "shift": shift}.items():
-            self._set(name, value)
+        self._set("quantiles", table)
+        self._set("prevalence", prevalence)
+        self._set("scale", scale)
+        self._set("shift", shift)
         self._set("sensitivity", self._best_sensitivity(logits, truth))
         decided = self.decide(torch.from_numpy(logits).to(self.quantiles)).cpu().numpy()
         self._set("missed", _share(truth & ~decided, truth, 0.5))
@@ -128,7 +131,7 @@ def calibration(logits: Floats, truth: Bools) -> tuple[float, Floats]:
     def loss(free: Floats) -> tuple[float, Floats]:
         scale, common, own = np.exp(free[0]), free[1], free[2:]
         moved = scale * (logits - centre) + centre + common + own
-        wrong = 1 / (1 + np.exp(-moved)) - truth
+        wrong = expit(moved) - truth
         value = (np.logaddexp(0, moved) - truth * moved).sum() + RIDGE * (own**2).sum() / 2
         slope = (wrong * (logits - centre)).sum() * scale
         return float(value), np.concatenate([[slope, wrong.sum()], wrong.sum(0) + RIDGE * own])
@@ -142,4 +145,3 @@ def _share(part: Bools, whole: Bools, unknown: float) -> Floats:
     """Shares by finding, drawn towards `unknown` where there is little to see."""
     shares: Floats = (part.sum(0) + 2 * unknown) / (whole.sum(0) + 2)
     return shares
-

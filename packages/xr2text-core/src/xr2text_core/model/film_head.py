@@ -27,12 +27,12 @@ class FilmHead(nn.Module):
         self.dropout = nn.Dropout(DROPOUT)
         self.register_buffer("words", torch.full((NUM_WORDS,), -1))  # token ids; -1 where there are fewer
         for layer in (*self.findings, *self.of_words):
-            nn.init.normal_(layer.weight, std=0.01)  # type: ignore[arg-type]
+            nn.init.normal_(layer.weight, std=0.01)
 
     def begin_with(self, prevalence: Tensor, words: Tensor) -> None:
         """Start from how common findings are, (F,) in 0..1, and learn these words, at most W token ids."""
         with torch.no_grad():
-            self.findings[0].bias.copy_(prevalence.clamp(0.002, 0.5).logit())  # type: ignore[operator, union-attr]
+            self.findings[0].bias.copy_(prevalence.clamp(0.002, 0.5).logit())  # type: ignore[operator]
         self.words[: len(words)] = words.to(self.words)
 
     def forward(self, films: Tensor) -> tuple[Tensor, Tensor]:

@@ -267,7 +267,7 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
                 seen.finding_logits.float(), finding_labels, reduction="none"
             )
             output.finding_loss_sum = losses.sum(2).mean(1).sum()
-            if self.encoder.study is not None:
+            if self.encoder.study is not None and seen.word_logits is not None:
                 output.finding_loss_sum += self.encoder.study.films.word_loss(seen.word_logits, labels)
         return output
 

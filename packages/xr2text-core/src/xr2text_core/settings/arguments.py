@@ -58,7 +58,9 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     training.add_argument("--decoder-rate", type=above_zero, metavar="LR", help="peak learning rate of the decoder")
     training.add_argument("--new-rate", type=above_zero, metavar="LR", help="peak learning rate of the new layers")
     training.add_argument(
-        "--teach-encoder", choices=("all", "findings"), help="losses that reach the encoder (all): on few studies, findings"
+        "--teach-encoder",
+        choices=("all", "findings"),
+        help="losses that reach the encoder (all): on few studies, findings",
     )
     training.add_argument(
         "--freeze-stages", type=not_negative, metavar="N", help="first stages of the encoder that stay as they are (0)"

@@ -27,6 +27,7 @@ from xr2text_core.training.progress import Progress
 from xr2text_core.training.start import Found
 from xr2text_core.training.step import Stepper
 
+
 @dataclass(frozen=True)
 class Parts:
     """The model is in train mode, on the device of the accelerator."""

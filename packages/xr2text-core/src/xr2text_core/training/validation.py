@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from xr2text_core.inference.evaluation import Evaluation, eval_mode, evaluate
 from xr2text_core.data.ready import ReadyStudies
+from xr2text_core.inference.evaluation import Evaluation, eval_mode, evaluate
 from xr2text_core.inference.reading import PENS, present, write_as
 from xr2text_core.metrics.clinical_f1 import present_findings
 from xr2text_core.metrics.findings.auc import finding_auc
@@ -99,4 +99,4 @@ def _with_best_pen(parts: Parts, study: StudyHead, evaluation: Evaluation, proto
 
 def _worth(scores: Scores) -> float:
     """Words and findings count alike."""
-    return scores.bleu_4 + scores.rouge_l + np.nan_to_num(scores.clinical_f1)
+    return scores.bleu_4 + scores.rouge_l + float(np.nan_to_num(scores.clinical_f1))
