@@ -102,7 +102,7 @@ def build_parts(settings: Settings, processes: Processes, found: Found | None, s
     model = accelerator.prepare_model(model, evaluation_mode=True)  # we sum the gradients ourselves
     optimizer = accelerator.prepare(optimizer)
     allocate_state(optimizer)
-    if not found and settings.pretrained != "yes":
+    if not found and not settings.is_encoder_pretrained:
         model.encoder.images.measure_statistics(_spread(batches))
     stepper = Stepper(accelerator, model, optimizer, settings.finding_weight, settings.seed, processes)
     return Parts(settings, data, plan, accelerator, model, optimizer, batches, val_batches, stepper)
@@ -123,4 +123,4 @@ def _model(settings: Settings, found: Found | None, tokenizer: ReportTokenizer) 
         with reading(found.path):
             return model_of_sizes(found.checkpoint)
     sizes = (settings.image_size, settings.max_tokens)
-    return build_model(settings.encoder, settings.decoder, settings.pretrained == "yes", *sizes, tokenizer)
+    return build_model(settings.encoder, settings.decoder, settings.pretrained, *sizes, tokenizer)
