@@ -179,7 +179,7 @@ def step_shares(folder: Path, preset: str, num_studies: int, rounds: int) -> tup
     batches = BatchMaker(ready, cache, torch.device("cpu"), seed=0)
     torch.manual_seed(0)
     model = build_model(
-        settings.encoder, settings.decoder, False, settings.image_size, settings.max_tokens, tokenizer
+        settings.encoder, settings.decoder, "none", settings.image_size, settings.max_tokens, tokenizer
     ).train()
     stepper = Stepper(Accelerator(cpu=True), model, build_optimizer(model, settings, torch.device("cpu")), 1.0, 0)
     seconds: dict[str, list[float]] = {"batch": [], "plain": [], "step": []}

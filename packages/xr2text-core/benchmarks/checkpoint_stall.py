@@ -33,7 +33,7 @@ def checkpoint_of_laptop() -> tuple[Checkpoint, int]:
     settings = Settings(**PRESETS["laptop"])
     tokenizer = ReportTokenizer.learn(["the lungs are clear"])
     sizes = (settings.image_size, settings.max_tokens)
-    model = build_model(settings.encoder, "bart-base", False, *sizes, tokenizer)
+    model = build_model(settings.encoder, "bart-base", "none", *sizes, tokenizer)
     assert model.config.bart["d_model"] == BART_BASE["d_model"]
     model.resize_token_embeddings(BART_VOCABULARY)  # a pretrained decoder brings its own vocabulary
     optimizer = build_optimizer(model, settings, torch.device("cpu"))

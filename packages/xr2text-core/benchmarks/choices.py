@@ -55,7 +55,7 @@ class Step:
     def __init__(self, way: Way, settings: Settings, vocabulary: int, device: torch.device) -> None:
         self.way, self.device = way, device
         sizes = (settings.image_size, settings.max_tokens, ReportTokenizer.learn(["clear"]))
-        config = build_model(settings.encoder, settings.decoder, False, *sizes).config
+        config = build_model(settings.encoder, settings.decoder, "none", *sizes).config
         bart = config.bart | {"vocab_size": vocabulary}
         config = XR2TextConfig(
             config.encoder, config.encoder_options, config.image_size, bart, attn_implementation=way.attention

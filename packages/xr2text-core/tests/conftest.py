@@ -64,7 +64,7 @@ def tiny_model(tokenizer):
     from xr2text_core.model.build import build_model
 
     torch.manual_seed(0)
-    return build_model("phantom", "phantom", False, IMAGE_SIZE, MAX_TOKENS, tokenizer)
+    return build_model("phantom", "phantom", "none", IMAGE_SIZE, MAX_TOKENS, tokenizer)
 
 
 @pytest.fixture(scope="session")

@@ -191,7 +191,7 @@ def test_nothing_in_the_folder_names_this_computer(run: Path, checkpoint: Path, 
     settings |= {"encoder": f"{tmp_path}/convnext", "decoder": "GanjinZero/biobart-base", "pretrained": "yes"}
     settings |= {"data": "manifest", "root": f"{tmp_path}/data", "run": "run-of-ward-seven"}
     card = export_changed(checkpoint, tmp_path, config=json.dumps(config), settings=settings)
-    assert "encoder a local folder, decoder `GanjinZero/biobart-base`" in card
+    assert "encoder local weights, decoder `GanjinZero/biobart-base`" in card
     for path in (tmp_path / "out").iterdir():
         for secret in (str(tmp_path), str(run), "run-of-ward-seven"):
             assert secret.encode() not in path.read_bytes(), f"{secret} in {path.name}"

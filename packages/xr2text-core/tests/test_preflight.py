@@ -224,6 +224,18 @@ def test_weights_that_cannot_be_had_fail_before_a_night_is_lost(
     assert quick_checks(laptop, resumes=True)[-1].outcome == "pass", "a checkpoint has its weights"
 
 
+def test_only_the_half_that_is_pretrained_needs_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    file = tmp_path / "test_resnet.pth"
+    file.touch()
+    flags = [*LAPTOP, "--out", str(tmp_path), "--pretrained", "encoder"]
+    weights = quick_checks(settings_of(arguments.parse_arguments([*flags, "--encoder", str(file)])))[-1]
+    assert (weights.outcome, weights.found) == ("pass", "encoder from a local file; decoder from scratch")
+    weights = quick_checks(settings_of(arguments.parse_arguments(flags)))[-1]
+    assert weights.outcome == "fail" and "--encoder" in weights.found and "--pretrained decoder" in weights.advice
+
+
 @pytest.mark.parametrize(
     ("flags", "advice"),
     [

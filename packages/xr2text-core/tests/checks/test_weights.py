@@ -11,7 +11,7 @@ from huggingface_hub import constants
 
 from xr2text_core.checks import weights
 from xr2text_core.checks.weights import CACHE, FOLDER, NETWORK, cached_folder, locate_decoder, locate_encoder
-from xr2text_core.model.build import WeightsError
+from xr2text_core.model.weights import WeightsError
 
 ENCODER = "convnext_base.fb_in22k_ft_in1k_384"
 DECODER = "GanjinZero/biobart-base"
@@ -125,9 +125,16 @@ def test_a_hub_that_does_not_answer_is_named(hub: object, monkeypatch: pytest.Mo
         locate_decoder(DECODER)
 
 
-@pytest.mark.parametrize("name", ["no_such_encoder", "phantom", "nf_resnet26"])
-def test_an_encoder_without_pretrained_weights_is_named(name: str) -> None:
-    with pytest.raises(WeightsError, match="timm has no pretrained weights"):
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("no_such_encoder", "no such model"),
+        ("phantom", "the phantom's parts have no pretrained weights"),
+        ("nf_resnet26", "timm has no pretrained weights of this name"),
+    ],
+)
+def test_an_encoder_without_pretrained_weights_is_named(name: str, reason: str) -> None:
+    with pytest.raises(WeightsError, match=reason):
         locate_encoder(name)
 
 

@@ -30,7 +30,7 @@ def laptop(*flags: str) -> Settings:
 def laptop_model(settings: Settings) -> XR2TextModel:
     """Of random weights, with the vocabulary that the pretrained decoder brings."""
     sizes = (settings.image_size, settings.max_tokens)
-    config = build_model(settings.encoder, settings.decoder, False, *sizes, ReportTokenizer.learn(["clear"])).config
+    config = build_model(settings.encoder, settings.decoder, "none", *sizes, ReportTokenizer.learn(["clear"])).config
     bart = config.bart | {"vocab_size": BART_VOCABULARY}
     return XR2TextModel(XR2TextConfig(config.encoder, config.encoder_options, config.image_size, bart))
 

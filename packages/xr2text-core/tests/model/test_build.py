@@ -12,9 +12,10 @@ from timm.models import save_for_hf
 from tokenizers import Tokenizer
 from transformers import BartConfig, BartModel
 
-from xr2text_core.model import build as build_module
-from xr2text_core.model.build import WeightsError, build_model, load_tokenizer
+from xr2text_core.model import weights as weights_module
+from xr2text_core.model.build import build_model, load_tokenizer
 from xr2text_core.model.encoder import create_backbone
+from xr2text_core.model.weights import WeightsError
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
 
@@ -53,12 +54,12 @@ def pretrained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pretrained:
             torch.nn.init.constant_(parameter, MARK)
         return backbone
 
-    monkeypatch.setattr(build_module, "create_backbone", offline_backbone)  # its weights would come from the hub
+    monkeypatch.setattr(weights_module, "create_backbone", offline_backbone)  # its weights would come from the hub
     return Pretrained(tmp_path, bart, tokenizer)
 
 
 def built(source: Pretrained, tokenizer: ReportTokenizer | None = None, max_tokens: int = 48) -> XR2TextModel:
-    return build_model("test_resnet", str(source.folder), True, 64, max_tokens, tokenizer or source.tokenizer)
+    return build_model("test_resnet", str(source.folder), "both", 64, max_tokens, tokenizer or source.tokenizer)
 
 
 def test_every_weight_of_a_pretrained_decoder_arrives(pretrained: Pretrained) -> None:
@@ -76,7 +77,7 @@ def test_every_weight_of_a_pretrained_encoder_arrives(pretrained: Pretrained) ->
 
 
 def test_from_scratch_a_local_decoder_gives_its_sizes_and_not_its_weights(pretrained: Pretrained) -> None:
-    model = build_model("test_resnet", str(pretrained.folder), False, 64, 48, pretrained.tokenizer)
+    model = build_model("test_resnet", str(pretrained.folder), "none", 64, 48, pretrained.tokenizer)
     assert model.config.bart["d_model"] == 32
     source = pretrained.model.decoder.state_dict()["layers.0.fc1.weight"]
     assert not torch.equal(model.decoder.state_dict()["layers.0.fc1.weight"], source)
@@ -105,14 +106,14 @@ def test_the_tokenizer_of_a_local_decoder_is_its_own(pretrained: Pretrained) -> 
 
 
 def test_a_model_speaks_the_special_tokens_of_its_tokenizer(tokenizer: ReportTokenizer) -> None:
-    config = build_model("phantom", "phantom", False, 64, 48, tokenizer).config
+    config = build_model("phantom", "phantom", "none", 64, 48, tokenizer).config
     assert (config.pad_token_id, config.eos_token_id) == (tokenizer.pad_id, tokenizer.eos_id)
     assert config.decoder_start_token_id == tokenizer.eos_id
     assert config.vocab_size == len(tokenizer)
 
 
 def test_the_longest_report_fits_the_positions(tokenizer: ReportTokenizer) -> None:
-    model = build_model("phantom", "phantom", False, 64, 300, tokenizer)
+    model = build_model("phantom", "phantom", "none", 64, 300, tokenizer)
     assert model(pixel_values=torch.rand(1, 1, 64, 64), labels=torch.full((1, 300), 5)).loss.isfinite()
 
 
@@ -127,7 +128,7 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", ["nobody/no-such-bart", "no/such/folder"])
 def test_weights_out_of_reach_are_an_error_that_says_what_to_do(tokenizer: ReportTokenizer, name: str) -> None:
     for ask in (
-        lambda: build_model("phantom", name, True, 64, 48, tokenizer),
+        lambda: build_model("phantom", name, "both", 64, 48, tokenizer),
         lambda: load_tokenizer(name, True, TEXTS),
     ):
         with pytest.raises(WeightsError, match="--decoder") as error:
@@ -144,21 +145,21 @@ def test_an_encoder_out_of_reach_is_an_error_that_names_its_flag(tokenizer: Repo
         tmp_path
     )
     with pytest.raises(WeightsError, match="--encoder"):
-        build_model("convnext_atto.d2_in1k", str(tmp_path), True, 64, 48, tokenizer)
+        build_model("convnext_atto.d2_in1k", str(tmp_path), "both", 64, 48, tokenizer)
 
 
 def test_a_mistyped_encoder_is_an_error_that_names_its_flag(tokenizer: ReportTokenizer) -> None:
     with pytest.raises(WeightsError, match="--encoder convnext_bsae: timm"):
-        build_model("convnext_bsae", "phantom", False, 64, 48, tokenizer)
+        build_model("convnext_bsae", "phantom", "none", 64, 48, tokenizer)
 
 
 def test_an_encoder_comes_from_a_local_folder_and_the_model_does_not_need_it_later(
     pretrained: Pretrained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(build_module, "create_backbone", create_backbone)
+    monkeypatch.setattr(weights_module, "create_backbone", create_backbone)
     source = timm.create_model("test_resnet", in_chans=1, num_classes=0)
     save_for_hf(source, tmp_path / "encoder")
-    model = build_model(str(tmp_path / "encoder"), str(pretrained.folder), True, 64, 48, pretrained.tokenizer)
+    model = build_model(str(tmp_path / "encoder"), str(pretrained.folder), "both", 64, 48, pretrained.tokenizer)
     weights = model.encoder.images.backbone.state_dict()
     assert all(torch.equal(weights[name], tensor) for name, tensor in source.state_dict().items())
     shutil.rmtree(tmp_path / "encoder")
@@ -168,4 +169,4 @@ def test_an_encoder_comes_from_a_local_folder_and_the_model_does_not_need_it_lat
 @pytest.mark.usefixtures("offline")
 def test_a_folder_without_weights_is_named_as_a_folder(tokenizer: ReportTokenizer, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="from this folder"):
-        build_model("phantom", str(tmp_path), True, 64, 48, tokenizer)
+        build_model("phantom", str(tmp_path), "both", 64, 48, tokenizer)

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import torch
 
-from xr2text_core.model.build import PHANTOM_ENCODER
 from xr2text_core.model.encoder import ImageEncoder
+from xr2text_core.model.weights import PHANTOM_ENCODER
 
 TINY_SWIN = {"embed_dim": 24, "depths": (1, 1, 1, 1), "num_heads": (1, 2, 4, 8)}
 BACKBONES = [

@@ -53,7 +53,7 @@ def memory() -> Tensor:
 def learned(batches: BatchMaker, tokenizer: ReportTokenizer) -> XR2TextModel:
     """A model that knows four studies by heart."""
     torch.manual_seed(0)
-    model = build_model("phantom", "phantom", False, 64, 48, tokenizer)
+    model = build_model("phantom", "phantom", "none", 64, 48, tokenizer)
     batch = batches.plain([0, 1, 2, 3])
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
     for _ in range(80):

@@ -41,7 +41,21 @@ def test_without_flags_phantoms_are_trained_on_in_the_phantom_size() -> None:
 
 def test_real_data_takes_the_laptop_preset_by_itself() -> None:
     chosen = settings("--data", "iu-xray", "--root", "somewhere")
-    assert (chosen.preset, chosen.image_size, chosen.pretrained) == ("laptop", 384, "yes")
+    assert (chosen.preset, chosen.image_size, chosen.pretrained) == ("laptop", 384, "both")
+
+
+@pytest.mark.parametrize(
+    ("asked", "encoder", "decoder"),
+    [("both", True, True), ("encoder", True, False), ("decoder", False, True), ("none", False, False)],
+)
+def test_each_half_says_for_itself_whether_it_is_pretrained(asked: str, encoder: bool, decoder: bool) -> None:
+    chosen = settings("--pretrained", asked)
+    assert (chosen.is_encoder_pretrained, chosen.is_decoder_pretrained) == (encoder, decoder)
+
+
+def test_yes_still_means_both_as_a_flag_and_in_an_older_checkpoint() -> None:
+    assert settings("--pretrained", "yes").pretrained == "both"
+    assert Settings(pretrained="yes") == Settings(pretrained="both")
 
 
 def test_a_flag_beats_its_preset() -> None:

@@ -37,7 +37,7 @@ def planned_config(settings: Settings, vocabulary: int = MAX_VOCABULARY) -> XR2T
     `vocabulary` is that of a tokenizer learned from the reports. WeightsError for an unknown encoder.
     """
     decoder = cached_folder(settings.decoder)
-    is_pretrained, is_here = settings.pretrained == "yes", Path(decoder).is_dir()
+    is_pretrained, is_here = settings.is_decoder_pretrained, Path(decoder).is_dir()
     sizes = (settings.image_size, settings.max_tokens, ReportTokenizer.learn([]))
     config = model_config(settings.encoder, decoder, is_pretrained and is_here, *sizes, settings.views)
     if is_pretrained and is_here:

@@ -7,12 +7,12 @@ from pathlib import Path
 from xr2text_core.checks.estimates import ALLOWANCE, GIB, MemoryEstimate, TimeEstimate, planned_config
 from xr2text_core.checks.hardware import Card, Check, check_disk, size
 from xr2text_core.checks.speed import Speed
-from xr2text_core.checks.weights import locate_decoder, locate_encoder
+from xr2text_core.checks.weights import SCRATCH, locate_decoder, locate_encoder
 from xr2text_core.data.images.cache_files import cached_names, find_cache
 from xr2text_core.data.images.decode import read_image
 from xr2text_core.data.images.formats import ImageError
 from xr2text_core.data.study import SPLITS, Dataset
-from xr2text_core.model.build import WeightsError
+from xr2text_core.model.weights import WeightsError
 from xr2text_core.run.folder import RunFolder
 from xr2text_core.run.status import running_trainer
 from xr2text_core.settings.changes import changes, refusal
@@ -134,15 +134,16 @@ def check_weights(settings: Settings, resumes: bool) -> Check:
         return Check("weights", "pass" if is_there else "fail", found)
     try:
         planned_config(settings)  # also without pretrained weights the encoder must exist
-        if settings.pretrained != "yes":
+        if settings.pretrained == "none":
             return Check("weights", "pass", "none needed: from scratch")
         if resumes:
             return Check("weights", "pass", "those of the checkpoint that the run resumes from")
-        places = {"encoder": locate_encoder(settings.encoder), "decoder": locate_decoder(settings.decoder)}
+        encoder = locate_encoder(settings.encoder) if settings.is_encoder_pretrained else SCRATCH
+        decoder = locate_decoder(settings.decoder) if settings.is_decoder_pretrained else SCRATCH
     except WeightsError as error:
         found, _, advice = str(error).partition(". ")
         return Check("weights", "fail", found, advice)
-    return Check("weights", "pass", "; ".join(f"{part} from {place}" for part, place in places.items()))
+    return Check("weights", "pass", f"encoder from {encoder}; decoder from {decoder}")
 
 
 def check_gpu_memory(estimate: MemoryEstimate, card: Card, measured_bytes: int | None) -> Check:

@@ -19,8 +19,8 @@ from xr2text_core.data.study import DatasetError
 from xr2text_core.machine.memory import OutOfMemory
 from xr2text_core.machine.nvml import GpuReading, driver_versions, read_gpus
 from xr2text_core.machine.power import read_power
-from xr2text_core.model.build import WeightsError
 from xr2text_core.model.config import XR2TextConfig
+from xr2text_core.model.weights import WeightsError
 from xr2text_core.settings.settings import Settings
 from xr2text_core.training.device import driver_spills
 

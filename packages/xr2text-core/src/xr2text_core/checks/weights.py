@@ -8,20 +8,32 @@ import torch
 from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
 from huggingface_hub.errors import HfHubHTTPError
 
-from xr2text_core.model.build import WeightsError
+from xr2text_core.model.weights import (
+    WeightsError,
+    advice,
+    encoder_source,
+    installed_file,
+    refuse_phantom,
+    short,
+    weights_file,
+)
 
 FILES = ("model.safetensors", "pytorch_model.bin", "model.safetensors.index.json", "pytorch_model.bin.index.json")
 PATIENCE_S = 3.0
 FOLDER, CACHE, NETWORK = "a local folder", "the local cache", "the network, at the first start"
+FILE, PACKAGE, SCRATCH = "a local file", "an installed package", "scratch"
 
 
 def locate_encoder(encoder: str) -> str:
-    """FOLDER, CACHE or NETWORK. WeightsError where the weights of this timm model or folder are not available."""
-    if Path(encoder).is_dir():
-        return _in_folder("--encoder", encoder)
-    config = timm.get_pretrained_cfg(encoder) if timm.is_model(encoder) else None
+    """FOLDER, FILE, PACKAGE, CACHE or NETWORK. WeightsError where there are no weights."""
+    refuse_phantom("--encoder", encoder)
+    if (path := encoder_source(encoder).path) is not None:
+        return _in_path(encoder, path)
+    if installed_file(encoder):
+        return PACKAGE
+    config = timm.get_pretrained_cfg(encoder)
     if config is None or not (config.hf_hub_id or config.url):
-        raise WeightsError(_advice("--encoder", encoder, "timm has no pretrained weights of this name"))
+        raise WeightsError(advice("--encoder", encoder, "timm has no pretrained weights of this name"))
     if config.hf_hub_id:
         return _on_hub("--encoder", encoder, config.hf_hub_id)
     url = str(config.url)
@@ -32,6 +44,7 @@ def locate_encoder(encoder: str) -> str:
 
 def locate_decoder(decoder: str) -> str:
     """FOLDER, CACHE or NETWORK. WeightsError where the weights of this hub name or folder are not available."""
+    refuse_phantom("--decoder", decoder)
     if Path(decoder).is_dir():
         return _in_folder("--decoder", decoder)
     return _on_hub("--decoder", decoder, decoder)
@@ -45,11 +58,19 @@ def cached_folder(name: str) -> str:
     return name
 
 
+def _in_path(encoder: str, path: Path) -> str:
+    try:
+        weights_file(path)
+    except (OSError, ValueError) as error:
+        raise WeightsError(advice("--encoder", encoder, short(error))) from error
+    return FOLDER if path.is_dir() else FILE
+
+
 def _in_folder(flag: str, folder: str) -> str:
     if not (Path(folder) / "config.json").is_file():
-        raise WeightsError(_advice(flag, folder, "this folder has no config.json"))
+        raise WeightsError(advice(flag, folder, "this folder has no config.json"))
     if not any((Path(folder) / file).is_file() for file in FILES):
-        raise WeightsError(_advice(flag, folder, f"this folder has none of {', '.join(FILES[:2])}"))
+        raise WeightsError(advice(flag, folder, f"this folder has none of {', '.join(FILES[:2])}"))
     return FOLDER
 
 
@@ -58,9 +79,9 @@ def _on_hub(flag: str, name: str, repository: str) -> str:
         if any(isinstance(try_to_load_from_cache(repository, file), str) for file in FILES):
             return CACHE
     except ValueError as error:
-        raise WeightsError(_advice(flag, name, "no such folder, and not a valid hub name")) from error
+        raise WeightsError(advice(flag, name, "no such folder, and not a valid hub name")) from error
     if constants.HF_HUB_OFFLINE:
-        raise WeightsError(_advice(flag, name, "not in the local cache, and HF_HUB_OFFLINE is set"))
+        raise WeightsError(advice(flag, name, "not in the local cache, and HF_HUB_OFFLINE is set"))
     return _on_network(flag, name, hf_hub_url(repository, "config.json"))
 
 
@@ -71,14 +92,7 @@ def _on_network(flag: str, name: str, url: str) -> str:
     except HfHubHTTPError as error:
         code = error.response.status_code
         reason = "the hub has no such model" if code in (401, 404) else f"the hub answers {code}"
-        raise WeightsError(_advice(flag, name, f"not in the local cache, and {reason}")) from error
+        raise WeightsError(advice(flag, name, f"not in the local cache, and {reason}")) from error
     except Exception as error:  # of the HTTP library: no network, no DNS, a timeout; an invalid address
-        raise WeightsError(_advice(flag, name, "not in the local cache, and the hub cannot be reached")) from error
+        raise WeightsError(advice(flag, name, "not in the local cache, and the hub cannot be reached")) from error
     return NETWORK
-
-
-def _advice(flag: str, name: str, reason: str) -> str:
-    return (
-        f"{flag} {name}: {reason}. "
-        f"Without internet, give {flag} a local folder with the weights, or train from scratch with --pretrained none"
-    )

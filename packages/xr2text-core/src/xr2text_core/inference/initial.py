@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from xr2text_core.inference.trained import reading
-from xr2text_core.model.build import encoder_name
+from xr2text_core.model.weights import encoder_source
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.run.checkpoint import Checkpoint, CheckpointError, load_checkpoint
 from xr2text_core.run.folder import RunError
@@ -45,7 +45,8 @@ def _other_sizes(found: Checkpoint, settings: Settings) -> list[str]:
     name, decoder = config["encoder"], found.settings.get("decoder", settings.decoder)
     longest = config["bart"]["max_position_embeddings"] - 2
     flags = []
-    asked_for = json.loads(json.dumps(encoder_name(settings.encoder)))  # tuples are lists there
+    source = encoder_source(settings.encoder)
+    asked_for = json.loads(json.dumps([source.name, source.options]))  # tuples are lists there
     if asked_for != [name, config["encoder_options"]]:
         flags.append(f"--encoder {found.settings.get('encoder', name)}")
     if settings.decoder != decoder:

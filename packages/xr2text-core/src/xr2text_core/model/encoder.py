@@ -24,7 +24,7 @@ class ImageEncoder(nn.Module):
         """`mean` and `std`: what is subtracted from grey values 0..1, and what they are divided by."""
         super().__init__()
         self.mean, self.std = mean, std
-        self.backbone = create_backbone(name, image_size, options, pretrained=False)
+        self.backbone = create_backbone(name, image_size, options)
         self.backbone.to(memory_format=torch.channels_last)  # makes convolutions on a CPU several times faster
         self.channels = int(self.backbone.num_features)
         self.is_checkpointing = False
@@ -87,13 +87,23 @@ class ImageEncoder(nn.Module):
         return True
 
 
-def create_backbone(name: str, image_size: int, options: dict[str, Any], pretrained: bool) -> Any:
-    """A timm model (nn.Module) without classifier for grey images; passes the image size to those that need it."""
-    arguments = {"pretrained": pretrained, "in_chans": 1, "num_classes": 0, **options}
+def create_backbone(
+    name: str, image_size: int, options: dict[str, Any], pretrained: bool = False, overlay: dict[str, Any] | None = None
+) -> Any:
+    """A timm model (nn.Module) without classifier for grey images; passes the image size to those that need it.
+
+    `overlay`: weights for timm to load, its `state_dict` and the `num_classes` of their classifier: all must arrive.
+    """
+    num_classes = overlay["num_classes"] if overlay else 0  # where these differ, timm loads what happens to fit
+    arguments = {"pretrained": pretrained, "in_chans": 1, "num_classes": num_classes, **options}
+    arguments |= {"pretrained_cfg_overlay": overlay} if overlay else {}
+    backbone: Any
     try:
         backbone = timm.create_model(name, img_size=image_size, **arguments)
     except TypeError:  # convolutional backbones take any size
         backbone = timm.create_model(name, **arguments)
+    if num_classes:
+        backbone.reset_classifier(0)
     backbone.head = nn.Identity()  # ConvNeXt keeps a norm there: weights without a gradient, which DDP refuses
     return backbone
 

@@ -131,11 +131,15 @@ def _training(origin: Origin) -> str:
 
 def _start(settings: Settings) -> str:
     """Names hub models, but no local folders."""
-    if settings.pretrained != "yes":
+    if settings.pretrained == "none":
         return "random weights"
-    parts = (settings.encoder, settings.decoder)
-    names = [f"`{part}`" if re.fullmatch(r"\w[\w.-]*(/[\w.-]+)?", part) else "a local folder" for part in parts]
-    return f"pretrained weights: encoder {names[0]}, decoder {names[1]}"
+    encoder = _origin_of(settings.encoder) if settings.is_encoder_pretrained else "random"
+    decoder = _origin_of(settings.decoder) if settings.is_decoder_pretrained else "random"
+    return f"pretrained weights: encoder {encoder}, decoder {decoder}"
+
+
+def _origin_of(half: str) -> str:
+    return f"`{half}`" if re.fullmatch(r"\w[\w.-]*(/[\w.-]+)?", half) else "local weights"
 
 
 def _scores(origin: Origin) -> str:

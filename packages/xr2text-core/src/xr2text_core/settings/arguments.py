@@ -10,7 +10,7 @@ from xr2text_core.report.report import SECTIONS
 from xr2text_core.run.folder import RunError
 from xr2text_core.settings.numbers import above_zero, at_least_zero, not_negative, positive, share
 from xr2text_core.settings.presets import PRESETS
-from xr2text_core.settings.settings import Settings
+from xr2text_core.settings.settings import PRETRAINED, Settings
 
 TRACKERS = ("tensorboard",)  # each is the name of the package that it needs, and of the folder that it writes
 
@@ -34,9 +34,16 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--num-studies", type=positive, metavar="N", help="phantom: training studies to draw (1280)")
     model = parser.add_argument_group("model")
     model.add_argument("--preset", choices=tuple(PRESETS), help="sizes (phantom for phantoms, else laptop: 8 GB)")
-    model.add_argument("--encoder", help="timm name of the image encoder")
+    model.add_argument(
+        "--encoder", help="timm name; folder or file with weights, or NAME=PATH; checkpoint of an earlier run"
+    )
     model.add_argument("--decoder", help="BART-family decoder: hub name or local folder")
-    model.add_argument("--pretrained", choices=("yes", "none"), help="start from pretrained weights or from scratch")
+    model.add_argument(
+        "--pretrained",
+        type=lambda text: "both" if text == "yes" else text,  # as it was called earlier
+        choices=PRETRAINED,
+        help="which half starts from pretrained weights; the other from scratch (both)",
+    )
     model.add_argument(
         "--image-size", type=positive, metavar="PX", help="side of the square image, pixels (laptop: 384)"
     )

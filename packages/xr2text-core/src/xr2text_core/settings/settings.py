@@ -6,6 +6,7 @@ from typing import Any
 
 from xr2text_core.settings.presets import PRESETS
 
+PRETRAINED = ("both", "encoder", "decoder", "none")  # which half starts from pretrained weights
 BEAMS = 4  # width of the search wherever a trained model writes reports; validation while training is greedy
 
 
@@ -22,7 +23,7 @@ class Settings:
     preset: str = ""
     encoder: str = ""
     decoder: str = ""
-    pretrained: str = "yes"
+    pretrained: str = "both"
     init: str = ""
     image_size: int = 384
     max_tokens: int = 128
@@ -55,6 +56,10 @@ class Settings:
     run: str = ""
     out: str = "."
 
+    def __post_init__(self) -> None:
+        if self.pretrained == "yes":  # what both was called in older checkpoints
+            object.__setattr__(self, "pretrained", "both")
+
     @classmethod
     def of(cls, **given: Any) -> "Settings":
         """The defaults, overridden by the preset (phantom for phantoms, else laptop), then by `given`."""
@@ -66,6 +71,14 @@ class Settings:
         return cls(**{"preset": preset, **PRESETS[preset], **given})
 
     @property
+    def is_encoder_pretrained(self) -> bool:
+        return is_pretrained("encoder", self.pretrained)
+
+    @property
+    def is_decoder_pretrained(self) -> bool:
+        return is_pretrained("decoder", self.pretrained)
+
+    @property
     def effective_batch(self) -> int:
         return self.micro_batch * self.accumulation
 
@@ -73,3 +86,8 @@ class Settings:
     def cache_folder(self) -> Path:
         """Decoded images are below the output folder, shared by all its runs."""
         return Path(self.out) / "data" / "cache"
+
+
+def is_pretrained(half: str, pretrained: str) -> bool:
+    """Whether this half, encoder or decoder, starts from pretrained weights."""
+    return pretrained in ("both", half)

@@ -130,8 +130,7 @@ def _model(settings: Settings, found: Found | None, tokenizer: ReportTokenizer, 
         with reading(found.path):
             return model_of_sizes(found.checkpoint)
     sizes = (settings.image_size, settings.max_tokens)
-    is_pretrained = settings.pretrained == "yes"
     return build_model(
-        settings.encoder, settings.decoder, is_pretrained, *sizes, tokenizer, settings.views,
+        settings.encoder, settings.decoder, settings.pretrained, *sizes, tokenizer, settings.views,
         num_reports=num_reports, teach_encoder=settings.teach_encoder,
     )  # fmt: skip

@@ -91,7 +91,7 @@ def fingerprint_of(dataset: Dataset, val_studies: int) -> str:
 
 def _tokenizer(settings: Settings, reports: list[str]) -> ReportTokenizer:
     """The pretrained decoder's; else one trained on the reports, now or at an earlier start."""
-    if settings.pretrained == "yes":
+    if settings.is_decoder_pretrained:
         return load_tokenizer(settings.decoder, True, reports)
     path = settings.cache_folder / f"tokenizer-{reports_key(reports, reading_code())}.bin"
     if (learned := load_checked(path)) is not None:
