@@ -15,7 +15,7 @@ from xr2text_core.metrics.published import published_table
 from xr2text_core.run.errors import UserError
 from xr2text_core.run.folder import statistics_of
 from xr2text_core.run.outputs import keep_inputs
-from xr2text_core.settings.numbers import not_negative, positive
+from xr2text_core.settings.numbers import above_zero, not_negative, positive
 from xr2text_core.settings.settings import BEAMS
 
 if TYPE_CHECKING:
@@ -38,6 +38,13 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         default=NEIGHBOURS,
         help="training images for the nearest-neighbour baseline; 0 skips it (default: %(default)s)",
     )
+    parser.add_argument(
+        "--sensitivity",
+        type=above_zero,
+        metavar="R",
+        help="how readily findings are written (default: as on validation)",
+    )
+    parser.add_argument("--frontier", action="store_true", help="also score the sensitivities from 0.3 to 2")
     parser.add_argument("--published", action="store_true", help="show published scores for other data sets too")
     parser.add_argument(
         "--save-reports", action="store_true", help="also write candidates and references (report text!)"
@@ -50,7 +57,8 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse_arguments(arguments)
     options.out = options.out or statistics_of(options.checkpoint) or Path("data/statistics")
-    name = f"{options.checkpoint.stem}_{options.split}"
+    point = "" if options.sensitivity is None else f"_sensitivity_{options.sensitivity:g}"
+    name = f"{options.checkpoint.stem}_{options.split}{point}"
     paths = output_paths(options.out, name)
     from xr2text_core.inference.scoring import score_checkpoint
 
@@ -59,9 +67,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         keep_inputs("--out", paths.values(), inputs)
         scores = score_checkpoint(
             options.checkpoint, options.split, options.protocol, options.beams, options.num_studies,
-            options.neighbours, options.root, options.against, Extras.asked_for(options),
+            options.neighbours, options.root, options.against, Extras.asked_for(options), options.sensitivity,
+            options.frontier,
         )  # fmt: skip
-        keep_inputs("--out", paths.values(), [scores.settings.root])
+        keep_inputs("--out", paths.values(), [scores.trained.settings.root])
         print(f"loss {scores.result.loss:.4f} (token cross-entropy, nats)")
         scores.outcome.show()
         scores.outcome.write(options.out, name)
@@ -70,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     if options.save_reports:
         write_reports(paths["reports"], scores)
-    if options.published or scores.settings.data == "mimic-cxr":
+    if options.published or scores.trained.settings.data == "mimic-cxr":
         print("\n" + published_table())
     return 0
 

@@ -8,18 +8,25 @@ Research software, not a medical device: no report from it may be used in the ca
 import argparse
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
 from xr2text_core.data.images.formats import IMAGE_SUFFIXES, Pixels
+from xr2text_core.report.vocabulary import FINDINGS
 from xr2text_core.run.errors import UserError
 from xr2text_core.run.outputs import keep_inputs
-from xr2text_core.settings.numbers import positive
+from xr2text_core.settings.numbers import above_zero, positive
 from xr2text_core.settings.settings import BEAMS
+
+if TYPE_CHECKING:
+    from xr2text_core.inference.reading import Reading
 
 NOT_A_DEVICE = "Research software, not a medical device: these reports must not be used in the care of a patient."
 IMAGES_AT_ONCE = 16
+OTHERS = 3  # findings that are named although they were not written
 
 
 def images_under(places: Sequence[Path]) -> list[Path]:
@@ -41,9 +48,43 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument("--checkpoint", type=Path, default=Path("checkpoints/best_model.pt"))
     parser.add_argument("--beams", type=positive, default=BEAMS, help="beam width; 1 is greedy (default: %(default)s)")
     parser.add_argument(
+        "--with", dest="known", action="append", default=[], type=_known, metavar="FINDING",
+        help='write the report as if this finding were there ("pleural effusion=absent": as if not); may be repeated',
+    )  # fmt: skip
+    parser.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        type=_finding,
+        metavar="FINDING",
+        help="the same as --with FINDING=absent",
+    )
+    parser.add_argument(
+        "--sensitivity",
+        type=above_zero,
+        metavar="R",
+        help="how readily findings are written (default: as on validation)",
+    )
+    parser.add_argument(
         "--attention", type=Path, metavar="PNG", help="picture of each region's attention; numbered for several images"
     )
     return parser.parse_args(arguments)
+
+
+def _known(text: str) -> tuple[str, bool]:
+    """`pleural effusion=present` -> ("pleural effusion", True)."""
+    name, _, state = text.partition("=")
+    if state.strip() not in ("", "present", "absent"):
+        raise argparse.ArgumentTypeError(f"{text!r}: a finding is present or absent, as in 'edema=present'")
+    return _finding(name), state.strip() != "absent"
+
+
+def _finding(text: str) -> str:
+    name = " ".join(text.lower().replace("-", " ").replace("_", " ").split())
+    if name not in FINDINGS:
+        close = ", ".join(get_close_matches(name, FINDINGS, 3)) or ", ".join(FINDINGS)
+        raise argparse.ArgumentTypeError(f"{text!r} is none of the model's findings; did you mean: {close}?")
+    return name
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,6 +105,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     try:
         trained = load_model(options.checkpoint)
+        corrections = {**dict(options.known), **dict.fromkeys(options.without, False)}
+        if corrections and trained.composer is None:
+            raise UserError(f"{options.checkpoint} decides no findings first: leave --with and --without out")
+        if options.sensitivity is not None:
+            trained.be_sensitive(options.sensitivity)
     except UserError as error:
         print(f"error: --checkpoint {error}", file=sys.stderr)
         return 2
@@ -73,15 +119,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         readable = _read(paths[start : start + IMAGES_AT_ONCE], trained.settings.image_size)
         if not readable:
             continue
-        written = reports_for(trained, list(readable.values()), options.beams)
-        for (path, image), report, maps in zip(readable.items(), written.reports, written.attention, strict=True):
+        written = reports_for(trained, list(readable.values()), options.beams, corrections)
+        for row, ((path, image), report) in enumerate(zip(readable.items(), written.reports, strict=True)):
             num_written += 1
+            if written.reading is not None:
+                tqdm.write(_findings_line(written.reading, row), file=sys.stderr)
             tqdm.write(report if len(paths) == 1 else f"{path}: {report}")
             if pictures:
                 from xr2text_core.inference.attention import draw_attention
 
-                draw_attention(image, maps, trained.model.config.regions, pictures[num_written - 1])
+                draw_attention(image, written.attention[row], trained.model.config.regions, pictures[num_written - 1])
     return 0 if num_written == len(paths) else 2
+
+
+def _findings_line(reading: "Reading", row: int) -> str:
+    """What was decided, with its probability, likeliest first; and the likeliest of the rest."""
+    probable = sorted(zip(reading.probabilities[row], reading.decided[row], FINDINGS, strict=True), reverse=True)
+    decided = [f"{finding} {probability:.0%}" for probability, is_there, finding in probable if is_there]
+    others = [f"{finding} {probability:.0%}" for probability, is_there, finding in probable if not is_there]
+    return f"findings: {', '.join(decided) or 'none'} | not written: {', '.join(others[:OTHERS])}"
 
 
 def _read(paths: Sequence[Path], size: int) -> dict[Path, Pixels]:

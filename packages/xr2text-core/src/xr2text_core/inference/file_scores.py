@@ -9,6 +9,7 @@ from xr2text_core.data.readers.texts import LABELS_DO_NOT_APPLY, are_english
 from xr2text_core.data.report_files import KnownReports, read_candidates, read_known, read_known_dataset
 from xr2text_core.data.study import DatasetError
 from xr2text_core.inference.ceiling import ceiling_row
+from xr2text_core.metrics.findings.reading import reading_measures
 from xr2text_core.metrics.outcome import NO_EXTRAS, Extras, Outcome
 from xr2text_core.metrics.rows import References, Row, trivial_rows
 
@@ -54,6 +55,7 @@ def score_file(sources: Sources, protocol: str, extras: Extras = NO_EXTRAS) -> O
         differences=references.paired_differences(*reports.values()) if len(reports) == 2 else {},
         unmeasured=NEEDS_IMAGES,
         clinical=extras.clinical_scores(reports, pairs.references),
+        reading=reading_measures(pairs.candidates, pairs.references, [()] * len(pairs.ids)),
         notes=[*known.warnings, *_language(known, pairs), *pairs.notes, *extras.notes],
     )
 

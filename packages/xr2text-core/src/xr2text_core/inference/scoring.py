@@ -6,17 +6,16 @@ from pathlib import Path
 from xr2text_core.data.batches import BatchMaker
 from xr2text_core.inference.comparison import Scored, comparison_rows, same_studies_for, studies_to_score
 from xr2text_core.inference.evaluation import Evaluation, evaluate
+from xr2text_core.inference.reading_scores import COMPOSED, composed_from, frontier_rows, measures_of
 from xr2text_core.inference.trained import TrainedModel, load_model
-from xr2text_core.metrics.bootstrap import PairedDifference
 from xr2text_core.metrics.outcome import NO_EXTRAS, Extras, Outcome
-from xr2text_core.settings.settings import Settings
 
 
 @dataclass(frozen=True)
 class CheckpointScores:
     """The scores of a checkpoint, and the studies and reports that they are of."""
 
-    settings: Settings
+    trained: TrainedModel
     scored: Scored
     result: Evaluation
     outcome: Outcome
@@ -32,40 +31,51 @@ def score_checkpoint(
     root: str = "",
     against: Path | None = None,
     extras: Extras = NO_EXTRAS,
+    sensitivity: float | None = None,
+    frontier: bool = False,
 ) -> CheckpointScores:
     """Write the reports of one or two checkpoints for a split, and score them and the baselines.
 
     `num_studies`: at most, 0 for all; `neighbours`: training images for the nearest-neighbour baseline;
-    `root`: where the data set has moved. Raises CheckpointError and DatasetError.
+    `root`: where the data set has moved; `sensitivity`: instead of that of the checkpoint;
+    `frontier`: score a row of sensitivities too. Without `against` the second
+    model is what composes the same findings without the image. Raises CheckpointError and DatasetError.
     """
     trained = load_model(checkpoint)
+    if sensitivity is not None:
+        trained.be_sensitive(sensitivity)
     scored = studies_to_score(trained, split, num_studies, root, protocol, extras.meteor)
     references = scored.references
     result = _written(trained, scored.batches, protocol, beams)
     name, other_name = _row_names(checkpoint, against)
     reports = {name: result.candidates}
-    differences: dict[str, PairedDifference] = {}
+    composed = composed_from(trained, scored, result)
     if against:
         other = load_model(against)
         batches = same_studies_for(other, against, trained, scored, root)
         reports[other_name] = _written(other, batches, protocol, beams).candidates
-        differences = references.paired_differences(result.candidates, reports[other_name])
-    about = {"checkpoint": checkpoint.name, "split": split, "beams": str(beams)}
+    elif composed:
+        reports[COMPOSED] = composed
+    about = {"checkpoint": checkpoint.name, "split": split, "beams": str(beams), **trained.operating_point}
     outcome = Outcome(
         about={**about, "data": trained.settings.data, "section": trained.settings.section, **references.about},
         models=[references.row_with_intervals(row, texts) for row, texts in reports.items()],
         others=comparison_rows(trained, scored, result.candidates, neighbours),
-        differences=differences,
+        differences=references.paired_differences(*reports.values()) if len(reports) == 2 else {},
         clinical=extras.clinical_scores(reports, references.texts),
+        reading=measures_of(scored, result),
+        frontier=frontier_rows(trained, scored, result) if frontier else (),
         notes=[*scored.dataset.warnings, *extras.notes],
     )
-    return CheckpointScores(trained.settings, scored, result, outcome)
+    return CheckpointScores(trained, scored, result, outcome)
 
 
 def _written(trained: TrainedModel, batches: BatchMaker, protocol: str, beams: int) -> Evaluation:
     tokens = trained.settings.max_tokens
     with trained.autocast():
-        result = evaluate(trained.model, trained.tokenizer, batches, tokens, protocol, beams, progress=True)
+        result = evaluate(
+            trained.model, trained.tokenizer, batches, tokens, protocol, beams, progress=True, composer=trained.composer
+        )
     assert result is not None  # it was given no `stop`
     return result
 

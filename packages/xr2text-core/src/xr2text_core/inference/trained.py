@@ -14,6 +14,7 @@ from xr2text_core.data.readers.sources import read_dataset
 from xr2text_core.data.ready import make_ready, usable
 from xr2text_core.data.study import Dataset, DatasetError, Study
 from xr2text_core.inference.composer import Composer, ReportBank
+from xr2text_core.inference.reading import pen_of
 from xr2text_core.model.config import XR2TextConfig
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
@@ -35,6 +36,22 @@ class TrainedModel:
         """The precision of its training, which validation had too; FP32 on a CPU."""
         dtype = {"fp16": torch.float16, "bf16": torch.bfloat16}.get(self.settings.precision)
         return torch.autocast(self.device.type, dtype, enabled=self.device.type == "cuda" and dtype is not None)
+
+    def be_sensitive(self, sensitivity: float) -> None:
+        """Write findings more or less readily than on the validation studies; 1 is as often as training reports do."""
+        if self.model.encoder.study is None:
+            raise CheckpointError("this model decides no findings first, so it has no sensitivity")
+        self.model.encoder.study.decision.sensitivity.fill_(sensitivity)
+
+    @property
+    def operating_point(self) -> dict[str, str]:
+        """How readily it writes findings, and who writes; empty for a model that decides no findings first."""
+        study = self.model.encoder.study
+        return (
+            {}
+            if study is None
+            else {"sensitivity": f"{float(study.decision.sensitivity):g}", "pen": pen_of(self.model)}
+        )
 
     def dataset(self, root: str = "") -> Dataset:
         """The data set it was trained on; `root` if it has moved since."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from xr2text_core.metrics import table
 from xr2text_core.metrics.bootstrap import PairedDifference
+from xr2text_core.metrics.findings.reading import Measure
 from xr2text_core.metrics.meteor import Meteor, find_meteor
 from xr2text_core.metrics.protocols import PROTOCOLS
 from xr2text_core.metrics.radeval_scores import ClinicalScore, clinical_scores, metric_names
@@ -44,7 +45,7 @@ class Outcome:
     """`models` are the scored reports and those they are compared with, `others` the baselines.
 
     `about` is what the scores depend on; it belongs in every row of every file. `differences` are first minus second
-    model by measure; `unmeasured` are the baselines that would need images; `notes` say what was left out and the like.
+    model by measure; `unmeasured` are the baselines that would need images; `reading` tells eye from pen; `frontier` has a row for each sensitivity; `notes` say what was left out and the like.
     """
 
     about: Mapping[str, str]
@@ -53,6 +54,8 @@ class Outcome:
     differences: Mapping[str, PairedDifference] = field(default_factory=dict)
     unmeasured: Sequence[str] = ()
     clinical: Sequence[ClinicalScore] = ()
+    reading: Sequence[Measure] = ()
+    frontier: Sequence[Row] = ()
     notes: Sequence[str] = ()
 
     def show(self) -> None:
@@ -62,6 +65,10 @@ class Outcome:
         print(table.table([first, *second, *self.others], self.unmeasured))
         print(f"\nFindings that the rule labeler reads in references and in the reports of {first.name}:")
         print(table.finding_table(first.clinical))
+        if self.reading:
+            print("\n" + table.reading_table(self.reading))
+        if self.frontier:
+            print("\n" + table.table(self.frontier))
         if self.clinical:
             print("\n" + table.clinical_table(self.clinical))
         for other in second:
@@ -77,7 +84,11 @@ class Outcome:
         try:
             table.write_table(paths["scores"], [*self.models, *self.others], about, self.unmeasured)
             table.write_findings(paths["findings"], self.models, about)
-            print(f"written to {paths['scores']} and ..._findings.csv")
+            table.write_reading(paths["reading"], self.reading, about)
+            print(f"written to {paths['scores']}, ..._findings.csv and ..._reading.csv")
+            if self.frontier:
+                table.write_table(paths["frontier"], self.frontier, about)
+                print(f"written to {paths['frontier']}")
             if self.differences:
                 names = {"first": self.models[0].name, "second": self.models[1].name}
                 table.write_paired(paths["paired"], self.differences, {**names, **about})
@@ -94,6 +105,8 @@ def output_paths(folder: Path, name: str) -> dict[str, Path]:
     return {
         "scores": folder / f"scores_{name}.csv",
         "findings": folder / f"scores_{name}_findings.csv",
+        "reading": folder / f"scores_{name}_reading.csv",
+        "frontier": folder / f"frontier_{name}.csv",
         "clinical": folder / f"scores_{name}_clinical.csv",
         "paired": folder / f"paired_{name}.csv",
         "reports": folder / f"reports_{name}.csv",

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from xr2text_core.metrics.bootstrap import PairedDifference
 from xr2text_core.metrics.clinical_f1 import ClinicalF1
+from xr2text_core.metrics.findings.reading import MACRO, Measure
 from xr2text_core.metrics.protocols import describe
 from xr2text_core.metrics.radeval_scores import ClinicalScore
 from xr2text_core.metrics.rows import Row
@@ -31,6 +32,10 @@ LEGEND = (
     "label F1: macro F1 of our rule labeler's findings, not CheXbert; abnormal: the same over abnormal references; "
     "distinct: different reports;\ncommonest: share of the commonest report; length: candidate / reference tokens; "
     "below a model: 95 % bootstrap intervals over studies"
+)
+READING_LEGEND = (
+    "labels: our rule labeler's reading of the references; MeSH: annotators' codes; F1 and AUC: macro over findings with "
+    "at least 10 positives"
 )
 DASH = "-"
 INTERVALS = (*MEASURES, "clinical_f1_abnormal")
@@ -100,6 +105,17 @@ def finding_table(clinical: ClinicalF1) -> str:
     return "\n".join(lines)
 
 
+def reading_table(measures: Sequence[Measure]) -> str:
+    """What the model reads and says, by labels and by codes; AUC of single findings stands in the file alone."""
+    lines = [f"{'does it read the image?':<44} {'truth':<8} {'value':>7} {'95 % interval':>16} {'studies':>8}"]
+    for each in measures:
+        if each.finding == MACRO:
+            span = DASH if math.isnan(each.low) else f"{each.low:.3f} to {each.high:.3f}"
+            value = cell(each.value, ".3f")
+            lines.append(f"{each.name:<44} {each.truth:<8} {value:>7} {span:>16} {each.num_studies:>8}")
+    return "\n".join([*lines, READING_LEGEND])
+
+
 def paired_table(differences: Mapping[str, PairedDifference]) -> str:
     """First minus second model, interval and p-value of every score."""
     lines = [f"{'score':<14} {'difference':>10} {'95 % interval':>20} {'p':>7}"]
@@ -131,6 +147,11 @@ def write_findings(path: Path, rows: Sequence[Row], about: Mapping[str, str]) ->
 def write_paired(path: Path, differences: Mapping[str, PairedDifference], about: Mapping[str, str]) -> None:
     """One CSV row per score: first minus second checkpoint."""
     _write(path, [{"score": name, **asdict(each), **about} for name, each in differences.items()])
+
+
+def write_reading(path: Path, measures: Sequence[Measure], about: Mapping[str, str]) -> None:
+    """One CSV row per measure; the AUC of single findings too."""
+    _write(path, [{**asdict(each), **about} for each in measures])
 
 
 def write_clinical(path: Path, scores: Sequence[ClinicalScore], about: Mapping[str, str]) -> None:

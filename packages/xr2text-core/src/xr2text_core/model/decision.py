@@ -64,6 +64,11 @@ class FindingDecision(nn.Module):
         """Whether each finding is written, bool (N, F)."""
         return logits > self.thresholds(sensitivity).to(logits)
 
+    def decided(self, logits: NDArray[np.float32], sensitivity: float) -> Bools:
+        """The same for an array, at another sensitivity."""
+        found: Bools = self.decide(torch.from_numpy(logits).to(self.quantiles), sensitivity).cpu().numpy()
+        return found
+
     def probability(self, logits: Tensor) -> Tensor:
         """Calibrated probabilities (N, F), 0..1."""
         return (logits.float() * self.scale + self.shift).sigmoid()
