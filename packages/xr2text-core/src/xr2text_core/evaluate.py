@@ -42,7 +42,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         "--sensitivity",
         type=above_zero,
         metavar="R",
-        help="how readily findings are written (default: as on validation)",
+        help="how readily findings are written (default: the model's own)",
     )
     parser.add_argument("--frontier", action="store_true", help="also score the sensitivities from 0.3 to 2")
     parser.add_argument("--published", action="store_true", help="show published scores for other data sets too")

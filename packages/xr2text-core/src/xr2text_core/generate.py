@@ -57,13 +57,13 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         default=[],
         type=_finding,
         metavar="FINDING",
-        help="the same as --with FINDING=absent",
+        help="as --with FINDING=absent",
     )
     parser.add_argument(
         "--sensitivity",
         type=above_zero,
         metavar="R",
-        help="how readily findings are written (default: as on validation)",
+        help="how readily findings are written (default: the model's own)",
     )
     parser.add_argument(
         "--attention", type=Path, metavar="PNG", help="picture of each region's attention; numbered for several images"

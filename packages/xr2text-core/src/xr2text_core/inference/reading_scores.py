@@ -25,7 +25,8 @@ def composed_from(trained: TrainedModel, scored: Scored, result: Evaluation) -> 
 
 def measures_of(scored: Scored, result: Evaluation) -> list[Measure]:
     """How well the eye sees, and how well the reports say it."""
-    eye = result.reading and Eye(result.reading.probabilities, result.reading.decided)
+    reading = result.reading
+    eye = None if reading is None else Eye(reading.probabilities, reading.decided)
     codes = {study.study_id: study.codes for study in scored.studies}
     return reading_measures(
         result.candidates, scored.references.texts, [codes[each] for each in scored.batches.studies.study_ids], eye

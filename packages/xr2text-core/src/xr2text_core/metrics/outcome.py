@@ -45,7 +45,8 @@ class Outcome:
     """`models` are the scored reports and those they are compared with, `others` the baselines.
 
     `about` is what the scores depend on; it belongs in every row of every file. `differences` are first minus second
-    model by measure; `unmeasured` are the baselines that would need images; `reading` tells eye from pen; `frontier` has a row for each sensitivity; `notes` say what was left out and the like.
+    model by measure; `unmeasured` are the baselines that would need images; `reading` tells eye from pen; `frontier`
+    has a row for each sensitivity; `notes` say what was left out and the like.
     """
 
     about: Mapping[str, str]

@@ -34,8 +34,8 @@ LEGEND = (
     "below a model: 95 % bootstrap intervals over studies"
 )
 READING_LEGEND = (
-    "labels: our rule labeler's reading of the references; MeSH: annotators' codes; F1 and AUC: macro over findings with "
-    "at least 10 positives"
+    "labels: our rule labeler's reading of the references; MeSH: annotators' codes; F1 and AUC: macro over findings "
+    "with at least 10 positives"
 )
 DASH = "-"
 INTERVALS = (*MEASURES, "clinical_f1_abnormal")

@@ -36,7 +36,7 @@ class FilmHead(nn.Module):
         self.words[: len(words)] = words.to(self.words)
 
     def forward(self, films: Tensor) -> tuple[Tensor, Tensor]:
-        """Pooled features (B, V, C), zero for a missing film, -> logits of the findings (B, F) and of the words (B, W)."""
+        """Pooled features (B, V, C), zero for a missing film, -> logits of findings (B, F) and of words (B, W)."""
         films = self.dropout(films)
         findings = torch.stack([layer(films[:, film]) for film, layer in enumerate(self.findings)]).sum(0)
         words = torch.stack([layer(films[:, film]) for film, layer in enumerate(self.of_words)]).sum(0)

@@ -17,8 +17,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "decoder_rate": 2e-3,
         "new_rate": 3e-3,
     },
-    # A few thousand real studies on a CPU, in half an hour: an encoder of 3.4 M parameters from ImageNet. docs/results.md
-    # says how each value was found.
+    # A few thousand real studies on a CPU, in half an hour: an encoder of 3.4 M parameters from ImageNet.
+    # docs/results.md says how each value was found.
     "cpu": {
         "encoder": "tf_efficientnet_lite0",
         "decoder": "phantom",

@@ -36,7 +36,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class Eye:
-    """What a model decided about N studies: probabilities (N, F), NaN for a study that was not read, and bool (N, F)."""
+    """What a model decided about N studies: probabilities (N, F), NaN where a study was not read, and bool (N, F)."""
 
     probabilities: NDArray[np.floating]
     decided: Bools
