@@ -71,7 +71,8 @@ class Similarity:
         """What is taken from each expected similarity, (C,): a longer report lowers the precisions of BLEU."""
         num_tokens = lengths(_tokenized(candidates))
         terms = [np.maximum(0, num_tokens - shorter) / (USUAL_LENGTH - shorter) for shorter in range(MAX_ORDER)]
-        return (BLEU_WEIGHT * LENGTH_PENALTY * np.mean(terms, axis=0)).astype(np.float32)
+        penalties: Floats32 = (BLEU_WEIGHT * LENGTH_PENALTY * np.mean(terms, axis=0)).astype(np.float32)
+        return penalties
 
     def rouge_l(self, candidates: Sequence[str]) -> Floats32:
         """ROUGE-L of each candidate with each reference, (C, N), each 0..1."""

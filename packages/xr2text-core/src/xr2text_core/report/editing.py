@@ -26,6 +26,11 @@ LUNG_FINDINGS = frozenset(
         *("lung lesion", "interstitial markings", "scarring", "granuloma"),
     }
 )
+# Of one study alone: a measure, a comparison with an earlier film, a fragment that lost its first words.
+_PARTICULAR = re.compile(
+    r"^[a-z]|\d|\b(?i:stable|(?:un)?changed?|again|prior|previous(?:ly)?|compar\w+|interval|new(?:ly)?"
+    r"|(?:in|de)creas\w+|developing|develop(?:ed|ment)|improv\w+|worsen\w+|resol\w+|residual|remains?|persist\w+)\b"
+)
 _CLEAR = re.compile(r"\bclear\b", re.IGNORECASE)  # of lungs, which names no finding and yet denies all of theirs
 
 
@@ -75,7 +80,9 @@ def sentences(text: str) -> tuple[Sentence, ...]:
 
 
 def typical_phrases(reports: Iterable[str]) -> Phrases:
-    """At most six phrases for each finding: those most similar (ROUGE-L) to all its one-finding sentences."""
+    """At most six phrases for each finding: those most similar (ROUGE-L) to all its one-finding sentences. Sentences
+    with a measure or a comparison stand in only where a finding has no others.
+    """
     counts: dict[str, Counter[Sentence]] = defaultdict(Counter)
     places: dict[Sentence, list[float]] = defaultdict(list)
     for report in map(sentences, reports):
@@ -131,7 +138,8 @@ def _central(counts: Counter[Sentence]) -> list[Sentence]:
     words = [clean_mimic(sentence.text).split() for sentence, _ in compared]
     similarity = cdist(words, words, scorer=Indel.normalized_similarity, workers=1)  # 2 LCS / (sum of lengths)
     centrality = similarity @ np.array([count for _, count in compared], dtype=np.float64)
-    return [compared[index][0] for index in np.argsort(-centrality, kind="stable")[:MOST_PHRASES]]
+    ranked = [compared[index][0] for index in np.argsort(-centrality, kind="stable")]
+    return ([each for each in ranked if not _PARTICULAR.search(each.text)] or ranked)[:MOST_PHRASES]
 
 
 def _missing(kept: Sequence[Sentence], wanted: frozenset[str], phrases: Phrases, choice: int) -> Sequence[Phrase]:
