@@ -87,8 +87,24 @@ def test_phrases_assert_one_finding_alone_and_the_most_central_comes_first() -> 
             assert (phrase.sentence.present, phrase.sentence.uncertain) == ({finding}, set())
             assert 0 <= phrase.place <= 1
     assert not any(phrase.sentence.present for phrase in PHRASES.normal)
-    reports = ["The heart is enlarged.", "The heart is mildly enlarged.", "Cardiomegaly."]
-    assert typical_phrases(reports).of_finding["cardiomegaly"][-1].sentence.text == "Cardiomegaly."
+    reports = [
+        "The heart is enlarged.",
+        "The heart is now enlarged.",
+        "The heart is large.",
+        "Big cardiac shadow, heart.",
+    ]
+    assert typical_phrases(reports).of_finding["cardiomegaly"][0].sentence.text == "The heart is enlarged."
+
+
+def test_measures_comparisons_and_long_sentences_are_no_phrases_unless_there_are_no_others() -> None:
+    particular = [
+        "The heart is unchanged and enlarged.",
+        "The heart is enlarged by 3 cm.",
+        "The heart is enlarged in this large film that was taken today.",
+    ]
+    for reports, texts in (([*particular, "Cardiomegaly."], ["Cardiomegaly."]), (particular[:1], particular[:1])):
+        phrases = typical_phrases(reports).of_finding["cardiomegaly"]
+        assert [phrase.sentence.text for phrase in phrases] == texts
 
 
 def test_the_nearest_texts_have_the_fewest_wrong_findings() -> None:

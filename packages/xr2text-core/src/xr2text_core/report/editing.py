@@ -80,8 +80,8 @@ def sentences(text: str) -> tuple[Sentence, ...]:
 
 
 def typical_phrases(reports: Iterable[str]) -> Phrases:
-    """At most six phrases for each finding: those most similar (ROUGE-L) to all its one-finding sentences. Sentences
-    with a measure or a comparison stand in only where a finding has no others.
+    """At most six phrases for each finding: those most similar (ROUGE-L) to all its one-finding sentences. The longer
+    half, and sentences with a measure or a comparison, stand in only where a finding has no others.
     """
     counts: dict[str, Counter[Sentence]] = defaultdict(Counter)
     places: dict[Sentence, list[float]] = defaultdict(list)
@@ -138,8 +138,14 @@ def _central(counts: Counter[Sentence]) -> list[Sentence]:
     words = [clean_mimic(sentence.text).split() for sentence, _ in compared]
     similarity = cdist(words, words, scorer=Indel.normalized_similarity, workers=1)  # 2 LCS / (sum of lengths)
     centrality = similarity @ np.array([count for _, count in compared], dtype=np.float64)
-    ranked = [compared[index][0] for index in np.argsort(-centrality, kind="stable")]
-    return ([each for each in ranked if not _PARTICULAR.search(each.text)] or ranked)[:MOST_PHRASES]
+    ranked = np.argsort(-centrality, kind="stable")
+    median_length = np.median([len(each) for each in words])
+    general = [
+        index
+        for index in ranked
+        if len(words[index]) <= median_length and not _PARTICULAR.search(compared[index][0].text)
+    ]
+    return [compared[index][0] for index in (general or ranked)[:MOST_PHRASES]]
 
 
 def _missing(kept: Sequence[Sentence], wanted: frozenset[str], phrases: Phrases, choice: int) -> Sequence[Phrase]:
