@@ -33,7 +33,7 @@ WITHOUT_TORCH = [
     for path in MODULES
     if path.parts[0] in ("report", "run", "metrics", "settings", "drawing", "machine", "supervisor", "data")
     and path.as_posix() not in NEEDS_TORCH
-] + ["training/curriculum.py", "training/plan.py"]
+] + ["inference/composer.py", "inference/similarity.py", "training/curriculum.py", "training/plan.py"]
 MOST_MODULES, MOST_IMPORTS, MOST_LINES = 15, 20, 350
 MOST_INSIDE_FUNCTIONS = 35
 

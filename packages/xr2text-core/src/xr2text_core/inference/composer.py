@@ -1,7 +1,7 @@
 """Writes reports that say exactly the findings decided for a study, from typical reports of the training studies.
 
-A few typical reports are edited until they obey (report/editing.py), and the one with the highest expected similarity to
-the training reports wins (similarity.py), each of these weighted by how well it fits the study.
+A few typical reports are edited until they obey (report/editing.py); the one that wins has the highest expected
+similarity (similarity.py) to the training reports, each of them weighted by how well it fits the study.
 
 Shapes: M studies, N reports of the bank, F findings (in the order of FINDINGS).
 """
@@ -16,14 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xr2text_core.inference.similarity import Floats32, Similarity
-from xr2text_core.report.editing import Phrases, appended, disobedience, edited, typical_phrases
+from xr2text_core.report.editing import Phrases, edited, nearest, typical_phrases
 from xr2text_core.report.labeler import label_report
 from xr2text_core.report.vocabulary import FINDINGS
 
 T = TypeVar("T")
 
 MAX_REPORTS = 3000
-MAX_SCREENED = 600  # reports from which the typical ones are chosen
 NUM_TYPICAL = 24
 NUM_BEST = 5  # typical reports that are edited for a study
 NUM_CHOICES = 2  # of phrases, for each of them
@@ -48,9 +47,7 @@ class ReportBank:
         kept = _spread([text for text in texts if text.strip()], MAX_REPORTS)
         if not kept:
             raise ValueError(f"a bank needs at least one report with text; found {len(texts)} blank ones")
-        screened = _spread(range(len(kept)), MAX_SCREENED)
-        similarity = Similarity(kept).rows([kept[index] for index in screened])
-        return cls(tuple(kept), tuple(screened[row] for row in _facilities(similarity, NUM_TYPICAL)))
+        return cls(tuple(kept), tuple(_facilities(Similarity(kept).rows(kept), NUM_TYPICAL)))
 
     def to_json(self) -> str:
         return json.dumps({"texts": self.texts, "typical": self.typical})
@@ -80,7 +77,7 @@ class Composer:
         self.bank = bank
         self._similarity = Similarity(bank.texts)
         self._typical = self._similarity.rows([bank.texts[index] for index in bank.typical])  # (typical, N)
-        self._rows: dict[str, Floats32] = {}
+        self._rows: dict[str, Floats32] = {}  # of the texts compared so far
 
     def write(
         self,
@@ -96,10 +93,16 @@ class Composer:
         further texts for each study, such as a decoder's; they are edited and compete.
         A finding that no sentence of bank or drafts asserts alone is left out: the rest is written.
         """
-        weights = self._weights(probabilities) + (0.0 if wording is None else wording)
+        if probabilities.shape != findings.shape:
+            raise ValueError(f"expected a probability for each finding, {findings.shape}; found {probabilities.shape}")
+        weights = self._weights(probabilities)
+        if wording is not None:
+            if wording.shape != weights.shape:
+                raise ValueError(f"expected wording of shape (studies, reports) {weights.shape}; found {wording.shape}")
+            weights = weights + wording
         further = drafts or [()] * len(findings)
         return [
-            self._write_one({FINDINGS[index] for index in np.flatnonzero(row)}, weight, each)
+            self._write_one(_names(row), weight, each)
             for row, weight, each in zip(findings, weights.astype(np.float32), further, strict=True)
         ]
 
@@ -108,8 +111,9 @@ class Composer:
         clipped = np.clip(probabilities.astype(np.float64), 1e-3, 1 - 1e-3)
         labels = self.bank.labels.T
         fit = FINDINGS_WEIGHT * (np.log(clipped) @ labels + np.log(1 - clipped) @ ~labels)
-        weights: NDArray[np.float64] = np.exp(fit - fit.max(axis=1, keepdims=True))
-        return weights / weights.sum(axis=1, keepdims=True)
+        unscaled = np.exp(fit - fit.max(axis=1, keepdims=True))
+        weights: NDArray[np.float64] = unscaled / unscaled.sum(axis=1, keepdims=True)
+        return weights
 
     def _write_one(self, findings: Collection[str], weight: Floats32, drafts: Sequence[str]) -> str:
         best = np.argsort(-(self._typical @ weight), kind="stable")[:NUM_BEST]
@@ -121,8 +125,11 @@ class Composer:
             for choice in choices
         ]
         texts += [edited(draft, findings, phrases) for draft in drafts]
-        obedient = _least([text for text in dict.fromkeys(texts) if text], findings)
-        return obedient[int(np.argmax(self._rows_of(obedient) @ weight))] if obedient else ""
+        obedient = nearest([text for text in dict.fromkeys(texts) if text], findings)
+        if not obedient:
+            return ""
+        expected = self._rows_of(obedient) @ weight - self._similarity.length_penalties(obedient)
+        return obedient[int(np.argmax(expected))]
 
     def _rows_of(self, texts: Sequence[str]) -> Floats32:
         new = [text for text in texts if text not in self._rows]
@@ -134,8 +141,14 @@ class Composer:
 
 
 def compose_baseline(phrases: Phrases, constant: str, findings: NDArray[np.bool_]) -> list[str]:
-    """The composed baseline: one constant report, edited for the findings of each study (M, F), no image in its words."""
-    return [appended(constant, {FINDINGS[index] for index in np.flatnonzero(row)}, phrases) for row in findings]
+    """The composed baseline: one constant report, edited to assert the findings (M, F) of each study, and no others;
+    typical sentences stand at the end, and nothing else of the image is in the words.
+    """
+    return [edited(constant, _names(row), phrases, append=True) for row in findings]
+
+
+def _names(findings: NDArray[np.bool_]) -> list[str]:
+    return [FINDINGS[index] for index in np.flatnonzero(findings)]
 
 
 def _spread(items: Sequence[T], most: int) -> list[T]:
@@ -154,14 +167,8 @@ def _facilities(similarity: Floats32, most: int) -> list[int]:
     while len(chosen) < most:
         gained = np.maximum(similarity, highest).mean(axis=1)
         row = int(np.argmax(gained))
-        if chosen and gained[row] <= highest.mean():
+        if row in chosen:
             break
         chosen.append(row)
         highest = np.maximum(highest, similarity[row])
     return chosen
-
-
-def _least(texts: Sequence[str], findings: Collection[str]) -> list[str]:
-    """The texts that obey best."""
-    wrong = [disobedience(text, findings) for text in texts]
-    return [text for text, each in zip(texts, wrong, strict=True) if each == min(wrong)]

@@ -1,4 +1,4 @@
-"""Makes a report say chosen findings: sentences that contradict them go, typical sentences of the training reports come.
+"""Makes a report say chosen findings: sentences that contradict them go, typical training sentences are added.
 
 The labeler reads every sentence before and the whole report after, so what an edited report says is known, not hoped.
 """
@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from rapidfuzz.distance import Indel
@@ -24,6 +25,11 @@ LUNG_FINDINGS = frozenset(
         *("lung opacity", "consolidation", "edema", "pneumonia", "atelectasis"),
         *("lung lesion", "interstitial markings", "scarring", "granuloma"),
     }
+)
+# Of one study alone: a measure, a comparison with an earlier film, a fragment that lost its first words.
+_PARTICULAR = re.compile(
+    r"^[a-z]|\d|\b(?i:stable|(?:un)?changed?|again|prior|previous(?:ly)?|compar\w+|interval|new(?:ly)?"
+    r"|(?:in|de)creas\w+|developing|develop(?:ed|ment)|improv\w+|worsen\w+|resol\w+|residual|remains?|persist\w+)\b"
 )
 _CLEAR = re.compile(r"\bclear\b", re.IGNORECASE)  # of lungs, which names no finding and yet denies all of theirs
 
@@ -69,12 +75,14 @@ def sentences(text: str) -> tuple[Sentence, ...]:
     """
     text = with_breaks(text)
     ends = [0, *(match.end() for match in SENTENCE_END.finditer(text)), len(text)]
-    pieces = (text[start:end].strip() for start, end in zip(ends[:-1], ends[1:], strict=True))
+    pieces = (text[start:end].strip() for start, end in pairwise(ends))
     return tuple(_read(_ended(piece)) for piece in pieces if any(map(str.isalpha, piece)))
 
 
 def typical_phrases(reports: Iterable[str]) -> Phrases:
-    """At most six phrases for each finding: those most similar (ROUGE-L) to all its one-finding sentences."""
+    """At most six phrases for each finding: those most similar (ROUGE-L) to all its one-finding sentences. The longer
+    half, and sentences with a measure or a comparison, stand in only where a finding has no others.
+    """
     counts: dict[str, Counter[Sentence]] = defaultdict(Counter)
     places: dict[Sentence, list[float]] = defaultdict(list)
     for report in map(sentences, reports):
@@ -90,35 +98,29 @@ def typical_phrases(reports: Iterable[str]) -> Phrases:
     return Phrases({finding: each for finding, each in best.items() if finding}, best.get("", ()))
 
 
-def edited(text: str, findings: Collection[str], phrases: Phrases, choice: int = 0) -> str:
+def edited(text: str, findings: Collection[str], phrases: Phrases, choice: int = 0, append: bool = False) -> str:
     """The report without the sentences that contradict `findings`, and with a typical sentence for each finding that
-    none asserts, at its usual place; `choice` 1 takes the second phrase of each finding, and so on.
+    none asserts, at its usual place or, with `append`, at the end; `choice` 1 takes the second phrase of each finding.
 
-    The labeler reads the result again: where it does not find exactly `findings` present, the typical sentences alone
-    are taken if they are nearer. A finding without a phrase is left out, and the text is empty only where neither
-    report nor phrases have a sentence.
+    The labeler reads the result again: where it does not find exactly `findings` present, typical sentences alone are
+    taken if they come nearer. A finding without a phrase is left out, and the text is empty only where neither report
+    nor phrases have a sentence.
     """
     wanted = frozenset(findings)
     report = sentences(text)
     kept = [sentence for sentence in report if not sentence.contradicts(wanted)]
     for phrase in _missing(kept, wanted, phrases, choice):
-        if phrase.sentence not in kept:
-            kept.insert(round(phrase.place * len(kept)), phrase.sentence)
-    return _nearest([kept], report, wanted, phrases, choice)
+        kept.insert(len(kept) if append else round(phrase.place * len(kept)), phrase.sentence)
+    alone = _missing([], wanted, phrases, choice) or phrases.normal[:1]
+    in_order = [phrase.sentence for phrase in sorted(alone, key=lambda phrase: phrase.place)]
+    texts = [" ".join(each.text for each in draft) for draft in (kept, in_order, report) if draft]
+    return nearest(texts, wanted)[0] if texts else ""
 
 
-def appended(text: str, findings: Collection[str], phrases: Phrases) -> str:
-    """The plainest edit, for the baseline of composed reports: as `edited`, but the typical sentences stand at the end."""
-    wanted = frozenset(findings)
-    report = sentences(text)
-    kept = [sentence for sentence in report if not sentence.contradicts(wanted)]
-    added = [phrase.sentence for phrase in _missing(kept, wanted, phrases, 0)]
-    return _nearest([kept + added], report, wanted, phrases, 0)
-
-
-def disobedience(text: str, findings: Collection[str]) -> int:
-    """How many findings are asserted but not wanted, or wanted but not asserted; 0 is obedience."""
-    return len(label_report(text).present ^ frozenset(findings))
+def nearest(texts: Sequence[str], findings: Collection[str]) -> list[str]:
+    """The texts that obey best: the fewest findings are asserted but not wanted, or wanted but not asserted."""
+    wrong = [len(label_report(text).present ^ frozenset(findings)) for text in texts]
+    return [text for text, each in zip(texts, wrong, strict=True) if each == min(wrong)]
 
 
 def _ended(piece: str) -> str:
@@ -136,10 +138,17 @@ def _central(counts: Counter[Sentence]) -> list[Sentence]:
     words = [clean_mimic(sentence.text).split() for sentence, _ in compared]
     similarity = cdist(words, words, scorer=Indel.normalized_similarity, workers=1)  # 2 LCS / (sum of lengths)
     centrality = similarity @ np.array([count for _, count in compared], dtype=np.float64)
-    return [compared[index][0] for index in np.argsort(-centrality, kind="stable")[:MOST_PHRASES]]
+    ranked = np.argsort(-centrality, kind="stable")
+    median_length = np.median([len(each) for each in words])
+    general = [
+        index
+        for index in ranked
+        if len(words[index]) <= median_length and not _PARTICULAR.search(compared[index][0].text)
+    ]
+    return [compared[index][0] for index in (general or ranked)[:MOST_PHRASES]]
 
 
-def _missing(kept: Sequence[Sentence], wanted: frozenset[str], phrases: Phrases, choice: int) -> list[Phrase]:
+def _missing(kept: Sequence[Sentence], wanted: frozenset[str], phrases: Phrases, choice: int) -> Sequence[Phrase]:
     """A phrase for each wanted finding that no kept sentence asserts, in the order of FINDINGS."""
     asserted = frozenset[str]().union(*(sentence.present for sentence in kept))
     left = [finding for finding in FINDINGS if finding in wanted - asserted and finding in phrases.of_finding]
@@ -149,13 +158,3 @@ def _missing(kept: Sequence[Sentence], wanted: frozenset[str], phrases: Phrases,
 def _chosen(options: Sequence[Phrase], wanted: frozenset[str], choice: int) -> Phrase:
     fitting = [phrase for phrase in options if not phrase.sentence.contradicts(wanted)] or options
     return fitting[choice % len(fitting)]
-
-
-def _nearest(
-    drafts: list[list[Sentence]], report: Sequence[Sentence], wanted: frozenset[str], phrases: Phrases, choice: int
-) -> str:
-    """The first draft that obeys best; typical sentences alone come second, and the untouched report last."""
-    alone = _missing([], wanted, phrases, choice) or list(phrases.normal[:1])
-    ordered = [phrase.sentence for phrase in sorted(alone, key=lambda phrase: phrase.place)]
-    texts = [" ".join(each.text for each in draft) for draft in (*drafts, ordered, report) if draft]
-    return min(texts, key=lambda text: disobedience(text, wanted), default="")

@@ -82,9 +82,8 @@ class ReportLabels:
 
 def label_report(text: str) -> ReportLabels:
     """Label a report: findings, impression or both, in any case; of a full report with headers, these two sections."""
-    mentions = tuple(
-        mention for sentence in SENTENCE_END.split(with_breaks(text)) for mention in label_sentence(sentence.strip())
-    )
+    sentences = SENTENCE_END.split(with_breaks(text))
+    mentions = tuple(mention for sentence in sentences for mention in label_sentence(sentence.strip()))
     mentions = tuple(_place_by_the_others(mention, mentions) for mention in mentions)
     is_normal = all(mention.status == "absent" or mention.finding == DEVICES for mention in mentions)
     return ReportLabels(mentions, is_normal)
