@@ -299,7 +299,7 @@ def test_a_loss_that_is_not_finite_changes_no_weight_and_is_reported(
 ) -> None:
     before = deepcopy(tiny_model.state_dict())
     images = batch.images.clone()
-    images[5, 0, 10, 10] = value
+    images[5, 0, 0, 10, 10] = value
     result, after = step(tiny_model, Batch(images, batch.tokens, batch.finding_labels), micro_batch=4)
     assert result.was_skipped
     for name, weights in before.items():
