@@ -62,7 +62,8 @@ ids = model.generate(pixel_values=both, film_mask=film_mask)
 ```
 """
 ONNX = """\
-`encoder.onnx` runs without PyTorch and generates no reports: frontal films `pixel_values` (images, 1, size, size) in, and out come
+`encoder.onnx` runs without PyTorch and generates no reports: `pixel_values` (images, 1, size, size) in, frontal ones,
+and out come
 `finding_logits` (images, regions + 1, findings), the last row for the whole image, and `region_attention` (images,
 regions and further queries, cells of the image row by row). `config.json` names the regions and the findings.
 """
