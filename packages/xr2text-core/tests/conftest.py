@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,25 @@ def batches(phantoms):
 
     studies, cache, _ = phantoms
     return BatchMaker(studies, cache, torch.device("cpu"), seed=0)
+
+
+@pytest.fixture(scope="session")
+def two_films(batches):
+    """The same studies with two films: the film of the next study is the lateral one, but for every third study."""
+    films = batches.studies.frontal
+    images = [(film, *films[index + 1 : index + 2]) if index % 3 else (film,) for index, film in enumerate(films)]
+    return replace(batches, studies=replace(batches.studies, images=images), views="all")
+
+
+@pytest.fixture
+def two_film_model(tokenizer):
+    """A fresh phantom-sized model for both films of a study, with the same random weights every time."""
+    import torch
+
+    from xr2text_core.model.build import build_model
+
+    torch.manual_seed(0)
+    return build_model("phantom", "phantom", False, IMAGE_SIZE, MAX_TOKENS, tokenizer, "all")
 
 
 @pytest.fixture

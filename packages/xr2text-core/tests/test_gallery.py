@@ -72,6 +72,7 @@ def study(number: int) -> dict[str, Any]:
         "id": f"study-{number} <b>",
         "view": "PA",
         "image": jpeg_uri(read_image(f"phantom:0/{number}", 64)),
+        "lateral": [jpeg_uri(read_image("phantom:0/9", 64))] if number else [],
         "reference": runs[0],
         "candidate": runs[1],
         **{kind: [FINDINGS.index(name)] if name else [] for kind, name in counted.items()},

@@ -17,6 +17,7 @@ from PIL import Image
 import xr2text_core.training.checkpoints
 import xr2text_core.training.run_log
 import xr2text_core.training.trainer
+from xr2text_core.data.readers import phantom
 from xr2text_core.data.study import DatasetError
 from xr2text_core.drawing.names import draw_image
 from xr2text_core.machine.watch import MachineWatch
@@ -175,6 +176,36 @@ def test_a_run_stopped_within_an_epoch_ends_as_an_unbroken_one(unbroken: Path, t
     assert second.progress.step_in_epoch > 0
     assert second.fit() == 0
     assert_same_end(tmp_path, unbroken)
+
+
+def test_a_run_on_both_films_stopped_within_an_epoch_ends_as_an_unbroken_one(tmp_path: Path) -> None:
+    manifest = tmp_path / "films.csv"
+    lines = ["image,study_id,view,split,findings"]
+    for number, study in enumerate(phantom.read(num_train=24, num_val=6, num_test=0).studies):
+        film = Image.fromarray(draw_image(study.frontal, 64))
+        views = {"PA": film, "lateral": film.transpose(Image.Transpose.ROTATE_90)}
+        for view, each in list(views.items())[: 1 + number % 2]:  # every other study has a lateral film
+            each.save(tmp_path / f"{number}_{view}.png")
+            lines.append(f'{number}_{view}.png,{study.study_id},{view},{study.split},"{study.report.findings}"')
+    manifest.write_text("\n".join(lines))
+    (tmp_path / "3_lateral.png").write_bytes(b"no image")
+    flags = ("--data", "manifest", "--root", str(manifest), "--preset", "phantom", "--views", "all", "--epochs", "3")
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert trainer(whole, *flags).fit() == 0
+    first = trainer(broken, *flags)
+    assert [len(films) for films in first.data.train.images[:6]] == [1, 2, 1, 1, 1, 2]
+    assert sum(first.data.dataset.left_out.counts.values()) == 1  # the unreadable film; its study stays
+    stop_after(first, 3)
+    assert first.fit() == 128 + signal.SIGTERM
+    second = trainer(broken, *flags)
+    assert second.progress.step_in_epoch > 0
+    assert second.fit() == 0
+    assert_same_end(broken, whole)
+    with pytest.raises(RunError, match=r"--views: all -> frontal"):
+        trainer(broken, *flags, "--views", "frontal")
+    with pytest.raises(RunError, match=r"--init .* another model.*--views all"):
+        init = ("--init", str(whole / "checkpoints/final_model.pt"))
+        trainer(tmp_path / "other", *flags, "--views", "frontal", *init)
 
 
 @pytest.mark.slow

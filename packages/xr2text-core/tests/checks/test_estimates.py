@@ -53,18 +53,20 @@ def kept_by_a_real_forward(model: XR2TextModel, num_studies: int, num_tokens: in
         kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage()
         return tensor
 
-    size = model.config.image_size
+    size, num_views = model.config.image_size, {"frontal": 1, "all": 2}[model.config.views]
     tokens = torch.ones(num_studies, num_tokens, dtype=torch.long)
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         logits = model.train()(
-            pixel_values=torch.rand(num_studies, 1, size, size), decoder_input_ids=tokens, use_cache=False
+            pixel_values=torch.rand(num_studies, num_views, 1, size, size), decoder_input_ids=tokens, use_cache=False
         ).logits
         functional.cross_entropy(logits.flatten(0, 1), tokens.flatten())
     weights = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
     return sum(storage.nbytes() for key, storage in kept.items() if key not in weights)
 
 
-def test_what_is_counted_on_paper_is_what_a_forward_pass_keeps(tiny: Settings) -> None:
+@pytest.mark.parametrize("views", ["frontal", "all"])
+def test_what_is_counted_on_paper_is_what_a_forward_pass_keeps(tiny: Settings, views: str) -> None:
+    tiny = replace(tiny, views=views)
     config = planned_config(tiny, vocabulary=300)
     counted = estimate_memory(config, tiny).activations
     kept = kept_by_a_real_forward(XR2TextModel(config), tiny.micro_batch, tiny.max_tokens)
@@ -79,6 +81,21 @@ def test_the_laptop_preset_fits_into_eight_gigabytes() -> None:
     assert memory.state < memory.total <= 7.0 * GIB
     # docs: 1.56 GB for the encoder and 0.44 GB for the decoder were counted by running both on a CPU, in bfloat16
     assert 2.0e9 < memory.activations < 2.3e9
+
+
+def test_a_lateral_film_takes_an_encoder_of_its_own_and_no_further_weights(tiny: Settings) -> None:
+    one, two = (estimate_memory(planned_config(each), each) for each in (tiny, replace(tiny, views="all")))
+    width = planned_config(tiny).bart["d_model"]
+    assert (two.images, two.state) == (2 * one.images, one.state + 16 * width)
+    assert one.activations < two.activations < 2 * one.activations
+    laptop = settings("--preset", "laptop", "--views", "all")
+    assert estimate_memory(planned_config(laptop), laptop).total <= 7.5 * GIB
+
+
+def test_steps_with_one_film_or_two_are_measured(tiny: Settings, sample: Sample) -> None:
+    films = [each * (1 + number % 2) for number, each in enumerate(sample.train.images)]
+    both, few = replace(tiny, views="all"), replace(sample, train=replace(sample.train, images=films))
+    assert measure_speed(both, planned_config(both, len(few.tokenizer)), few).study_s > 0
 
 
 def test_fewer_studies_at_once_take_less_and_fp32_takes_more(tiny: Settings) -> None:
@@ -158,6 +175,6 @@ def test_images_that_cannot_be_read_are_passed_over(
     broken = [("/no/such/image.png",), *sample.train.images[1:]]
     few = replace(sample, train=replace(sample.train, images=broken))
     assert measure_speed(tiny, planned_config(tiny, len(few.tokenizer)), few).studies_in_step == 8
-    none = replace(sample, train=replace(sample.train, images=["/no/such/image.png"] * len(broken)))
+    none = replace(sample, train=replace(sample.train, images=[("/no/such/image.png",)] * len(broken)))
     with pytest.raises(DatasetError, match="none of the first images"):
         measure_speed(tiny, planned_config(tiny), none)

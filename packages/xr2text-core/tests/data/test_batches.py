@@ -1,6 +1,7 @@
 """Batches: whole studies in, tensors out; a study is the same whoever is beside it."""
 
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -139,6 +140,18 @@ def test_the_section_that_is_trained_on_is_tokenized_labelled_and_compared_with(
         assert ready.labels[0].present == present
 
 
+def test_a_study_shows_its_frontal_film_and_with_all_views_its_first_readable_lateral_one() -> None:
+    views = ("PA", "AP", "lateral", "lateral")
+    study = Study("s", ("a.png", "b.png", "c.png", "d.png"), views, Report("Clear."), "p", "train")
+    assert (study.films("frontal"), study.films("all")) == (("a.png",), ("a.png", "c.png"))
+    alone = replace(study, images=("c.png",), views=("lateral",))
+    assert alone.films("all") == ("c.png",)
+    tokenizer = ReportTokenizer.learn(["Clear."])
+    for unreadable, expected in (((), ("a.png", "c.png")), (("c.png",), ("a.png",))):
+        ready = make_ready([study], "findings", tokenizer, 8, views="all", unreadable=unreadable)
+        assert (ready.images, ready.frontal) == ([expected], ["a.png"])
+
+
 def test_no_studies_are_ready_without_an_error() -> None:
     assert len(make_ready([], "findings", ReportTokenizer.learn(["a"]), 8)) == 0
 
@@ -206,6 +219,43 @@ def test_a_batch_whose_images_are_all_lost_is_empty_and_no_error(films: BatchMak
     for batch in (films.training([0, 1], epoch=1), films.plain([0, 1])):
         assert (len(batch), batch.num_tokens, list(batch.parts(4))) == (0, 0, [])
         assert batch.images.shape == (0, 1, 1, 64, 64)
+
+
+def test_a_lateral_film_changes_neither_the_frontal_one_nor_is_it_augmented_like_it(
+    batches: BatchMaker, two_films: BatchMaker
+) -> None:
+    alone, both = batches.training(range(7), epoch=1), two_films.training(range(7), epoch=1)
+    assert both.images.shape == (7, 2, 1, 64, 64) and alone.studies == both.studies
+    assert torch.equal(both.images[:, :1], alone.images)
+    assert both.is_film is not None and both.is_film.tolist() == [[True, study % 3 > 0] for study in both.studies]
+    plain = two_films.plain([1, 2])
+    assert torch.equal(plain.images[0, 1], plain.images[1, 0])  # the lateral film of one is the frontal one of the next
+    place = {study: row for row, study in enumerate(both.studies)}
+    assert not torch.equal(both.images[place[1], 1], both.images[place[2], 0])
+
+
+def test_parts_of_studies_with_one_and_with_two_films_are_slices(two_films: BatchMaker) -> None:
+    batch = two_films.training(range(7), epoch=1)
+    for size in (1, 2, 3, 10):
+        parts = list(batch.parts(size))
+        assert torch.equal(torch.cat([part.images for part in parts]), batch.images)
+        assert torch.equal(torch.cat([part.is_film for part in parts if part.is_film is not None]), batch.is_film)
+        assert sorted(map(len, [part.films() for part in parts])) == sorted(int(part.is_film.sum()) for part in parts)
+
+
+def test_a_lost_lateral_film_is_missing_and_a_lost_frontal_one_leaves_out_its_study(films: BatchMaker) -> None:
+    names = films.studies.frontal
+    pairs = [(name, other) for name, other in zip(names, [*names[1:], names[0]], strict=True)]
+    lose(films, 1)
+    cache = ImageCache(films.cache.path, names, 64, {})
+    films = BatchMaker(replace(films.studies, images=pairs), cache, films.device, 0, "all")
+    batch = films.plain(range(5))
+    assert list(batch.studies) == [0, 2, 3, 4] and films.take_lost() == ["1.png"]
+    assert batch.is_film is not None and batch.is_film[:, 1].tolist() == [False, True, True, True]
+    assert len(batch.films()) == 7
+    lose(films, 0, 2, 3, 4)
+    films = BatchMaker(films.studies, ImageCache(films.cache.path, names, 64, {}), films.device, 0, "all")
+    assert (len(films.plain(range(5))), films.plain(range(5)).images.shape) == (0, (0, 2, 1, 64, 64))
 
 
 def test_parts_know_their_studies(films: BatchMaker) -> None:

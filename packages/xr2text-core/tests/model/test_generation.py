@@ -10,13 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
-from transformers.modeling_outputs import BaseModelOutput
 
 from xr2text_core.data.batches import BatchMaker, ReadyStudies
 from xr2text_core.inference import evaluation
 from xr2text_core.model.build import build_model
 from xr2text_core.model.generation import write_reports, write_tokens
-from xr2text_core.model.xr2text import XR2TextModel
+from xr2text_core.model.xr2text import VisualOutput, XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
 
 STUDIES, VISUAL_TOKENS, MAX_TOKENS = 24, 20, 24
@@ -63,10 +62,12 @@ def learned(batches: BatchMaker, tokenizer: ReportTokenizer) -> XR2TextModel:
     return model.eval()
 
 
-def generated(model: XR2TextModel, memory: Tensor, max_tokens: int, num_beams: int) -> Tensor:
+def generated(
+    model: XR2TextModel, memory: Tensor, max_tokens: int, num_beams: int, mask: Tensor | None = None
+) -> Tensor:
     """What transformers writes: (B, T), padded, without the start token."""
     ids = model.generate(
-        encoder_outputs=BaseModelOutput(last_hidden_state=memory),
+        encoder_outputs=VisualOutput(last_hidden_state=memory, attention_mask=mask),
         max_new_tokens=max_tokens,
         num_beams=num_beams,
         do_sample=False,
@@ -98,6 +99,21 @@ def test_reports_are_those_of_generate(
     ids = write_tokens(model, memory, MAX_TOKENS, num_beams)
     assert 0 < min(lengths(model, ids)) < MAX_TOKENS  # so there was a study to leave out on the way
     assert torch.equal(ids, generated(model, memory, MAX_TOKENS, num_beams))
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("num_beams", [1, 2, 4])
+def test_reports_are_those_of_generate_where_encoder_states_are_masked(
+    talkative: Callable[[int], XR2TextModel], memory: Tensor, num_beams: int, seed: int
+) -> None:
+    model, mask = talkative(seed), torch.ones(STUDIES, VISUAL_TOKENS, dtype=torch.bool)
+    mask[::3, VISUAL_TOKENS // 2 :] = False
+    before = mask.clone()
+    ids = write_tokens(model, memory, MAX_TOKENS, num_beams, mask)
+    assert torch.equal(ids, generated(model, memory, MAX_TOKENS, num_beams, mask)) and torch.equal(mask, before)
+    short = write_tokens(model, memory[::3, : VISUAL_TOKENS // 2], MAX_TOKENS, num_beams)
+    assert torch.equal(ids[::3], short)  # as if the masked ones did not exist
+    assert not torch.equal(ids, write_tokens(model, memory, MAX_TOKENS, num_beams))
 
 
 @pytest.mark.parametrize("max_tokens", [1, 2])

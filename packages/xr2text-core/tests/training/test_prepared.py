@@ -39,7 +39,7 @@ def assert_same(ours: PreparedData, theirs: PreparedData) -> None:
     for mine, other in ((ours.train, theirs.train), (ours.val, theirs.val)):
         assert list(mine.tokens) == list(other.tokens)
         assert list(mine.labels) == list(other.labels)
-        assert (ours.cache.images(mine.images) == theirs.cache.images(other.images)).all()
+        assert (ours.cache.images(mine.frontal) == theirs.cache.images(other.frontal)).all()
 
 
 def test_a_later_start_finds_the_same_as_the_first(settings: Settings, tmp_path: Path) -> None:

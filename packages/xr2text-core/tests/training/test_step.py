@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -48,7 +49,7 @@ def without_dropout(model: XR2TextModel) -> XR2TextModel:
 
 
 def in_doubles(batch: Batch) -> Batch:
-    return Batch(batch.images.double(), batch.tokens, batch.finding_labels.double())
+    return replace(batch, images=batch.images.double(), finding_labels=batch.finding_labels.double())
 
 
 def step(model: torch.nn.Module, batch: Batch, micro_batch: int, number: int = 3) -> tuple[StepResult, Weights]:
@@ -68,7 +69,9 @@ def assert_close(found: Weights, expected: Weights, tolerance: float) -> None:
 
 def gradients_by_hand(model: XR2TextModel, batch: Batch) -> Weights:
     """The gradient of the mean over all tokens of the step and over all its studies, in one piece."""
-    output = model(pixel_values=batch.images, labels=batch.tokens, finding_labels=batch.finding_labels)
+    output = model(
+        pixel_values=batch.images, film_mask=batch.is_film, labels=batch.tokens, finding_labels=batch.finding_labels
+    )
     (output.loss + output.finding_loss_sum / len(batch)).backward()
     return {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
 
@@ -84,6 +87,29 @@ def test_two_micro_batches_give_the_gradient_of_one_batch(
     _, after = step(model, batch, micro_batch)
     found = {name: (before[name] - after[name]) / 0.1 for name in before}
     assert_close(found, expected, tolerance=1e-9)
+
+
+@pytest.mark.parametrize("micro_batch", [7, 4, 2, 1])
+def test_halving_is_exact_where_some_studies_lack_their_lateral_film(
+    two_film_model: XR2TextModel, two_films: BatchMaker, micro_batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, batch = without_dropout(two_film_model.double()), in_doubles(two_films.training(range(7), epoch=1))
+    assert batch.is_film is not None
+    batch.images[~batch.is_film] = float("nan")  # nobody reads what stands there
+    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    expected = gradients_by_hand(deepcopy(model), batch)
+    assert expected["encoder.lateral"].norm() > 0
+    monkeypatch.setattr("xr2text_core.training.step.MAX_GRAD_NORM", 1e9)
+    _, after = step(model, batch, micro_batch)
+    found = {name: (before[name] - after[name]) / 0.1 for name in before}
+    assert_close(found, expected, tolerance=1e-9)
+
+
+def test_a_step_without_any_lateral_film_still_gives_every_weight_a_gradient(
+    two_film_model: XR2TextModel, two_films: BatchMaker
+) -> None:
+    gradients = gradients_by_hand(two_film_model, two_films.training([0, 3], epoch=1))  # of neither has one
+    assert gradients["encoder.lateral"].norm() == 0
 
 
 def test_the_loss_of_a_step_is_its_sum_over_all_tokens(tiny_model: XR2TextModel, batch: Batch) -> None:
@@ -299,7 +325,7 @@ def test_a_loss_that_is_not_finite_changes_no_weight_and_is_reported(
 ) -> None:
     before = deepcopy(tiny_model.state_dict())
     images = batch.images.clone()
-    images[5, 0, 10, 10] = value
+    images[5, 0, 0, 10, 10] = value
     result, after = step(tiny_model, Batch(images, batch.tokens, batch.finding_labels), micro_batch=4)
     assert result.was_skipped
     for name, weights in before.items():

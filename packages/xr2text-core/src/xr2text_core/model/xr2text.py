@@ -198,7 +198,6 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
     def forward(
         self,
         pixel_values: Tensor | None = None,
-        film_mask: Tensor | None = None,
         labels: Tensor | None = None,
         finding_labels: Tensor | None = None,
         decoder_input_ids: Tensor | None = None,
@@ -207,6 +206,7 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
         past_key_values: Any = None,
         use_cache: bool | None = None,
         num_labels: int | None = None,
+        film_mask: Tensor | None = None,
         state_draws: Tensor | None = None,
         **kwargs: Any,
     ) -> ReportOutput:

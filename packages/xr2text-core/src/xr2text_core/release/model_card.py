@@ -51,15 +51,26 @@ print(tokenizer.decode(ids[0], skip_special_tokens=True).strip())
 
 The weights are in `model.safetensors`, which holds numbers only; pickled weights (`.bin`) are not loaded.
 """
+BOTH_FILMS = """\
+It was trained on both films of a study. `pixels` above are frontal films alone; with lateral ones beside them:
+
+```python
+both = torch.stack([processor(["a_frontal.png", "b_frontal.png"])["pixel_values"],
+                    processor(["a_lateral.png", "b_frontal.png"])["pixel_values"]], dim=1)
+film_mask = torch.tensor([[True, True], [True, False]])  # the second study has no lateral film: its place is not read
+ids = model.generate(pixel_values=both, film_mask=film_mask)
+```
+"""
 ONNX = """\
-`encoder.onnx` runs without PyTorch and generates no reports: `pixel_values` (images, 1, size, size) in, and out come
+`encoder.onnx` runs without PyTorch and generates no reports: `pixel_values` (images, 1, size, size) in, frontal ones,
+and out come
 `finding_logits` (images, regions + 1, findings), the last row for the whole image, and `region_attention` (images,
 regions and further queries, cells of the image row by row). `config.json` names the regions and the findings.
 """
 LIMITS = """\
 ## Limits
 
-- It sees one frontal image of a study: no lateral view, no earlier study, no question of the referring physician.
+- It sees {films}, no earlier study, no question of the referring physician.
 - It tends to write what reports usually say, even where the image shows otherwise. A score without trivial baselines
   (`python -m xr2text_core.evaluate`) does not show that the model uses the image.
 - BLEU, ROUGE-L and CIDEr compare words, not diagnoses. Rule-label F1 compares findings that our own rule labeler reads
@@ -67,6 +78,10 @@ LIMITS = """\
 - Weights and vocabulary come from reports and may reproduce parts of them. Share them only where the terms of the
   data set allow it.
 """
+FILMS = {
+    "frontal": "one frontal image of a study: no lateral view",
+    "all": "a frontal and a lateral image of a study",
+}
 PHANTOM = """\
 - It was trained on drawn phantoms only. It knows nothing of real radiographs.
 """
@@ -86,8 +101,10 @@ SCORES = {
 
 def model_card(origin: Origin, model: XR2TextModel, has_onnx: bool) -> str:
     """The card of the model of a checkpoint, as Markdown with the header of the Hugging Face hub."""
-    loading = f"{LOADING}\n{ONNX}" if has_onnx else LOADING
-    limits = LIMITS + (PHANTOM if origin.settings.data == "phantom" else "")
+    loading = "\n".join(
+        [LOADING, *([BOTH_FILMS] if model.config.views == "all" else []), *([ONNX] if has_onnx else [])]
+    )
+    limits = LIMITS.format(films=FILMS[model.config.views]) + (PHANTOM if origin.settings.data == "phantom" else "")
     return "\n".join(
         [HEAD, _what_it_is(origin, model), _training(origin), _scores(origin), loading, limits, _made_with(origin)]
     )

@@ -27,7 +27,7 @@ class _Tensors(nn.Module):
 
 
 def write_onnx(model: XR2TextModel, path: Path) -> None:
-    """Images `pixel_values` (B, 1, H, H), 0..1, for any number B of them."""
+    """Frontal films `pixel_values` (B, 1, H, H), 0..1, for any number B of them. It takes no lateral ones."""
     size = model.config.image_size
     program = torch.onnx.export(
         _Tensors(model.encoder).eval(),

@@ -154,6 +154,7 @@ def write_annotation(root: Path, mark: str = "", **splits: list[tuple[str, objec
 def test_image_paths_in_every_form_are_read(tmp_path: Path, image_path: object, names: list[str]) -> None:
     (study,) = read(write_annotation(tmp_path, train=[("CXR1_IM-1", image_path)])).studies
     assert [Path(image).name for image in study.images] == names
+    assert study.views == ("frontal", "lateral")[: len(names)]  # as R2Gen lists them
 
 
 @pytest.mark.parametrize("image_path", ["[not a list", 3, None, {"a": 1}])
