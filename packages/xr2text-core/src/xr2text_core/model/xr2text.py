@@ -16,6 +16,7 @@ from transformers.models.bart.modeling_bart import BartDecoder, shift_tokens_rig
 
 from xr2text_core.model.config import XR2TextConfig
 from xr2text_core.model.encoder import ImageEncoder
+from xr2text_core.model.film import film_box
 from xr2text_core.model.regions import RegionHead, RegionQueries, position_encoding
 from xr2text_core.report.tokenizer import IGNORED
 
@@ -67,7 +68,7 @@ class VisualEncoder(nn.Module):
         features = self.images(pixel_values)  # (B, N, C)
         tokens = self.norm(self.project(features))  # (B, N, D)
         tokens = tokens + position_encoding(tokens.shape[1], tokens.shape[2], tokens.device)
-        queries, attention = self.regions(features, tokens)
+        queries, attention = self.regions(features, tokens, film_box(pixel_values))
         routed, logits, routing = self.head(queries, self.regions.num_regions)
         return VisualOutput(
             last_hidden_state=torch.cat([routed, tokens], 1),
