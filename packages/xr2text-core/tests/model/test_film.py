@@ -6,6 +6,8 @@ import torch
 from xr2text_core.data.augment import augment, to_float
 from xr2text_core.drawing.names import draw_image
 from xr2text_core.model.film import film_box, film_places, spread_over_film, tokens_on_film
+from xr2text_core.model.regions import RegionQueries
+from xr2text_core.report.vocabulary import REGIONS
 
 SIDE = 64
 WHOLE = torch.tensor([0.0, 0.0, 1.0, 1.0])
@@ -67,6 +69,14 @@ def test_the_box_moves_with_the_film() -> None:
     draws[0, 3], draws[0, 7] = 0.0, 1.0
     moved = film_box(augment(fitted(64, 32), draws)) - box_of(64, 32)
     torch.testing.assert_close(moved[0], torch.tensor([0.05, 0.0, 0.05, 0.0]), atol=1 / SIDE, rtol=0)
+
+
+def test_nothing_about_the_film_is_read_on_the_host() -> None:
+    """Tensors of the meta device hold no values: reading one raises, where a GPU would have to be waited for."""
+    box = film_box(torch.zeros(2, 1, SIDE, SIDE, device="meta"))
+    regions = RegionQueries(24, 32, num_heads=4, num_global=2).to("meta")
+    seen, _ = regions(torch.zeros(2, 36, 24, device="meta"), torch.zeros(2, 36, 32, device="meta"), box)
+    assert seen.shape == (2, len(REGIONS) + 2, 32)
 
 
 def test_a_token_that_sees_a_part_of_the_film_is_on_it() -> None:
