@@ -6,10 +6,17 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from xr2text_core.model.film import film_box, tokens_on_film
 from xr2text_core.model.regions import CELLS, PRIORS, RegionHead, RegionQueries, position_encoding
 from xr2text_core.report.vocabulary import FINDINGS, REGIONS
 
 CHANNELS, WIDTH, SIDE = 24, 32, 16
+WHOLE = torch.tensor([[0.0, 0.0, 1.0, 1.0]]).expand(3, 4)
+BOXES = {
+    "portrait": (0.25, 0.0, 0.75, 1.0),
+    "landscape": (0.0, 0.25, 1.0, 0.75),
+    "off centre": (0.3, 0.1, 0.9, 0.8),
+}
 
 
 @pytest.fixture
@@ -72,13 +79,69 @@ def test_global_queries_prefer_no_place(regions: RegionQueries) -> None:
     assert attention[0, : len(REGIONS)].std(-1).min() > 1e-3
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("kind", BOXES)
+def test_a_region_looks_at_the_same_place_of_the_film_however_it_is_fitted(regions: RegionQueries, kind: str) -> None:
+    """The mean place of its attention, in fractions of the film: to a third of a token."""
+    box = torch.tensor([BOXES[kind]])
+    flat = torch.zeros(1, SIDE * SIDE, CHANNELS), torch.zeros(1, SIDE * SIDE, WIDTH)
+    square, fitted = regions(*flat)[1][0], regions(*flat, box)[1][0]
+    on_film = (centres(fitted) - box[:, :2]) / (box[:, 2:] - box[:, :2])
+    assert (on_film - centres(square)).abs().max() < 0.33 / SIDE / 0.5
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", BOXES)
+def test_no_query_attends_to_the_border(
+    regions: RegionQueries, features: torch.Tensor, tokens: torch.Tensor, kind: str
+) -> None:
+    box = torch.tensor([BOXES[kind]]).expand(3, 4)
+    _, attention = regions(features, 9 * tokens, box)
+    on_film = tokens_on_film(box, SIDE)
+    assert 0.4 < on_film.float().mean() < 0.6
+    assert (attention.masked_select(~on_film[:, None]) == 0).all()
+    torch.testing.assert_close(attention.sum(-1), torch.ones(3, 9))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", BOXES)
+def test_what_the_border_holds_changes_no_query(
+    regions: RegionQueries, features: torch.Tensor, tokens: torch.Tensor, kind: str
+) -> None:
+    regions.refine.weight.normal_(std=1.0)
+    box = torch.tensor([BOXES[kind]]).expand(3, 4)
+    border = ~tokens_on_film(box, SIDE).unsqueeze(-1)
+    seen, _ = regions(features, tokens, box)
+    again, _ = regions(features.masked_fill(border, 7.0), tokens.masked_fill(border, -7.0), box)
+    torch.testing.assert_close(seen, again)
+
+
+@torch.no_grad()
+def test_a_film_that_fills_the_square_is_read_as_one_without_a_box(
+    regions: RegionQueries, features: torch.Tensor, tokens: torch.Tensor
+) -> None:
+    box = film_box(torch.rand(3, 1, 49, 49, generator=torch.Generator().manual_seed(0)))
+    for with_box, without in zip(regions(features, tokens, box), regions(features, tokens), strict=True):
+        assert torch.equal(with_box, without)
+
+
+@torch.no_grad()
+def test_films_of_several_shapes_in_a_batch_are_read_as_each_alone(
+    regions: RegionQueries, features: torch.Tensor, tokens: torch.Tensor
+) -> None:
+    boxes = torch.tensor(list(BOXES.values()))
+    together, _ = regions(features, tokens, boxes)
+    alone = [regions(features[i : i + 1], tokens[i : i + 1], boxes[i : i + 1])[0] for i in range(3)]
+    torch.testing.assert_close(together, torch.cat(alone))
+
+
 def test_the_image_refines_where_a_region_looks_once_that_is_learned(
     regions: RegionQueries, tokens: torch.Tensor
 ) -> None:
     with torch.no_grad():
         regions.refine.weight.normal_(std=1.0)
     torch.manual_seed(1)
-    prior = regions._prior(tokens)
+    prior = regions._prior(tokens, tokens_on_film(WHOLE, SIDE), WHOLE)
     assert not torch.allclose(prior[0], prior[1], atol=1e-3)
     prior.sum().backward()
     assert regions.place.grad is not None

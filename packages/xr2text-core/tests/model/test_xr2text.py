@@ -57,6 +57,21 @@ def test_the_loss_is_the_mean_cross_entropy_of_the_labels_that_are_there(model: 
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("upright", [True, False])
+def test_a_film_of_two_to_one_gets_no_attention_on_its_borders(
+    model: XR2TextModel, batch: Batch, upright: bool
+) -> None:
+    side = batch.images.shape[2]
+    half = functional.interpolate(batch.images, (side, side // 2) if upright else (side // 2, side), mode="area")
+    borders = (side // 4, side // 4, 0, 0) if upright else (0, 0, side // 4, side // 4)
+    attention = model.encoder(functional.pad(half, borders)).region_attention  # (B, Q, N)
+    grid = math.isqrt(attention.shape[2])
+    lines = attention.unflatten(2, (grid, grid)).sum(2 if upright else 3)  # (B, Q, G), across the narrow film
+    assert (lines[..., : grid // 4] == 0).all() and (lines[..., -(grid // 4) :] == 0).all()
+    assert (lines[..., grid // 4 : -(grid // 4)] > 0).all()
+
+
+@torch.no_grad()
 def test_padding_and_batch_mates_change_no_loss(model: XR2TextModel, batch: Batch) -> None:
     together = model(pixel_values=batch.images, labels=batch.tokens, finding_labels=batch.finding_labels)
     alone = [

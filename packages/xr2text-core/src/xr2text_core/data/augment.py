@@ -12,6 +12,7 @@ MAX_SHIFT = 0.05  # share of the side
 MAX_BRIGHTNESS = 0.08  # of the range 0..1
 MAX_CONTRAST = 0.15
 MAX_LOG_GAMMA = 0.2
+LEAST_LEFT = 0.2  # of each grey: a dark film never becomes as black as the border, which tells where the film lies
 
 
 def to_float(images: Tensor) -> Tensor:
@@ -27,7 +28,8 @@ def augment(images: Tensor, draws: Tensor) -> Tensor:
     moved = functional.grid_sample(to_float(images), _places(signed, images.shape[1]), align_corners=False)
     brightness, contrast, gamma = (signed[:, column].view(-1, 1, 1, 1) for column in (5, 6, 7))
     exposed = moved.clamp(1e-4, 1).pow((MAX_LOG_GAMMA * gamma).exp())
-    return ((exposed - 0.5) * (1 + MAX_CONTRAST * contrast) + 0.5 + MAX_BRIGHTNESS * brightness).clamp(0, 1)
+    exposed = ((exposed - 0.5) * (1 + MAX_CONTRAST * contrast) + 0.5 + MAX_BRIGHTNESS * brightness).clamp(0, 1)
+    return exposed.maximum(LEAST_LEFT * moved)
 
 
 def _places(signed: Tensor, side: int) -> Tensor:

@@ -1,7 +1,8 @@
 """Anatomical region queries: each region attends to the image where it is expected, and predicts its findings.
 
 Shapes: B batch, N = G x G visual tokens, R regions, Q = R + global queries, K Gaussians a region, D width, F findings.
-Coordinates are fractions of the image: x to the right, y down. The patient's right is on the left of the image.
+Coordinates are fractions of the film without its black borders: x to the right, y down. The patient's right is on the
+left of the image.
 """
 
 import math
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from xr2text_core.model.film import film_places, spread_over_film, tokens_on_film
 from xr2text_core.report.vocabulary import REGIONS
 
 # Where each region lies on a frontal film: two Gaussians (x, y, spread of x, spread of y) each.
@@ -33,6 +35,7 @@ class RegionQueries(nn.Module):
     - a learned template of coarse cells, a signed weight for each channel: what is at this exact place.
 
     The template is what lets a network trained from scratch tell a blunted angle from a normal one within minutes.
+    Priors and templates lie on the film; the black borders that make it square get no attention.
     """
 
     def __init__(self, channels: int, width: int, num_heads: int, num_global: int) -> None:
@@ -51,22 +54,29 @@ class RegionQueries(nn.Module):
         nn.init.zeros_(self.refine.weight)  # start from the anatomical prior
         nn.init.zeros_(self.refine.bias)
 
-    def forward(self, features: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, features: Tensor, tokens: Tensor, box: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Backbone features (B, N, C) and visual tokens (B, N, D) -> query tokens (B, Q, D), regions first, and their
-        attention (B, Q, N), each row of which sums to 1."""
+        attention (B, Q, N), each row of which sums to 1.
+
+        `box`: where the film lies (`film_box`), (B, 4); without it films fill the square.
+        """
+        if box is None:
+            box = torch.tensor([0.0, 0.0, 1.0, 1.0], device=tokens.device).expand(len(tokens), 4)
         values = self.value(features)  # (B, N, D)
-        attention = self._attention(tokens)  # (B, heads, Q, N)
+        attention = self._attention(tokens, box)  # (B, heads, Q, N)
         by_head = self._by_head(values)  # (B, heads, N, D/heads)
         attended = (attention.to(values.dtype) @ by_head).transpose(1, 2).flatten(2)  # (B, Q, D)
-        matched = self._matched(values)
+        matched = self._matched(spread_over_film(values, box))
         seen: Tensor = self.norm(self.queries + self.project(attended + matched))
         return seen + self.feed_forward(seen), attention.mean(1)
 
-    def _attention(self, tokens: Tensor) -> Tensor:
+    def _attention(self, tokens: Tensor, box: Tensor) -> Tensor:
         key = self._by_head(self.key(tokens))  # (B, heads, N, D/heads)
         query = self._by_head(self.queries)  # (heads, Q, D/heads)
         scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
-        attention: Tensor = (scores.float() + self._prior(tokens).unsqueeze(1)).softmax(-1)
+        on_film = tokens_on_film(box, math.isqrt(tokens.shape[1]))  # (B, N)
+        scores = scores.float() + self._prior(tokens, on_film, box).unsqueeze(1)
+        attention: Tensor = scores.masked_fill(~on_film[:, None, None], torch.finfo(scores.dtype).min).softmax(-1)
         return attention
 
     def _matched(self, values: Tensor) -> Tensor:
@@ -82,12 +92,15 @@ class RegionQueries(nn.Module):
         """(..., rows, D) -> (..., heads, rows, D/heads)."""
         return each.reshape(*each.shape[:-1], self.num_heads, -1).transpose(-2, -3)
 
-    def _prior(self, tokens: Tensor) -> Tensor:
-        """Log of the spatial prior, refined for this image, (B, Q, N); zero for the global queries."""
-        shift = self.refine(tokens.mean(1)).float().view(-1, *self.place.shape).tanh()  # (B, R, K, 4)
+    def _prior(self, tokens: Tensor, on_film: Tensor, box: Tensor) -> Tensor:
+        """Log of the spatial prior, refined for this film, (B, Q, N); zero for the global queries."""
+        weight = on_film.to(tokens.dtype).unsqueeze(-1)
+        film = (tokens * weight).sum(1) / weight.sum(1)  # (B, D)
+        shift = self.refine(film).float().view(-1, *self.place.shape).tanh()  # (B, R, K, 4)
         centre = self.place[..., :2] + 0.15 * shift[..., :2]
         spread = self.place[..., 2:].abs().clamp_min(0.02) * (0.5 * shift[..., 2:]).exp()
-        prior = _log_density(centre, spread, tokens.shape[1])
+        places = film_places(_grid(tokens.shape[1], tokens.device), box)  # (B, N, 2)
+        prior = _log_density(centre, spread, places[:, None, None])
         return functional.pad(prior, (0, 0, 0, self.queries.shape[0] - self.num_regions))
 
     def _template_at(self, num_tokens: int) -> Tensor:
@@ -100,7 +113,8 @@ class RegionQueries(nn.Module):
 
     def _first_template(self, width: int) -> Tensor:
         """Random weights where the region is expected, of length 1 per query and channel."""
-        prior = _log_density(self.place[..., :2].detach(), self.place[..., 2:].detach(), CELLS**2).softmax(-1)
+        cells = _grid(CELLS**2, self.place.device)
+        prior = _log_density(self.place[..., :2].detach(), self.place[..., 2:].detach(), cells).softmax(-1)
         flat = torch.full((len(self.queries) - self.num_regions, CELLS**2), CELLS**-2.0)
         weight = functional.normalize(torch.cat([prior, flat]), dim=-1)  # (Q, CELLS * CELLS)
         return weight.view(-1, 1, CELLS, CELLS) * torch.randn(len(weight), width, CELLS, CELLS)
@@ -137,9 +151,10 @@ def position_encoding(num_tokens: int, width: int, device: torch.device) -> Tens
     return functional.pad(torch.cat([angle.sin(), angle.cos()], -1).flatten(1), (0, width - 4 * quarter))
 
 
-def _log_density(centre: Tensor, spread: Tensor, num_tokens: int) -> Tensor:
-    """Log density of the Gaussians of each region at the tokens, (..., R, N): far away is unlikely, not impossible."""
-    offset = (_grid(num_tokens, centre.device) - centre.unsqueeze(-2)) / spread.unsqueeze(-2)  # (..., R, K, N, 2)
+def _log_density(centre: Tensor, spread: Tensor, places: Tensor) -> Tensor:
+    """Log density of the Gaussians of each region at places (..., N, 2), (..., R, N): far away is only
+    unlikely."""
+    offset = (places - centre.unsqueeze(-2)) / spread.unsqueeze(-2)  # (..., R, K, N, 2)
     return (-0.5 * offset.square().sum(-1)).logsumexp(-2).clamp_min(-8.0)
 
 

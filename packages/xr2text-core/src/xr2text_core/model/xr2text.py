@@ -17,6 +17,7 @@ from transformers.models.bart.modeling_bart import BartDecoder, shift_tokens_rig
 
 from xr2text_core.model.config import XR2TextConfig
 from xr2text_core.model.encoder import ImageEncoder
+from xr2text_core.model.film import film_box
 from xr2text_core.model.regions import RegionHead, RegionQueries, position_encoding
 from xr2text_core.model.study_head import StudyHead
 from xr2text_core.report.tokenizer import IGNORED
@@ -98,7 +99,7 @@ class VisualEncoder(nn.Module):
         tokens = self.norm(self.project(seen))  # (V * B, N, D)
         tokens = tokens + position_encoding(tokens.shape[1], tokens.shape[2], tokens.device)
         frontal, lateral = tokens[:num_studies], tokens[num_studies:]
-        queries, attention = self.regions(seen[:num_studies], frontal)
+        queries, attention = self.regions(seen[:num_studies], frontal, film_box(films[:, 0]))
         routed, logits, routing = self.head(queries, self.regions.num_regions)
         memory = [routed, frontal] if num_views == 1 else [routed, frontal, lateral + self.lateral]
         output = VisualOutput(
