@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from xr2text_core.drawing.scene import sample_scene
 from xr2text_core.drawing.writing import write_report
 from xr2text_core.inference import composer
-from xr2text_core.inference.composer import Composer, ReportBank, compose_baseline
+from xr2text_core.inference.composer import Composer, ReportBank, bank_indices, compose_baseline
 from xr2text_core.report.labeler import label_report
 from xr2text_core.report.vocabulary import FINDINGS
 
@@ -71,7 +71,9 @@ def test_typical_reports_differ_and_cover_the_kinds_of_report() -> None:
 
 def test_a_large_collection_is_spread_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(composer, "MAX_REPORTS", 3)
-    assert ReportBank.of(["one", " ", "two", "three", "four", "five"]).texts == ("one", "three", "five")
+    texts = ["one", " ", "two", "three", "four", "five"]
+    assert ReportBank.of(texts).texts == ("one", "three", "five")
+    assert bank_indices(texts) == [0, 3, 5]
 
 
 def test_wording_moves_the_report_towards_the_reports_it_names() -> None:

@@ -107,6 +107,20 @@ def test_measures_comparisons_and_long_sentences_are_no_phrases_unless_there_are
         assert [phrase.sentence.text for phrase in phrases] == texts
 
 
+def test_fragments_are_no_phrases_where_sentences_begin_with_capitals() -> None:
+    reports = ["heart is enlarged.", "heart is enlarged.", "Heart is enlarged."]
+    for few, text in ((reports, "Heart is enlarged."), (reports[:2], "heart is enlarged.")):
+        phrases = typical_phrases(few).of_finding["cardiomegaly"]
+        assert [phrase.sentence.text for phrase in phrases] == [text]
+
+
+def test_reports_in_lower_case_tokens_obey_too() -> None:
+    reports = [" ".join(report.lower().replace(".", " .").split()) for report in REPORTS]
+    phrases = typical_phrases(reports)
+    for finding in phrases.of_finding:
+        assert label_report(edited(reports[0], {finding}, phrases)).present == {finding}
+
+
 def test_the_nearest_texts_have_the_fewest_wrong_findings() -> None:
     texts = ["The heart is enlarged.", "Lungs are clear.", "Cardiomegaly and left pleural effusion."]
     assert nearest(texts, {"cardiomegaly", "pleural effusion"}) == texts[2:]

@@ -10,7 +10,6 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +18,6 @@ from xr2text_core.inference.similarity import Floats32, Similarity
 from xr2text_core.report.editing import Phrases, edited, nearest, typical_phrases
 from xr2text_core.report.labeler import label_report
 from xr2text_core.report.vocabulary import FINDINGS
-
-T = TypeVar("T")
 
 MAX_REPORTS = 3000
 NUM_TYPICAL = 24
@@ -44,7 +41,7 @@ class ReportBank:
         """The bank of these reports, blank ones left out; of more than 3,000 evenly spread ones. The same texts give
         the same bank. ValueError where no report has text.
         """
-        kept = _spread([text for text in texts if text.strip()], MAX_REPORTS)
+        kept = [texts[index] for index in bank_indices(texts)]
         if not kept:
             raise ValueError(f"a bank needs at least one report with text; found {len(texts)} blank ones")
         return cls(tuple(kept), tuple(_facilities(Similarity(kept).rows(kept), NUM_TYPICAL)))
@@ -140,6 +137,14 @@ class Composer:
         return np.stack([self._rows[text] for text in texts])
 
 
+def bank_indices(texts: Sequence[str]) -> list[int]:
+    """Which of the reports a bank keeps, in its order, (N,): rows of features of the same studies belong to these."""
+    filled = [index for index, text in enumerate(texts) if text.strip()]
+    if len(filled) <= MAX_REPORTS:
+        return filled
+    return [filled[place] for place in np.linspace(0, len(filled) - 1, MAX_REPORTS).round().astype(int)]
+
+
 def compose_baseline(phrases: Phrases, constant: str, findings: NDArray[np.bool_]) -> list[str]:
     """The composed baseline: one constant report, edited to assert the findings (M, F) of each study, and no others;
     typical sentences stand at the end, and nothing else of the image is in the words.
@@ -149,13 +154,6 @@ def compose_baseline(phrases: Phrases, constant: str, findings: NDArray[np.bool_
 
 def _names(findings: NDArray[np.bool_]) -> list[str]:
     return [FINDINGS[index] for index in np.flatnonzero(findings)]
-
-
-def _spread(items: Sequence[T], most: int) -> list[T]:
-    """At most that many items, evenly spread."""
-    if len(items) <= most:
-        return list(items)
-    return [items[index] for index in np.linspace(0, len(items) - 1, most).round().astype(int)]
 
 
 def _facilities(similarity: Floats32, most: int) -> list[int]:

@@ -26,10 +26,11 @@ LUNG_FINDINGS = frozenset(
         *("lung lesion", "interstitial markings", "scarring", "granuloma"),
     }
 )
-# Of one study alone: a measure, a comparison with an earlier film, a fragment that lost its first words.
+# Of one study alone: a measure, a comparison with an earlier film.
 _PARTICULAR = re.compile(
-    r"^[a-z]|\d|\b(?i:stable|(?:un)?changed?|again|prior|previous(?:ly)?|compar\w+|interval|new(?:ly)?"
-    r"|(?:in|de)creas\w+|developing|develop(?:ed|ment)|improv\w+|worsen\w+|resol\w+|residual|remains?|persist\w+)\b"
+    r"\d|\b(?:stable|(?:un)?changed?|again|prior|previous(?:ly)?|compar\w+|interval|new(?:ly)?"
+    r"|(?:in|de)creas\w+|developing|develop(?:ed|ment)|improv\w+|worsen\w+|resol\w+|residual|remains?|persist\w+)\b",
+    re.IGNORECASE,
 )
 _CLEAR = re.compile(r"\bclear\b", re.IGNORECASE)  # of lungs, which names no finding and yet denies all of theirs
 
@@ -140,12 +141,12 @@ def _central(counts: Counter[Sentence]) -> list[Sentence]:
     centrality = similarity @ np.array([count for _, count in compared], dtype=np.float64)
     ranked = np.argsort(-centrality, kind="stable")
     median_length = np.median([len(each) for each in words])
+    short = [compared[index][0] for index in ranked if len(words[index]) <= median_length]
+    capitals = any(each.text[0].isupper() for each in short)  # then a small letter begins a fragment
     general = [
-        index
-        for index in ranked
-        if len(words[index]) <= median_length and not _PARTICULAR.search(compared[index][0].text)
+        each for each in short if not _PARTICULAR.search(each.text) and not (capitals and each.text[0].islower())
     ]
-    return [compared[index][0] for index in (general or ranked)[:MOST_PHRASES]]
+    return (general or short)[:MOST_PHRASES]
 
 
 def _missing(kept: Sequence[Sentence], wanted: frozenset[str], phrases: Phrases, choice: int) -> Sequence[Phrase]:
