@@ -52,6 +52,18 @@ def test_a_convolutional_backbone_takes_another_size_than_it_was_made_for() -> N
     assert encoder(torch.rand(1, 1, 64, 64)).shape == (1, 4, encoder.channels)
 
 
+def test_a_frozen_encoder_keeps_its_weights_its_mode_and_nothing_for_a_backward_pass() -> None:
+    encoder = ImageEncoder("test_vit", 64, {"drop_path_rate": 0.5, "proj_drop_rate": 0.5})
+    images = torch.rand(2, 1, 64, 64)
+    assert encoder(images).requires_grad
+    encoder.freeze()
+    encoder.train()
+    tokens = encoder(images)
+    assert not tokens.requires_grad and torch.equal(tokens, encoder(images))
+    assert not any(parameter.requires_grad for parameter in encoder.parameters())
+    assert not encoder.enable_gradient_checkpointing(), "there are no activations to recompute"
+
+
 def test_recomputing_activations_changes_no_gradient() -> None:
     name, options = PHANTOM_ENCODER
     gradients: list[torch.Tensor] = []

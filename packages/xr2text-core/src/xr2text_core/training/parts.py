@@ -97,6 +97,8 @@ def build_parts(settings: Settings, processes: Processes, found: Found | None, s
     device = accelerator.device
     torch.manual_seed(settings.seed)
     model = _model(settings, found, data.tokenizer)
+    if settings.freeze_encoder:
+        model.encoder.images.freeze()
     optimizer = build_optimizer(model, settings, device)
     batches, val_batches = (BatchMaker(each, data.cache, device, settings.seed) for each in (data.train, data.val))
     model = accelerator.prepare_model(model, evaluation_mode=True)  # we sum the gradients ourselves
