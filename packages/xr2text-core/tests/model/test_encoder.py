@@ -9,11 +9,14 @@ from xr2text_core.model.encoder import ImageEncoder
 from xr2text_core.model.weights import PHANTOM_ENCODER
 
 TINY_SWIN = {"embed_dim": 24, "depths": (1, 1, 1, 1), "num_heads": (1, 2, 4, 8)}
+TINY_VIT = {"embed_dim": 24, "depth": 1, "num_heads": 2}
 BACKBONES = [
     (*PHANTOM_ENCODER, 64, 16),
     ("swin_tiny_patch4_window7_224", TINY_SWIN, 128, 32),  # channels last
     ("test_vit", {}, 64, 16),  # a class token before the others
     ("test_resnet", {}, 128, 32),
+    ("vit_small_patch14_reg4_dinov2", TINY_VIT, 56, 14),  # a class token and four registers before the others
+    ("vit_small_patch16_dinov3", TINY_VIT, 64, 16),  # the same, of timm's other kind of vision transformer
 ]
 
 
