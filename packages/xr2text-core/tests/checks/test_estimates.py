@@ -11,6 +11,7 @@ from transformers import BartConfig
 from xr2text_core.checks import speed as speed_module
 from xr2text_core.checks.estimates import (
     GIB,
+    checkpoint_bytes,
     count_parameters,
     estimate_memory,
     estimate_time,
@@ -104,6 +105,16 @@ def test_fewer_studies_at_once_take_less_and_fp32_takes_more(tiny: Settings) -> 
     assert few.total < estimate_memory(config, many).total
     assert few.state == 16 * count_parameters(config)
     assert estimate_memory(config, replace(many, precision="fp16")).total < estimate_memory(config, many).total
+
+
+def test_a_frozen_encoder_takes_its_weights_alone(tiny: Settings) -> None:
+    config, frozen = planned_config(tiny), replace(tiny, freeze_encoder=True)
+    with torch.device("meta"):
+        encoder = sum(parameter.numel() for parameter in XR2TextModel(config).encoder.images.parameters())
+    before, after = estimate_memory(config, tiny), estimate_memory(config, frozen)
+    assert before.state - after.state == 12 * encoder
+    assert after.activations < before.activations
+    assert checkpoint_bytes(config, tiny) - checkpoint_bytes(config, frozen) == 8 * encoder
 
 
 def test_counting_leaves_autocast_and_the_default_device_as_they_were(tiny: Settings) -> None:

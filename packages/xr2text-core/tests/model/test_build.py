@@ -48,7 +48,9 @@ def pretrained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pretrained:
     bart.save_pretrained(tmp_path)
     Tokenizer.from_str(tokenizer.to_json()).save(str(tmp_path / "tokenizer.json"))
 
-    def offline_backbone(name: str, image_size: int, options: dict[str, Any], pretrained: bool) -> torch.nn.Module:
+    def offline_backbone(
+        name: str, image_size: int, options: dict[str, Any], pretrained: bool = False
+    ) -> torch.nn.Module:
         backbone = create_backbone(name, image_size, options, pretrained=False)
         for parameter in backbone.parameters() if pretrained else ():
             torch.nn.init.constant_(parameter, MARK)

@@ -9,11 +9,14 @@ from xr2text_core.model.encoder import ImageEncoder
 from xr2text_core.model.weights import PHANTOM_ENCODER
 
 TINY_SWIN = {"embed_dim": 24, "depths": (1, 1, 1, 1), "num_heads": (1, 2, 4, 8)}
+TINY_VIT = {"embed_dim": 24, "depth": 1, "num_heads": 2}
 BACKBONES = [
     (*PHANTOM_ENCODER, 64, 16),
     ("swin_tiny_patch4_window7_224", TINY_SWIN, 128, 32),  # channels last
     ("test_vit", {}, 64, 16),  # a class token before the others
     ("test_resnet", {}, 128, 32),
+    ("vit_small_patch14_reg4_dinov2", TINY_VIT, 56, 14),  # a class token and four registers before the others
+    ("vit_small_patch16_dinov3", TINY_VIT, 64, 16),  # the same, of timm's other kind of vision transformer
 ]
 
 
@@ -50,6 +53,18 @@ def test_tokens_come_row_by_row(encoder: ImageEncoder, image_size: int) -> None:
 def test_a_convolutional_backbone_takes_another_size_than_it_was_made_for() -> None:
     encoder = ImageEncoder("test_resnet", 128, {}).eval()
     assert encoder(torch.rand(1, 1, 64, 64)).shape == (1, 4, encoder.channels)
+
+
+def test_a_frozen_encoder_keeps_its_weights_its_mode_and_nothing_for_a_backward_pass() -> None:
+    encoder = ImageEncoder("test_vit", 64, {"drop_path_rate": 0.5, "proj_drop_rate": 0.5})
+    images = torch.rand(2, 1, 64, 64)
+    assert encoder(images).requires_grad
+    encoder.freeze()
+    encoder.train()
+    tokens = encoder(images)
+    assert not tokens.requires_grad and torch.equal(tokens, encoder(images))
+    assert not any(parameter.requires_grad for parameter in encoder.parameters())
+    assert not encoder.enable_gradient_checkpointing(), "there are no activations to recompute"
 
 
 def test_recomputing_activations_changes_no_gradient() -> None:

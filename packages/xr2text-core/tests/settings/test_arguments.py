@@ -8,6 +8,7 @@ from dataclasses import asdict, fields
 
 import pytest
 
+from xr2text_core.run.folder import RunError
 from xr2text_core.settings.arguments import parse_arguments, settings_of
 from xr2text_core.settings.changes import RULES, changes
 from xr2text_core.settings.presets import PRESETS
@@ -56,6 +57,14 @@ def test_each_half_says_for_itself_whether_it_is_pretrained(asked: str, encoder:
 def test_yes_still_means_both_as_a_flag_and_in_an_older_checkpoint() -> None:
     assert settings("--pretrained", "yes").pretrained == "both"
     assert Settings(pretrained="yes") == Settings(pretrained="both")
+
+
+def test_an_encoder_of_random_weights_is_not_frozen() -> None:
+    with pytest.raises(RunError, match=r"--freeze-encoder .*--pretrained encoder"):
+        settings("--freeze-encoder", "--pretrained", "decoder")
+    assert settings("--freeze-encoder", "--pretrained", "encoder").freeze_encoder
+    assert settings("--freeze-encoder", "--init", "best_model.pt").freeze_encoder
+    assert not settings().freeze_encoder
 
 
 def test_a_flag_beats_its_preset() -> None:

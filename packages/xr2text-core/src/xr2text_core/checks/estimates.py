@@ -25,6 +25,7 @@ from xr2text_core.training.plan import Plan
 GIB = 2**30
 STATE_BYTES = 16  # a parameter in fp32: weight 4, gradient 4, two moments of AdamW 8
 CHECKPOINT_BYTES = 12  # of that, what a checkpoint holds
+FROZEN_BYTES = 4  # the weight alone
 LOGIT_BYTES = 8  # a logit in the backward pass of the loss, beside what is kept of it: two gradients in fp32
 WORKSPACES = round(0.12 * GIB)  # of cuBLAS, in the forward and in the backward thread, as PyTorch allocates them
 ALLOWANCE = round(0.6 * GIB)  # assumed: CUDA context, workspaces of cuDNN, gaps between blocks
@@ -47,13 +48,28 @@ def planned_config(settings: Settings, vocabulary: int = MAX_VOCABULARY) -> XR2T
 
 
 def count_parameters(config: XR2TextConfig) -> int:
-    with torch.device("meta"):
-        return sum(parameter.numel() for parameter in XR2TextModel(config).parameters())
+    return sum(parameter.numel() for parameter in _sizes(config, False).parameters())
 
 
-def checkpoint_bytes(config: XR2TextConfig) -> int:
+def checkpoint_bytes(config: XR2TextConfig, settings: Settings) -> int:
     """A checkpoint, in a file and in the copy in memory from which it is written: weights and moments of AdamW."""
-    return CHECKPOINT_BYTES * count_parameters(config)
+    return _bytes(config, settings, CHECKPOINT_BYTES)
+
+
+def _bytes(config: XR2TextConfig, settings: Settings, trained: int) -> int:
+    """Of all parameters, at so many bytes for a trained one."""
+    parameters = _sizes(config, settings.freeze_encoder).parameters()
+    return sum(each.numel() * (trained if each.requires_grad else FROZEN_BYTES) for each in parameters)
+
+
+def _sizes(config: XR2TextConfig, is_encoder_frozen: bool) -> XR2TextModel:
+    """The model in train mode, without its numbers."""
+    with torch.device("meta"):
+        model = XR2TextModel(config)
+    model.train()
+    if is_encoder_frozen:
+        model.encoder.images.freeze()
+    return model
 
 
 @dataclass(frozen=True)
@@ -76,18 +92,19 @@ def estimate_memory(config: XR2TextConfig, settings: Settings) -> MemoryEstimate
     """For a micro-batch whose reports all have --max-tokens tokens, and whose studies have all films: the maximum."""
     tokens = settings.micro_batch * settings.max_tokens
     return MemoryEstimate(
-        state=STATE_BYTES * count_parameters(config),
+        state=_bytes(config, settings, STATE_BYTES),
         images=4 * settings.effective_batch * _num_views(config) * settings.image_size**2,
-        activations=_kept_bytes(config, settings.micro_batch, settings.max_tokens, settings.precision != "fp32"),
+        activations=_kept_bytes(config, settings),
         logits=LOGIT_BYTES * tokens * config.vocab_size,
     )
 
 
-def _kept_bytes(config: XR2TextConfig, num_studies: int, num_tokens: int, in_16_bits: bool) -> int:
+def _kept_bytes(config: XR2TextConfig, settings: Settings) -> int:
     """What a forward pass keeps for the backward pass, weights cast to 16 bits included: each storage once.
 
     The model runs on fake tensors, under the CPU's autocast, corrected for one difference to CUDA's.
     """
+    num_studies, num_tokens, in_16_bits = settings.micro_batch, settings.max_tokens, settings.precision != "fp32"
     kept: dict[int, torch.UntypedStorage] = {}
 
     def keep(tensor: torch.Tensor) -> torch.Tensor:
@@ -95,8 +112,7 @@ def _kept_bytes(config: XR2TextConfig, num_studies: int, num_tokens: int, in_16_
         kept[storage._cdata] = storage
         return tensor
 
-    with torch.device("meta"):
-        model = XR2TextModel(config).train()
+    model = _sizes(config, settings.freeze_encoder)
     with FakeTensorMode(allow_non_fake_inputs=True), torch.autocast("cpu", torch.bfloat16, enabled=in_16_bits):
         model.to_empty(device="cpu")
         if in_16_bits:

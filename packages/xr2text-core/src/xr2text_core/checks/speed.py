@@ -131,6 +131,8 @@ class _Bench:
         self.device = self.accelerator.device
         self.on_gpu = self.device.type == "cuda"
         model = XR2TextModel(config)
+        if settings.freeze_encoder:
+            model.encoder.images.freeze()
         self.model, optimizer = self.accelerator.prepare(model, build_optimizer(model, settings, self.device))
         self.stepper = Stepper(self.accelerator, self.model, optimizer, settings.finding_weight, settings.seed)
         allocate_state(optimizer)

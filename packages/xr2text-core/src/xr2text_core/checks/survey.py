@@ -83,9 +83,8 @@ def quick_checks(settings: Settings, resumes: bool = False, fresh: bool = False)
     """Under a second: `train` runs them first. They read neither the data set nor other runs."""
     checks = [run_checks.check_settings(settings), *probe_device(settings).checks, hardware.check_power(read_power())]
     with suppress(WeightsError):  # an unknown encoder; the check of the weights reports it
-        checks.append(
-            run_checks.check_disk_of(settings, estimates.checkpoint_bytes(estimates.planned_config(settings)), 0, fresh)
-        )
+        num_bytes = estimates.checkpoint_bytes(estimates.planned_config(settings), settings)
+        checks.append(run_checks.check_disk_of(settings, num_bytes, 0, fresh))
     return [*checks, run_checks.check_weights(settings, resumes)]
 
 
@@ -114,7 +113,8 @@ def _look_ahead(findings: Findings, settings: Settings, device: Device, fresh: b
     num_images = run_checks.num_new_images(dataset, settings)
     config = estimates.planned_config(settings, len(sample.tokenizer))
     findings.checks.append(run_checks.check_data(dataset, settings))
-    findings.checks.append(run_checks.check_disk_of(settings, estimates.checkpoint_bytes(config), num_images, fresh))
+    checkpoint_bytes = estimates.checkpoint_bytes(config, settings)
+    findings.checks.append(run_checks.check_disk_of(settings, checkpoint_bytes, num_images, fresh))
     show("counting memory")
     findings.memory = memory = estimates.estimate_memory(config, settings)
     if not device.is_gpu:  # on the CPU the trainer computes in fp32
@@ -129,7 +129,7 @@ def _look_ahead(findings: Findings, settings: Settings, device: Device, fresh: b
     if not isinstance(timing, hardware.Check):
         findings.speed, findings.time = timing, estimates.estimate_time(settings, sample, timing, num_images)
         timing = run_checks.check_time(findings.time, timing, settings)
-    on_host = estimates.checkpoint_bytes(config) + (run_checks.HOST_ALLOWANCE if device.is_gpu else memory.total)
+    on_host = checkpoint_bytes + (run_checks.HOST_ALLOWANCE if device.is_gpu else memory.total)
     findings.checks.append(run_checks.check_memory(on_host, available))
     if device.is_gpu:
         peak = findings.speed.peak_bytes if findings.speed else None

@@ -13,6 +13,7 @@ from xr2text_core.model.weights import (
     advice,
     encoder_source,
     installed_file,
+    is_hub_name,
     refuse_phantom,
     short,
     weights_file,
@@ -27,6 +28,8 @@ FILE, PACKAGE, SCRATCH = "a local file", "an installed package", "scratch"
 def locate_encoder(encoder: str) -> str:
     """FOLDER, FILE, PACKAGE, CACHE or NETWORK. WeightsError where there are no weights."""
     refuse_phantom("--encoder", encoder)
+    if is_hub_name(encoder):
+        return _on_hub("--encoder", encoder, encoder)
     if (path := encoder_source(encoder).path) is not None:
         return _in_path(encoder, path)
     if installed_file(encoder):

@@ -11,6 +11,7 @@ from xr2text_core.model.weights import (
     PHANTOM,
     WeightsError,
     advice,
+    check_image_size,
     encoder_source,
     pixel_statistics,
     pretrained_backbone,
@@ -81,6 +82,7 @@ def model_config(
 ) -> XR2TextConfig:
     """The configuration of that model; `pretrained`: whether the decoder is."""
     source = encoder_source(encoder)
+    check_image_size(source, image_size)
     bart = _decoder_config(decoder, pretrained)
     bart = bart | {
         "vocab_size": max(len(tokenizer), bart["vocab_size"]) if pretrained else len(tokenizer),

