@@ -259,7 +259,7 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
         finding_labels: Tensor | None,
     ) -> ReportOutput:
         """`places`: where there is a label, in the flattened labels."""
-        logits = self.lm_head(hidden.flatten(0, 1)[places])  # (tokens, V)
+        logits = self.lm_head(hidden.flatten(0, 1)[places])  # (tokens, vocabulary)
         output.token_loss_sum = functional.cross_entropy(logits.float(), labels.flatten()[places], reduction="sum")
         output.num_tokens = torch.tensor(len(places))
         output.loss = output.token_loss_sum / len(places)
