@@ -38,10 +38,8 @@ SUFFIXES = (".safetensors", ".pth", ".bin")
 USUAL_FILES = ("model.safetensors", "pytorch_model.bin")
 OF_A_RUN = ".pt"
 HUB_NAME = r"[\w-]+/[\w.-]+"
-OUR_OPTIONS = ("img_size", "in_chans", "num_classes", "global_pool")  # of a config.json by timm: we set them
+OUR_OPTIONS = ("img_size", "in_chans", "num_classes")  # of a config.json by timm: we set them
 INSIDE_OURS = "encoder.images.backbone."  # names of the encoder's weights in a whole model of ours
-
-
 UNREADABLE = (
     *(OSError, RuntimeError, ValueError, KeyError, EOFError),
     *(HfHubHTTPError, pickle.UnpicklingError, SafetensorError),
@@ -244,8 +242,9 @@ def _filled(source: EncoderSource, image_size: int, state: dict[str, Tensor]) ->
     backbone = create_backbone(source.name, image_size, source.options)
     config = backbone.pretrained_cfg
     unused = (*_names(config.get("classifier")), "head")
-    for stem in (f"{name}.weight" for name in _names(config.get("first_conv"))):
-        if stem in state and state[stem].shape[1] == 3:
+    stems = [stem for name in _names(config.get("first_conv")) if (stem := f"{name}.weight") in state]
+    for stem in stems:
+        if state[stem].shape[1] == 3:
             state[stem] = adapt_input_conv(1, state[stem])  # the sum over red, green and blue
     fitting = {key: value for key, value in state.items() if not key.startswith(tuple(f"{each}." for each in unused))}
     try:
@@ -253,6 +252,7 @@ def _filled(source: EncoderSource, image_size: int, state: dict[str, Tensor]) ->
     except RuntimeError:
         classes = [state[f"{each}.weight"] for each in unused if f"{each}.weight" in state]
         overlay = {"state_dict": state, "num_classes": len(classes[0]) if classes else 0}
+        overlay |= {"input_size": (1, image_size, image_size)} if stems else {}  # grey already
         return create_backbone(source.name, image_size, source.options, pretrained=True, overlay=overlay)
     return backbone
 

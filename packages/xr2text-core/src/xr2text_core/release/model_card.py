@@ -150,9 +150,10 @@ def _start(settings: Settings) -> str:
     """Names hub models, but no local folders."""
     if settings.pretrained == "none":
         return "random weights"
+    kept = ", kept frozen" if settings.freeze_encoder else ""
     encoder = _origin_of(settings.encoder) if settings.is_encoder_pretrained else "random"
     decoder = _origin_of(settings.decoder) if settings.is_decoder_pretrained else "random"
-    return f"pretrained weights: encoder {encoder}, decoder {decoder}"
+    return f"pretrained weights: encoder {encoder}{kept}, decoder {decoder}"
 
 
 def _origin_of(half: str) -> str:
