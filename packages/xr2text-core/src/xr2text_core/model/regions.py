@@ -61,7 +61,7 @@ class RegionQueries(nn.Module):
         `box`: where the film lies (`film_box`), (B, 4); without it films fill the square.
         """
         if box is None:
-            box = torch.tensor([0.0, 0.0, 1.0, 1.0], device=tokens.device).expand(len(tokens), 4)
+            box = functional.pad(torch.ones(len(tokens), 2, device=tokens.device), (2, 0))  # 0, 0, 1, 1
         values = self.value(features)  # (B, N, D)
         attention = self._attention(tokens, box)  # (B, heads, Q, N)
         by_head = self._by_head(values)  # (B, heads, N, D/heads)
@@ -152,8 +152,7 @@ def position_encoding(num_tokens: int, width: int, device: torch.device) -> Tens
 
 
 def _log_density(centre: Tensor, spread: Tensor, places: Tensor) -> Tensor:
-    """Log density of the Gaussians of each region at places (..., N, 2), (..., R, N): far away is only
-    unlikely."""
+    """Log density of each region at places (..., N, 2), as (..., R, N): far away is unlikely, not impossible."""
     offset = (places - centre.unsqueeze(-2)) / spread.unsqueeze(-2)  # (..., R, K, N, 2)
     return (-0.5 * offset.square().sum(-1)).logsumexp(-2).clamp_min(-8.0)
 
