@@ -46,8 +46,9 @@ def losses(model: XR2TextModel, batch: Batch, rows: list[int], **seen: Any) -> l
 def test_a_missing_lateral_film_is_as_if_only_the_frontal_one_had_been_given(model: XR2TextModel, batch: Batch) -> None:
     both, alone = model.get_encoder()(batch.images, batch.is_film), model.get_encoder()(batch.images[:, 0])
     num_tokens = alone.last_hidden_state.shape[1]
-    torch.testing.assert_close(both.last_hidden_state[:, :num_tokens], alone.last_hidden_state)
-    for name in ("finding_logits", "routing", "region_attention"):
+    torch.testing.assert_close(both.last_hidden_state[LACKING, :num_tokens], alone.last_hidden_state[LACKING])
+    torch.testing.assert_close(both.finding_logits[LACKING], alone.finding_logits[LACKING])
+    for name in ("routing", "region_attention"):
         torch.testing.assert_close(both[name], alone[name])
     assert alone.attention_mask is None
     assert both.attention_mask[:, :num_tokens].all()
@@ -73,7 +74,8 @@ def test_the_two_films_of_a_study_are_not_interchangeable(model: XR2TextModel, b
     whole = batch.images[1:3]
     first, second = (model.get_encoder()(images).last_hidden_state for images in (whole, whole.flip(1)))
     assert not torch.allclose(first.mean(1), second.mean(1))
-    num_tokens = (first.shape[1] - model.encoder.regions.queries.shape[0]) // 2
+    num_others = model.encoder.regions.queries.shape[0] + len(model.config.findings)
+    num_tokens = (first.shape[1] - num_others) // 2
     torch.testing.assert_close(first[:, -num_tokens:] - model.encoder.lateral, second[:, -2 * num_tokens : -num_tokens])
 
 

@@ -61,8 +61,9 @@ def test_the_loss_is_the_mean_cross_entropy_of_the_labels_that_are_there(model: 
 def test_a_film_of_two_to_one_gets_no_attention_on_its_borders(
     model: XR2TextModel, batch: Batch, upright: bool
 ) -> None:
-    side = batch.images.shape[2]
-    half = functional.interpolate(batch.images, (side, side // 2) if upright else (side // 2, side), mode="area")
+    films = batch.films()
+    side = films.shape[2]
+    half = functional.interpolate(films, (side, side // 2) if upright else (side // 2, side), mode="area")
     borders = (side // 4, side // 4, 0, 0) if upright else (0, 0, side // 4, side // 4)
     attention = model.encoder(functional.pad(half, borders)).region_attention  # (B, Q, N)
     grid = math.isqrt(attention.shape[2])
@@ -142,7 +143,7 @@ def test_a_few_studies_are_learned_by_heart_and_told_apart_by_their_image(
     assert batches.studies.references[0] != batches.studies.references[1]
     optimizer = torch.optim.AdamW(tiny_model.parameters(), lr=2e-3)
     torch.manual_seed(0)
-    for _ in range(60):
+    for _ in range(80):
         optimizer.zero_grad()
         tiny_model(pixel_values=batch.images, labels=batch.tokens).loss.backward()
         optimizer.step()

@@ -14,7 +14,7 @@ def somewhere() -> Progress:
     """Every field differs from its default."""
     rows, since = [{"epoch": "1", "val_loss": "2.5"}], Since(2, 40, 0.25, "single_region")
     sums = EpochSums(123.5, 40, 6.5, 5, 160, 1, 2, 33.25, 4.5)
-    return Progress(3, 6, 86, "single_region", 0.25, 2, 1, 4, 8, 2.5, sums, rows, False, since)
+    return Progress(3, 6, 86, "single_region", 0.25, 2, 0.8, 0.82, 1, 4, 8, 2.5, sums, rows, False, since)
 
 
 def test_every_field_survives_a_checkpoint(tmp_path: Path) -> None:

@@ -38,14 +38,18 @@ class FilmHead(nn.Module):
     def forward(self, films: Tensor) -> tuple[Tensor, Tensor]:
         """Pooled features (B, V, C), zero for a missing film, -> logits of findings (B, F) and of words (B, W)."""
         films = self.dropout(films)
-        findings = torch.stack([layer(films[:, film]) for film, layer in enumerate(self.findings)]).sum(0)
-        words = torch.stack([layer(films[:, film]) for film, layer in enumerate(self.of_words)]).sum(0)
-        return findings, words
+        return self._summed(self.findings, films), self._summed(self.of_words, films)
+
+    def _summed(self, layers: nn.ModuleList, films: Tensor) -> Tensor:
+        """One film of a model that knows two is the frontal one."""
+        seen = zip(layers, films.unbind(1), strict=False)
+        return torch.stack([layer(film) for layer, film in seen]).sum(0)
 
     def word_loss(self, logits: Tensor, tokens: Tensor) -> Tensor:
         """Binary cross-entropy summed over studies, of which words (B, W) the reports with tokens (B, T) have."""
         has_word = (tokens.unsqueeze(2) == self.words).any(1)  # -1 is no token, and padding is -100
-        losses = functional.binary_cross_entropy_with_logits(logits.float(), has_word.float(), reduction="none")
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        losses = functional.binary_cross_entropy_with_logits(logits, has_word.to(logits), reduction="none")
         return WORDS_WEIGHT * (losses * (self.words >= 0)).sum() / 8
 
 

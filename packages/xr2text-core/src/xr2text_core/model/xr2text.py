@@ -58,7 +58,7 @@ class ReportOutput(Seq2SeqLMOutput):
 
 
 class VisualEncoder(nn.Module):
-    """Images to the memory that the decoder attends to: region and global tokens, then visual tokens film by film."""
+    """Images to the memory that the decoder attends to: findings, region and global tokens, visual tokens by film."""
 
     main_input_name = "pixel_values"
 
@@ -123,9 +123,9 @@ class VisualEncoder(nn.Module):
             logits = logits + seen.finding_logits[:, -1]
         seen.finding_logits = torch.cat([seen.finding_logits[:, :-1], logits.unsqueeze(1)], 1)
         told = study.tell(study.decision.states(logits) if states is None else states)
-        seen.last_hidden_state = torch.cat([seen.last_hidden_state, told.to(seen.last_hidden_state)], 1)
+        seen.last_hidden_state = torch.cat([told.to(seen.last_hidden_state), seen.last_hidden_state], 1)
         if seen.attention_mask is not None:
-            seen.attention_mask = functional.pad(seen.attention_mask, (0, told.shape[1]), value=True)
+            seen.attention_mask = functional.pad(seen.attention_mask, (told.shape[1], 0), value=True)
         return seen
 
     def _check(self, num_views: int, film_mask: Tensor | None) -> None:

@@ -14,7 +14,6 @@ from xr2text_core.model.film_head import telling_words
 from xr2text_core.model.thumbnails import SIDE
 from xr2text_core.model.xr2text import XR2TextModel
 
-MOST_REPORTS = 3000  # in the bank
 MOST_STUDIES = 20_000  # whose thumbnails are fitted: bounds the memory to a few hundred MiB
 AT_ONCE = 64
 MEASURED, MEASURED_AT_ONCE = 640, 64  # studies that the statistics of batch normalisation are those of

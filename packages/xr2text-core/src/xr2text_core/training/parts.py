@@ -8,7 +8,7 @@ from accelerate import Accelerator
 
 from xr2text_core import __version__
 from xr2text_core.data.batches import BatchMaker
-from xr2text_core.inference.composer import Composer, ReportBank
+from xr2text_core.inference.composer import Composer, ReportBank, bank_indices
 from xr2text_core.inference.trained import model_of_sizes, reading, tokenizer_from
 from xr2text_core.machine.processes import Processes
 from xr2text_core.model.build import build_model
@@ -19,7 +19,7 @@ from xr2text_core.run.checkpoint import Checkpoint
 from xr2text_core.run.status import Status, now
 from xr2text_core.settings.settings import Settings
 from xr2text_core.training.device import open_device
-from xr2text_core.training.first_fit import MOST_REPORTS, fit_before_training, spread
+from xr2text_core.training.first_fit import fit_before_training
 from xr2text_core.training.optimizer import allocate_state, build_optimizer
 from xr2text_core.training.plan import Plan
 from xr2text_core.training.prepared import PreparedData, prepare_data
@@ -110,7 +110,7 @@ def build_parts(settings: Settings, processes: Processes, found: Found | None, s
     optimizer = accelerator.prepare(optimizer)
     allocate_state(optimizer)
     if not found:
-        fit_before_training(model, batches, spread(len(data.train), MOST_REPORTS).tolist())
+        fit_before_training(model, batches, bank_indices(data.train.references))
     stepper = Stepper(accelerator, model, optimizer, settings.finding_weight, settings.seed, processes)
     return Parts(
         settings, data, plan, accelerator, processes, model, optimizer, batches, val_batches, stepper, Composer(bank)
@@ -122,8 +122,7 @@ def _bank(found: Found | None, data: PreparedData) -> ReportBank:
     if found and found.checkpoint.bank:
         with reading(found.path):
             return ReportBank.from_json(found.checkpoint.bank)
-    references = data.train.references
-    return ReportBank.of([references[index] for index in spread(len(references), MOST_REPORTS)])
+    return ReportBank.of(data.train.references)
 
 
 def _model(settings: Settings, found: Found | None, tokenizer: ReportTokenizer, num_reports: int) -> XR2TextModel:

@@ -19,11 +19,11 @@ from xr2text_core.run.folder import RunFolder
 from xr2text_core.run.history import EpochRow, cells_of, write_best, write_rows
 from xr2text_core.run.lock import lock_run, locked
 from xr2text_core.run.status import Events, NullEvents, NullStatus, Status, now
+from xr2text_core.run.tracking import Curves
 from xr2text_core.settings.settings import Settings
 from xr2text_core.training.plan import Plan
 from xr2text_core.training.progress import Progress
 from xr2text_core.training.step import StepResult
-from xr2text_core.training.tracking import Curves
 
 SCORE_NAMES = {"bleu_4+rouge_l": "BLEU-4 + ROUGE-L", "clinical_f1": "rule-label F1"}
 log = logging.getLogger("xr2text_core.train")

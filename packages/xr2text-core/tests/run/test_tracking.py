@@ -11,11 +11,11 @@ from accelerate import Accelerator
 
 from xr2text_core.run.folder import RunError, RunFolder
 from xr2text_core.run.history import HEADER, EpochRow
+from xr2text_core.run.tracking import Curves
 from xr2text_core.settings.arguments import parse_arguments, settings_of
 from xr2text_core.settings.settings import Settings
 from xr2text_core.training.progress import Progress
 from xr2text_core.training.run_log import open_run
-from xr2text_core.training.tracking import Curves
 
 SOME = {
     "epoch": 1,
