@@ -73,7 +73,7 @@ def two_film_model(tokenizer):
     from xr2text_core.model.build import build_model
 
     torch.manual_seed(0)
-    return build_model("phantom", "phantom", False, IMAGE_SIZE, MAX_TOKENS, tokenizer, "all")
+    return build_model("phantom", "phantom", "none", IMAGE_SIZE, MAX_TOKENS, tokenizer, "all")
 
 
 @pytest.fixture

@@ -55,3 +55,32 @@ def test_an_undefined_score_is_never_the_best() -> None:
     progress.end_epoch()
     assert not progress.count_score(float("nan"))
     assert (progress.best_score, progress.epochs_without_improvement) == (0.0, 1)
+
+
+def scored(progress: Progress, score: float, auc: float, standard_error: float = 0.02) -> bool:
+    is_best = progress.count_score(score, auc, standard_error)
+    progress.end_epoch()
+    return is_best
+
+
+def test_good_words_do_not_win_over_a_model_that_reads_the_image() -> None:
+    progress = Progress()
+    assert scored(progress, 0.50, 0.75)
+    assert not scored(progress, 0.55, 0.72)  # more than one standard error below
+    assert scored(progress, 0.52, 0.74)
+    assert (progress.best_epoch, progress.best_auc, progress.highest_auc) == (3, 0.74, 0.75)
+
+
+def test_a_best_epoch_that_falls_behind_the_highest_auc_gives_way_even_to_a_lower_score() -> None:
+    progress = Progress()
+    assert scored(progress, 0.55, 0.70)
+    assert scored(progress, 0.50, 0.78)
+    assert not scored(progress, 0.49, 0.78)
+    assert (progress.best_epoch, progress.best_score) == (2, 0.50)
+
+
+def test_without_an_auc_the_score_alone_decides() -> None:
+    progress = Progress()
+    assert scored(progress, 0.50, float("nan"), float("nan"))
+    assert scored(progress, 0.55, float("nan"), float("nan"))
+    assert not scored(progress, 0.54, float("nan"), float("nan"))

@@ -14,6 +14,7 @@ from xr2text_core.data.ready import ReadyStudies
 from xr2text_core.inference.composer import Composer
 from xr2text_core.model.xr2text import VisualOutput, XR2TextModel
 from xr2text_core.report.editing import edited
+from xr2text_core.report.labeler import label_report
 from xr2text_core.report.vocabulary import FINDINGS
 
 PENS = ("decoder", "edited", "composed")  # who writes; StudyHead.pen is a place in this list
@@ -75,8 +76,11 @@ def write_as(pen: str, drafts: Sequence[str], reading: Reading, composer: Compos
     if pen == "composed":
         probabilities, wording = np.nan_to_num(reading.probabilities), np.nan_to_num(reading.wording)
         return composer.write(reading.decided, probabilities, wording)
-    pairs = zip(drafts, reading.decided, strict=True)
-    return [edited(draft, named(decided), composer.bank.phrases) for draft, decided in pairs]
+    pairs = ((draft, named(decided)) for draft, decided in zip(drafts, reading.decided, strict=True))
+    return [
+        draft if label_report(draft).present == wanted else edited(draft, wanted, composer.bank.phrases)
+        for draft, wanted in pairs
+    ]
 
 
 def named(decided: NDArray[np.bool_]) -> frozenset[str]:

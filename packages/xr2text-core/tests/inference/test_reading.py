@@ -1,0 +1,70 @@
+"""What is decided is what is written, by every pen but the decoder's own."""
+
+import numpy as np
+import pytest
+
+from xr2text_core.data.batches import BatchMaker
+from xr2text_core.inference.composer import Composer, ReportBank
+from xr2text_core.inference.reading import PENS, Reading, named, pen_of, present, write_as
+from xr2text_core.metrics.clinical_f1 import present_findings
+from xr2text_core.model.xr2text import XR2TextModel
+from xr2text_core.report.vocabulary import FINDINGS
+
+NUM_STUDIES = 6
+
+
+@pytest.fixture(scope="module")
+def composer(batches: BatchMaker) -> Composer:
+    return Composer(ReportBank.of(batches.studies.references))
+
+
+@pytest.fixture
+def reading(composer: Composer) -> Reading:
+    """Of six studies, each with the findings of another report of the bank; the films suggest nothing."""
+    decided = composer.bank.labels[:NUM_STUDIES]
+    probabilities = np.where(decided, 0.9, 0.05).astype(np.float32)
+    wording = np.zeros((NUM_STUDIES, len(composer.bank.texts)), np.float32)
+    return Reading(np.log(probabilities / (1 - probabilities)), probabilities, decided, wording)
+
+
+@pytest.mark.parametrize("pen", ["edited", "composed"])
+def test_a_pen_says_what_was_decided_and_nothing_else(pen: str, reading: Reading, composer: Composer) -> None:
+    drafts = list(composer.bank.texts[::-1][:NUM_STUDIES])
+    written = write_as(pen, drafts, reading, composer)
+    assert (present_findings(written) == reading.decided).all()
+    assert write_as("decoder", drafts, reading, composer) == drafts
+
+
+def test_an_edit_keeps_a_draft_that_says_it_all_already(reading: Reading, composer: Composer) -> None:
+    drafts = list(composer.bank.texts[:NUM_STUDIES])
+    assert write_as("edited", drafts, reading, composer) == drafts
+
+
+def test_a_finding_that_somebody_corrects_is_written_as_corrected(reading: Reading, composer: Composer) -> None:
+    corrected = reading.corrected({"cardiomegaly": True, "pleural effusion": False})
+    for report in write_as("composed", [""] * NUM_STUDIES, corrected, composer):
+        said = named(present_findings([report])[0])
+        assert "cardiomegaly" in said and "pleural effusion" not in said
+    column = FINDINGS.index("cardiomegaly")
+    assert (corrected.probabilities[:, column] == 1).all() and not reading.decided[:, column].all()
+
+
+def test_parts_are_joined_in_the_order_of_the_studies_and_a_lost_one_is_not_a_number(reading: Reading) -> None:
+    first, second = (Reading(*(values[rows] for values in vars(reading).values())) for rows in ([4, 0], [1, 5]))
+    whole = Reading.joined([first, second], [4, 0, 1, 5], NUM_STUDIES)
+    kept = [0, 1, 4, 5]
+    assert (whole.logits[kept] == reading.logits[kept]).all() and (whole.decided[kept] == reading.decided[kept]).all()
+    assert np.isnan(whole.logits[[2, 3]]).all() and not whole.decided[[2, 3]].any()
+
+
+def test_a_model_of_before_findings_came_first_writes_with_its_decoder(tiny_model: XR2TextModel) -> None:
+    study = tiny_model.encoder.study
+    assert study is not None
+    study.pen.fill_(PENS.index("composed"))
+    assert pen_of(tiny_model) == "composed"
+    tiny_model.encoder.study = None
+    assert pen_of(tiny_model) == "decoder"
+
+
+def test_the_findings_of_a_study_are_those_that_its_report_asserts(batches: BatchMaker) -> None:
+    assert (present(batches.studies) == present_findings(batches.studies.references)).all()
