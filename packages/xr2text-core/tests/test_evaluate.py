@@ -210,7 +210,7 @@ def test_the_loss_of_many_studies_is_that_of_a_few_at_a_time(
     model = tiny_model.eval()
     expected = float(model(pixel_values=batch.images, labels=batch.tokens).token_loss_sum.detach())
     model.lm_head.register_forward_hook(lambda _, inputs, logits: sizes.append(len(logits)))
-    loss, reports = evaluation.evaluate_batch(model, tokenizer, batch, max_tokens=1, num_beams=1)
+    loss, reports, _ = evaluation.evaluate_batch(model, tokenizer, batch, max_tokens=1, num_beams=1)
     assert loss == pytest.approx(expected, rel=1e-5) and len(reports) == 7
     tokens = (batch.tokens >= 0).sum(1)
     assert sizes == [int(tokens[:4].sum()), int(tokens[4:].sum()), 7]  # tokens; the last one writes

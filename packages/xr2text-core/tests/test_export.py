@@ -33,6 +33,7 @@ FILES = {
     "README.md", "config.json", "generation_config.json", "model.safetensors", "preprocessor_config.json",
     "tokenizer.json", "tokenizer_config.json",
 }  # fmt: skip
+PEN = "encoder.study.pen"
 TOLD = [2, 0, 5, 9, 11]  # token ids that stand for a report so far
 ALSO_LOGITS = f"""
 import sys, numpy, torch
@@ -53,7 +54,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def checkpoint(run: Path) -> Path:
-    return run / "checkpoints/final_model.pt"
+    """Its last model, whose decoder writes by itself: transformers knows nobody else who could."""
+    path = run / "checkpoints/final_model.pt"
+    found = load_checkpoint(path)
+    save_checkpoint(path, replace(found, model={**found.model, PEN: torch.zeros_like(found.model[PEN])}))
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +104,13 @@ def test_the_code_of_the_card_gives_the_same_logits_and_the_same_report_in_a_fre
     assert np.array_equal(np.load(tmp_path / "logits.npy"), logits_of(checkpoint, image))
     assert generate.main([str(image), "--checkpoint", str(checkpoint)]) == 0
     assert fresh.stdout.strip() == capsys.readouterr().out.strip() != ""
+
+
+def test_the_card_says_that_the_checkpoint_has_another_pen(checkpoint: Path, tmp_path: Path) -> None:
+    model = load_checkpoint(checkpoint).model
+    words = "These are the reports of its decoder."
+    assert words not in export_changed(checkpoint, tmp_path / "decoder")
+    assert words in export_changed(checkpoint, tmp_path / "other", model={**model, PEN: torch.tensor(2)})
 
 
 def test_the_folder_holds_weights_as_safetensors_only(exported: Path) -> None:

@@ -1,5 +1,7 @@
 """Findings are written as often as asked, by thresholds that one number moves."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -50,7 +52,7 @@ def test_findings_are_written_as_often_as_training_reports_assert_them_times_the
 def test_a_higher_sensitivity_writes_all_that_a_lower_one_does_and_more() -> None:
     decision, logits = fitted(), studies(seed=1)[0].astype(np.float32)
     written = [decision.decided(logits, each) for each in SENSITIVITIES]
-    assert all((few <= many).all() and few.sum() < many.sum() for few, many in zip(written, written[1:], strict=False))
+    assert all((few <= many).all() and few.sum() < many.sum() for few, many in pairwise(written))
 
 
 def test_a_finding_that_no_training_report_asserts_is_never_written() -> None:

@@ -104,9 +104,12 @@ def model_from(checkpoint: Checkpoint) -> XR2TextModel:
     return model
 
 
-def model_of_sizes(checkpoint: Checkpoint) -> XR2TextModel:
-    """A model of the same size with random weights."""
-    return XR2TextModel(XR2TextConfig.from_dict(json.loads(checkpoint.config)))
+def model_of_sizes(checkpoint: Checkpoint, num_reports: int | None = None) -> XR2TextModel:
+    """A model of the same size with random weights; `num_reports` in its bank where that is another one."""
+    config = json.loads(checkpoint.config)
+    if num_reports is not None and config.get("findings_first"):
+        config["num_reports"] = num_reports
+    return XR2TextModel(XR2TextConfig.from_dict(config))
 
 
 def tokenizer_from(checkpoint: Checkpoint) -> ReportTokenizer:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from huggingface_hub import ModelCardData
 
 from xr2text_core import __version__
+from xr2text_core.inference.reading import pen_of
 from xr2text_core.metrics.protocols import describe
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.release.origin import Origin
@@ -61,6 +62,11 @@ film_mask = torch.tensor([[True, True], [True, False]])  # the second study has 
 ids = model.generate(pixel_values=both, film_mask=film_mask)
 ```
 """
+COMPOSED = """\
+These are the reports of its decoder. `python -m xr2text_core.generate` writes others: on validation studies, reports
+that are edited or composed to say exactly the findings that the image head decides did better. They need training
+reports, which the checkpoint holds and this folder does not.
+"""
 ONNX = """\
 `encoder.onnx` runs without PyTorch and generates no reports: `pixel_values` (images, 1, size, size) in, frontal ones,
 and out come
@@ -102,7 +108,12 @@ SCORES = {
 def model_card(origin: Origin, model: XR2TextModel, has_onnx: bool) -> str:
     """The card of the model of a checkpoint, as Markdown with the header of the Hugging Face hub."""
     loading = "\n".join(
-        [LOADING, *([BOTH_FILMS] if model.config.views == "all" else []), *([ONNX] if has_onnx else [])]
+        [
+            LOADING,
+            *([COMPOSED] if pen_of(model) != "decoder" else []),
+            *([BOTH_FILMS] if model.config.views == "all" else []),
+            *([ONNX] if has_onnx else []),
+        ]
     )
     limits = LIMITS.format(films=FILMS[model.config.views]) + (PHANTOM if origin.settings.data == "phantom" else "")
     return "\n".join(

@@ -11,6 +11,7 @@ from tqdm.auto import tqdm
 from xr2text_core.data.batches import BatchMaker
 from xr2text_core.inference.reading import present
 from xr2text_core.model.film_head import telling_words
+from xr2text_core.model.study_head import StudyHead
 from xr2text_core.model.thumbnails import SIDE
 from xr2text_core.model.xr2text import XR2TextModel
 
@@ -29,13 +30,19 @@ def fit_before_training(model: XR2TextModel, batches: BatchMaker, bank: Sequence
 
     `bank`: the studies whose reports are in the bank, as indices of the training studies.
     """
-    model.encoder.images.measure_statistics(_measured(batches))
+    if not model.encoder.images.is_frozen:
+        model.encoder.images.measure_statistics(_measured(batches))
     study = model.encoder.study
-    if study is None:
-        return
+    assert study is not None  # every new model has one
     truth = present(batches.studies)
     tokens = [batches.studies.tokens[index] for index in range(len(batches.studies))]
     study.films.begin_with(torch.from_numpy(truth.mean(0)).float(), telling_words(tokens, model.config.vocab_size))
+    fit_thumbnails(study, batches, bank)
+
+
+def fit_thumbnails(study: StudyHead, batches: BatchMaker, bank: Sequence[int]) -> None:
+    """The part that depends on the training studies alone, and not on any weight."""
+    truth = present(batches.studies)
     studies = np.union1d(spread(len(truth), MOST_STUDIES), np.asarray(bank))
     films, is_film = _thumbnails(batches, studies.tolist())
     study.thumbnails.fit(films, is_film, truth[studies].astype(np.float64), np.searchsorted(studies, bank))

@@ -9,7 +9,7 @@ from accelerate import Accelerator
 from xr2text_core import __version__
 from xr2text_core.data.batches import BatchMaker
 from xr2text_core.inference.composer import Composer, ReportBank, bank_indices
-from xr2text_core.inference.trained import model_of_sizes, reading, tokenizer_from
+from xr2text_core.inference.trained import model_of_sizes, tokenizer_from
 from xr2text_core.machine.processes import Processes
 from xr2text_core.model.build import build_model
 from xr2text_core.model.xr2text import XR2TextModel
@@ -19,13 +19,15 @@ from xr2text_core.run.checkpoint import Checkpoint
 from xr2text_core.run.status import Status, now
 from xr2text_core.settings.settings import Settings
 from xr2text_core.training.device import open_device
-from xr2text_core.training.first_fit import fit_before_training
+from xr2text_core.training.first_fit import fit_before_training, fit_thumbnails
 from xr2text_core.training.optimizer import allocate_state, build_optimizer
 from xr2text_core.training.plan import Plan
 from xr2text_core.training.prepared import PreparedData, prepare_data
 from xr2text_core.training.progress import Progress
 from xr2text_core.training.start import Found
 from xr2text_core.training.step import Stepper
+
+THUMBNAILS = "encoder.study.thumbnails."  # names of what is fitted to the training studies
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,13 @@ class Parts:
         if self.accelerator.scaler is not None and checkpoint.scaler:
             self.accelerator.scaler.load_state_dict(checkpoint.scaler)
 
+    def begin_with(self, checkpoint: Checkpoint) -> None:
+        """Load the weights of another run; what was fitted to its studies is fitted to those of this run anew."""
+        fitted = {name: tensor for name, tensor in self.model.state_dict().items() if name.startswith(THUMBNAILS)}
+        self.model.load_state_dict({**checkpoint.model, **fitted})
+        if self.model.encoder.study is not None:
+            fit_thumbnails(self.model.encoder.study, self.batches, bank_indices(self.data.train.references))
+
     def checkpoint(self, progress: Progress) -> Checkpoint:
         """All that a resume needs at this moment; tensors are references, not copies."""
         scaler = self.accelerator.scaler
@@ -86,7 +95,7 @@ def build_parts(settings: Settings, processes: Processes, found: Found | None, s
     status.update(state="caching", message="reading the data set and decoding its images once")
     tokenizer = None
     if found:
-        with reading(found.path):
+        with found.reading():
             tokenizer = tokenizer_from(found.checkpoint)
     with processes.rank_0_first():
         data = prepare_data(settings, tokenizer, is_alive=status.update)
@@ -118,9 +127,9 @@ def build_parts(settings: Settings, processes: Processes, found: Found | None, s
 
 
 def _bank(found: Found | None, data: PreparedData) -> ReportBank:
-    """Training reports to compose from; those of the checkpoint where one was found."""
-    if found and found.checkpoint.bank:
-        with reading(found.path):
+    """Training reports to compose from; those of the checkpoint where the run continues."""
+    if found and found.origin != "init" and found.checkpoint.bank:
+        with found.reading():
             return ReportBank.from_json(found.checkpoint.bank)
     return ReportBank.of(data.train.references)
 
@@ -128,8 +137,8 @@ def _bank(found: Found | None, data: PreparedData) -> ReportBank:
 def _model(settings: Settings, found: Found | None, tokenizer: ReportTokenizer, num_reports: int) -> XR2TextModel:
     """A new model; where a checkpoint was found, one of its sizes, to be loaded later."""
     if found:
-        with reading(found.path):
-            return model_of_sizes(found.checkpoint)
+        with found.reading():
+            return model_of_sizes(found.checkpoint, num_reports)
     sizes = (settings.image_size, settings.max_tokens)
     return build_model(
         settings.encoder, settings.decoder, settings.pretrained, *sizes, tokenizer, settings.views,

@@ -1,12 +1,13 @@
 """Where a start begins: the checkpoint it finds, the position in it, and what settings that changed do there."""
 
 import logging
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from xr2text_core.data.study import Dataset
 from xr2text_core.inference.initial import load_initial
-from xr2text_core.inference.trained import settings_from
+from xr2text_core.inference.trained import reading, settings_from
 from xr2text_core.run.checkpoint import (
     Checkpoint,
     CheckpointError,
@@ -45,6 +46,10 @@ class Found(NamedTuple):
     def keep_beginning(self, settings: Settings) -> Settings:
         """The settings of a start that need not say again how its run began."""
         return keep_beginning(self.checkpoint.settings, settings)
+
+    def reading(self) -> AbstractContextManager[None]:
+        """Contents that fit neither this version nor this model are a CheckpointError that names the file."""
+        return reading(self.path)
 
     def log_changes(self, settings: Settings) -> None:
         """One line for each setting that is not what it was."""

@@ -10,8 +10,7 @@ from typing import Any
 import torch
 from tqdm.auto import tqdm
 
-from xr2text_core.inference.evaluation import Evaluation, evaluate
-from xr2text_core.inference.trained import TrainedModel, reading
+from xr2text_core.inference.evaluation import Evaluation
 from xr2text_core.machine.garbage import frozen_objects
 from xr2text_core.machine.keep_awake import keep_awake
 from xr2text_core.machine.processes import Processes
@@ -29,7 +28,7 @@ from xr2text_core.training.progress import Progress
 from xr2text_core.training.run_log import open_run
 from xr2text_core.training.start import Found, find_checkpoint, named_checkpoint
 from xr2text_core.training.step import StepResult
-from xr2text_core.training.validation import reading_columns, validate
+from xr2text_core.training.validation import reading_columns, score_split, validate
 
 EXIT_FINISHED = 0
 PROTOCOL = "clean-full"
@@ -130,25 +129,15 @@ class Trainer:
 
     def evaluate(self, split: str = "val", num_beams: int = 1) -> Evaluation:
         """Scores of the current weights on the validation studies, or on another split."""
-        batches = self.parts.val_batches
-        if split != "val":
-            trained = TrainedModel(self.model, self.data.tokenizer, self.settings, self.parts.accelerator.device)
-            batches = trained.batches(self.data.dataset.split(split))
-        tokenizer, max_tokens = self.data.tokenizer, self.settings.max_tokens
-        with self.parts.accelerator.autocast():
-            evaluation = evaluate(
-                self.model, tokenizer, batches, max_tokens, PROTOCOL, num_beams, composer=self.parts.composer
-            )
-        assert evaluation is not None  # it was given no `stop`
-        return evaluation
+        return score_split(self.parts, PROTOCOL, split, num_beams)
 
     # -- before the loop
 
     def _begin_with(self, found: Found) -> None:
         """Go on from a checkpoint, or begin with the weights of one."""
-        with reading(found.path):
+        with found.reading():
             if found.origin == "init":
-                self.model.load_state_dict(found.checkpoint.model)
+                self.parts.begin_with(found.checkpoint)
             else:
                 self._restore(found)
         if self.is_finished() and found.origin == "resume" and found.path.resolve().parent != self.folder.checkpoints:

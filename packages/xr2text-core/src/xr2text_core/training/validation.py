@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from xr2text_core.data.ready import ReadyStudies
 from xr2text_core.inference.evaluation import Evaluation, eval_mode, evaluate
 from xr2text_core.inference.reading import PENS, present, write_as
+from xr2text_core.inference.trained import TrainedModel
 from xr2text_core.metrics.clinical_f1 import present_findings
 from xr2text_core.metrics.findings.auc import finding_auc
 from xr2text_core.metrics.scores import Scores, score_reports
@@ -19,6 +20,21 @@ from xr2text_core.training.parts import Parts
 
 SHARES = (0.0, 0.25, 0.5, 1.0)  # of the thumbnails' logits beside the network's
 AT_ONCE = 16
+
+
+def score_split(parts: Parts, protocol: str, split: str, num_beams: int) -> Evaluation:
+    """Scores of the current weights on a split, with the thresholds and the pen of the last validation."""
+    batches = parts.val_batches
+    if split != "val":
+        trained = TrainedModel(parts.model, parts.data.tokenizer, parts.settings, parts.accelerator.device)
+        batches = trained.batches(parts.data.dataset.split(split))
+    with parts.accelerator.autocast():
+        evaluation = evaluate(
+            parts.model, parts.data.tokenizer, batches, parts.settings.max_tokens, protocol, num_beams,
+            composer=parts.composer,
+        )  # fmt: skip
+    assert evaluation is not None  # it was given no `stop`
+    return evaluation
 
 
 def validate(
