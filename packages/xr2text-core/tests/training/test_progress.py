@@ -5,7 +5,7 @@ from pathlib import Path
 
 from xr2text_core.run.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from xr2text_core.training.plan import Since
-from xr2text_core.training.progress import EpochSums, Progress
+from xr2text_core.training.progress import NO_BEST, EpochSums, Progress
 
 EMPTY = Checkpoint(settings={}, fingerprint="", config="", tokenizer="", progress={}, model={}, optimizer={})
 
@@ -84,3 +84,15 @@ def test_without_an_auc_the_score_alone_decides() -> None:
     assert scored(progress, 0.50, float("nan"), float("nan"))
     assert scored(progress, 0.55, float("nan"), float("nan"))
     assert not scored(progress, 0.54, float("nan"), float("nan"))
+
+
+def test_the_best_epoch_comes_back_whole_when_its_file_could_not_be_written() -> None:
+    progress = Progress()
+    assert progress.best == NO_BEST
+    scored(progress, 0.5, 0.8)
+    kept = progress.best
+    scored(progress, 0.6, 0.8)
+    progress.best = kept
+    assert (progress.best_score, progress.best_epoch, progress.best_auc) == (0.5, 1, 0.8)
+    progress.forget_best()
+    assert progress.best == NO_BEST and progress.highest_auc == 0

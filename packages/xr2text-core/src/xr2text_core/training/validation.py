@@ -74,7 +74,10 @@ def _fit(parts: Parts, study: StudyHead, stop: Callable[[], bool]) -> bool:
         return False
     rows, head, extra = zip(*(row for each, _ in gathered for row in each), strict=True)
     head_logits, extra_logits = np.stack(head).astype(np.float64), np.stack(extra).astype(np.float64)
-    truth = truth[list(rows)]
+    is_finite = np.isfinite(head_logits).all(1)
+    if not is_finite.any():  # the weights have exploded; Progress.judge keeps them from being saved
+        return True
+    head_logits, extra_logits, truth = head_logits[is_finite], extra_logits[is_finite], truth[list(rows)][is_finite]
     share = max(SHARES, key=lambda each: (_macro(head_logits + each * extra_logits, truth), -each))
     study.thumbnails.share.fill_(share)
     prevalence = present(parts.batches.studies).mean(0)
@@ -93,7 +96,9 @@ def reading_columns(evaluation: Evaluation, studies: ReadyStudies) -> dict[str, 
     reading = evaluation.reading
     if reading is None:
         return dict.fromkeys(names, np.nan)
-    is_read = ~np.isnan(reading.logits).any(1)
+    is_read = np.isfinite(reading.logits).all(1)
+    if not is_read.any():
+        return dict.fromkeys(names, np.nan)
     auc = finding_auc(reading.logits[is_read], present(studies)[is_read], min_positives=FEWEST)
     said = present_findings(evaluation.candidates)
     exact = float((said == reading.decided).all(1)[is_read].mean())
