@@ -21,6 +21,7 @@ from xr2text_core.machine.nvml import GpuReading, driver_versions, read_gpus
 from xr2text_core.machine.power import read_power
 from xr2text_core.model.config import XR2TextConfig
 from xr2text_core.model.weights import WeightsError
+from xr2text_core.settings.presets import WITHOUT_GPU
 from xr2text_core.settings.settings import Settings
 from xr2text_core.training.device import driver_spills
 
@@ -62,7 +63,7 @@ class Findings:
 
 
 def probe_device(settings: Settings) -> Device:
-    is_needed = settings.preset != "phantom"
+    is_needed = settings.preset not in WITHOUT_GPU
     if settings.device == "cpu":
         why = "not used (--device cpu)"
         return Device(hardware.TorchGpu("", problem=why), None, [hardware.without_gpu(why, is_needed)])

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+WITHOUT_GPU = ("phantom", "cpu")  # presets for which a CPU is enough
 PRESETS: dict[str, dict[str, Any]] = {
     # CPU, from scratch, minutes: proves that all parts work, on drawn phantoms or a few hundred images.
     "phantom": {
