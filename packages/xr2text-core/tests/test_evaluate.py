@@ -17,6 +17,7 @@ from xr2text_core.inference import evaluation
 from xr2text_core.inference.comparison import same_studies_for, studies_to_score
 from xr2text_core.inference.trained import load_model
 from xr2text_core.model.xr2text import XR2TextModel
+from xr2text_core.report.labeler import label_report
 from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.report.vocabulary import FINDINGS
 from xr2text_core.run.checkpoint import load_checkpoint, save_checkpoint
@@ -167,6 +168,53 @@ def test_a_folder_gives_a_report_and_a_picture_for_each_image(
     assert captured.out.count(".png: ") == 2 and "broken.png" in captured.err
     pictures = [np.asarray(Image.open(tmp_path / f"seen_00{number}.png")) for number in (1, 2)]
     assert all(picture.std() > 1 for picture in pictures)
+
+
+def test_a_finding_that_is_known_is_written_and_one_that_is_denied_is_not(
+    run: Path, images: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--checkpoint", str(run / CHECKPOINT), "--with", "Pleural-Effusion", "--with", "edema=absent"]
+    assert generate.main([str(images / "0.png"), *flags, "--without", "cardiomegaly"]) == 0
+    captured = capsys.readouterr()
+    said = label_report(captured.out).present
+    assert "pleural effusion" in said and not said & {"edema", "cardiomegaly"}
+    assert "findings: pleural effusion 100%" in captured.err and "not written:" in captured.err
+
+
+def test_a_more_sensitive_model_writes_more_findings(
+    run: Path, images: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    counts = []
+    for sensitivity in ("0.1", "8"):
+        flags = ["--checkpoint", str(run / CHECKPOINT), "--sensitivity", sensitivity]
+        assert generate.main([str(images), *flags]) == 0
+        lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("findings:")]
+        counts.append(sum(line.split("|")[0].count("%") for line in lines))
+    assert counts[0] < counts[1]
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--with", "plural efusion"], "did you mean: pleural effusion"),
+        (["--with", "edema=maybe"], "a finding is present or absent"),
+        (["--sensitivity", "0"], "--sensitivity"),
+    ],
+)
+def test_a_finding_or_a_sensitivity_that_makes_no_sense_is_refused_by_name(
+    flags: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        generate.main(["film.png", *flags])
+    assert words in capsys.readouterr().err
+
+
+def test_more_films_than_a_model_sees_are_one_clear_error(
+    run: Path, images: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--study", "--checkpoint", str(run / CHECKPOINT)]
+    assert generate.main([str(images / "0.png"), str(images / "1.png"), *flags]) == 2
+    assert "--study has 2 films" in capsys.readouterr().err
 
 
 def test_no_image_at_all_is_one_clear_error(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,6 +23,7 @@ from xr2text_core.settings.settings import BEAMS
 
 if TYPE_CHECKING:
     from xr2text_core.inference.reading import Reading
+    from xr2text_core.inference.trained import TrainedModel
 
 NOT_A_DEVICE = "Research software, not a medical device: these reports must not be used in the care of a patient."
 IMAGES_AT_ONCE = 16
@@ -46,6 +47,11 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     )
     parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="image files, or folders of them")
     parser.add_argument("--checkpoint", type=Path, default=Path("checkpoints/best_model.pt"))
+    parser.add_argument(
+        "--study",
+        action="store_true",
+        help="the images are the films of one study: a frontal one, then a lateral one",
+    )
     parser.add_argument("--beams", type=positive, default=BEAMS, help="beam width; 1 is greedy (default: %(default)s)")
     parser.add_argument(
         "--with", dest="known", action="append", default=[], type=_known, metavar="FINDING",
@@ -94,42 +100,67 @@ def main(arguments: Sequence[str] | None = None) -> int:
         places, endings = ", ".join(map(str, options.images)), ", ".join(IMAGE_SUFFIXES)
         print(f"error: no images in {places}; looked for {endings}", file=sys.stderr)
         return 2
-    pictures = _pictures(options.attention, len(paths))
+    studies = [paths] if options.study else [[path] for path in paths]
+    pictures = _pictures(options.attention, len(studies))
     try:
         keep_inputs("--attention", pictures, [*paths, options.checkpoint])
+        trained = _model(options, max(map(len, studies)))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    from xr2text_core.inference.reports import reports_for
+    print(NOT_A_DEVICE, file=sys.stderr)
+    num_written = 0
+    starts = range(0, len(studies), IMAGES_AT_ONCE)
+    for start in tqdm(starts, "Writing reports", unit="batch", disable=None, leave=False):
+        several = studies[start : start + IMAGES_AT_ONCE]
+        num_written += _write(trained, several, options, pictures[num_written:], is_named=len(studies) > 1)
+    return 0 if num_written == len(studies) else 2
+
+
+def _model(options: argparse.Namespace, num_films: int) -> "TrainedModel":
+    """The model as the flags ask for it; UserError where it cannot do what they ask for."""
     from xr2text_core.inference.trained import load_model
 
     try:
         trained = load_model(options.checkpoint)
-        corrections = {**dict(options.known), **dict.fromkeys(options.without, False)}
-        if corrections and trained.composer is None:
-            raise UserError(f"{options.checkpoint} decides no findings first: leave --with and --without out")
-        if options.sensitivity is not None:
-            trained.be_sensitive(options.sensitivity)
     except UserError as error:
-        print(f"error: --checkpoint {error}", file=sys.stderr)
-        return 2
-    print(NOT_A_DEVICE, file=sys.stderr)
-    num_written = 0
-    for start in tqdm(range(0, len(paths), IMAGES_AT_ONCE), "Writing reports", unit="batch", disable=None, leave=False):
-        readable = _read(paths[start : start + IMAGES_AT_ONCE], trained.settings.image_size)
-        if not readable:
-            continue
-        written = reports_for(trained, list(readable.values()), options.beams, corrections)
-        for row, ((path, image), report) in enumerate(zip(readable.items(), written.reports, strict=True)):
-            num_written += 1
-            if written.reading is not None:
-                tqdm.write(_findings_line(written.reading, row), file=sys.stderr)
-            tqdm.write(report if len(paths) == 1 else f"{path}: {report}")
-            if pictures:
-                from xr2text_core.inference.attention import draw_attention
+        raise UserError(f"--checkpoint {error}") from error
+    if num_films > trained.model.config.num_films:
+        raise UserError(
+            f"--study has {num_films} films, but {options.checkpoint} sees {trained.model.config.num_films} of a study"
+        )
+    if (options.known or options.without) and trained.composer is None:
+        raise UserError(f"{options.checkpoint} decides no findings first: leave --with and --without out")
+    if options.sensitivity is not None:
+        trained.be_sensitive(options.sensitivity)
+    return trained
 
-                draw_attention(image, written.attention[row], trained.model.config.regions, pictures[num_written - 1])
-    return 0 if num_written == len(paths) else 2
+
+def _write(
+    trained: "TrainedModel",
+    studies: Sequence[Sequence[Path]],
+    options: argparse.Namespace,
+    pictures: Sequence[Path],
+    is_named: bool,
+) -> int:
+    """Write the reports of studies whose films can all be read, and return how many these are."""
+    from xr2text_core.inference.attention import draw_attention
+    from xr2text_core.inference.reports import reports_for
+
+    images = _read([path for films in studies for path in films], trained.settings.image_size)
+    readable = [films for films in studies if all(path in images for path in films)]
+    if not readable:
+        return 0
+    corrections = {**dict(options.known), **dict.fromkeys(options.without, False)}
+    films = [[images[path] for path in each] for each in readable]
+    written = reports_for(trained, films, options.beams, corrections)
+    for row, (study, report) in enumerate(zip(readable, written.reports, strict=True)):
+        if written.reading is not None:
+            tqdm.write(_findings_line(written.reading, row), file=sys.stderr)
+        tqdm.write(f"{study[0]}: {report}" if is_named else report)
+        if pictures:
+            draw_attention(images[study[0]], written.attention[row], trained.model.config.regions, pictures[row])
+    return len(readable)
 
 
 def _findings_line(reading: "Reading", row: int) -> str:

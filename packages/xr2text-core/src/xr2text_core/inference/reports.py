@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from xr2text_core.data.augment import to_float
+from xr2text_core.data.batches import by_study
 from xr2text_core.inference.reading import Reading, pen_of, write_as
 from xr2text_core.inference.trained import TrainedModel
 from xr2text_core.model.decision import NOT_PRESENT, PRESENT
@@ -28,11 +29,15 @@ class WrittenReports:
 
 
 def reports_for(
-    trained: TrainedModel, images: Sequence[NDArray[Any]], num_beams: int, corrections: Mapping[str, bool] | None = None
+    trained: TrainedModel,
+    studies: Sequence[Sequence[NDArray[Any]]],
+    num_beams: int,
+    corrections: Mapping[str, bool] | None = None,
 ) -> WrittenReports:
-    """Reports of uint8 images, each (H, H) and the only film of its study."""
-    pixels = to_float(torch.from_numpy(np.stack(images)).to(trained.device))
-    return reports_of(trained, pixels, None, num_beams, corrections)
+    """Reports of studies, each with its films, uint8 (H, H), the frontal one first; not more than the model sees."""
+    films = to_float(torch.from_numpy(np.stack([film for films in studies for film in films])).to(trained.device))
+    images, is_film = by_study(films, [len(films) for films in studies], trained.model.config.views)
+    return reports_of(trained, images, is_film, num_beams, corrections)
 
 
 def reports_of(
