@@ -88,8 +88,11 @@ class Outcome:
             table.write_reading(paths["reading"], self.reading, about)
             print(f"written to {paths['scores']}, ..._findings.csv and ..._reading.csv")
             if self.frontier:
+                from xr2text_core.metrics.findings.frontier import draw_frontier  # matplotlib, for a picture only
+
                 table.write_table(paths["frontier"], self.frontier, about)
-                print(f"written to {paths['frontier']}")
+                draw_frontier(self.frontier, [*self.models[1:], *self.others], paths["figure"])
+                print(f"written to {paths['frontier']} and its picture, .png")
             if self.differences:
                 names = {"first": self.models[0].name, "second": self.models[1].name}
                 table.write_paired(paths["paired"], self.differences, {**names, **about})
@@ -108,6 +111,7 @@ def output_paths(folder: Path, name: str) -> dict[str, Path]:
         "findings": folder / f"scores_{name}_findings.csv",
         "reading": folder / f"scores_{name}_reading.csv",
         "frontier": folder / f"frontier_{name}.csv",
+        "figure": folder / f"frontier_{name}.png",
         "clinical": folder / f"scores_{name}_clinical.csv",
         "paired": folder / f"paired_{name}.csv",
         "reports": folder / f"reports_{name}.csv",
