@@ -25,17 +25,29 @@ NEIGHBOURS = 20_000  # training images for the nearest-neighbour row: bounds its
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m xr2text_core.evaluate", description=__doc__.splitlines()[0])
-    parser.add_argument("--checkpoint", type=Path, default=Path("checkpoints/best_model.pt"), help="file to score")
+    parser = argparse.ArgumentParser(
+        prog="python -m xr2text_core.evaluate", usage="%(prog)s [flags]", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        default=Path("checkpoints/best_model.pt"),
+        help="file to score (default: %(default)s)",
+    )
     parser.add_argument("--against", type=Path, help="second checkpoint: both on the same studies, paired test")
-    parser.add_argument("--split", choices=("train", "val", "test"), default="test")
+    parser.add_argument("--split", choices=("train", "val", "test"), default="test", help="(default: %(default)s)")
     parser.add_argument("--root", default="", help="folder of the data set, if it has moved since training")
-    parser.add_argument("--beams", type=positive, default=BEAMS, help="beam width; 1 is greedy (default: %(default)s)")
-    parser.add_argument("--num-studies", type=not_negative, default=0, help="score only the first N studies")
+    parser.add_argument(
+        "--beams", type=positive, default=BEAMS, metavar="N", help="beam width; 1 is greedy (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--num-studies", type=not_negative, default=0, metavar="N", help="score only the first N studies (default: all)"
+    )
     parser.add_argument(
         "--neighbours",
         type=not_negative,
         default=NEIGHBOURS,
+        metavar="N",
         help="training images for the nearest-neighbour baseline; 0 skips it (default: %(default)s)",
     )
     parser.add_argument(
@@ -49,8 +61,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument(
         "--save-reports", action="store_true", help="also write candidates and references (report text!)"
     )
-    add_score_flags(parser)
-    parser.set_defaults(out=None)  # beside the run of the checkpoint
+    add_score_flags(parser, None)
     return parser.parse_args(arguments)
 
 

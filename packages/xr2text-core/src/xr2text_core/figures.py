@@ -16,8 +16,15 @@ from xr2text_core.run.outputs import keep_inputs
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m xr2text_core.figures", description=__doc__.splitlines()[0])
-    parser.add_argument("--history", type=Path, default=Path("data/statistics/training_history.csv"))
-    parser.add_argument("--out", type=Path, default=Path("data/statistics/figures"), help="folder of the PNG files")
+    parser.add_argument(
+        "--history", type=Path, default=Path("data/statistics/training_history.csv"), help="(default: %(default)s)"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("data/statistics/figures"),
+        help="folder of the PNG files (default: %(default)s)",
+    )
     options = parser.parse_args(arguments)
     from xr2text_core.run.figures import FIGURES, draw_figures
 

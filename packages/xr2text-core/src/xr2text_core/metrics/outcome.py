@@ -114,10 +114,13 @@ def output_paths(folder: Path, name: str) -> dict[str, Path]:
     }
 
 
-def add_score_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags of every command that scores: how, what else, and where the files go."""
+def add_score_flags(parser: argparse.ArgumentParser, out: Path | None) -> None:
+    """The flags of every command that scores: how, what else, and where the files go (None: beside the run)."""
     parser.add_argument(
-        "--protocol", choices=[each.name for each in PROTOCOLS], default="clean-full", help="how text is compared"
+        "--protocol",
+        choices=[each.name for each in PROTOCOLS],
+        default="clean-full",
+        help="how text is compared (default: %(default)s)",
     )
     parser.add_argument("--meteor", action="store_true", help="METEOR too (half a minute; needs Java or WordNet)")
     parser.add_argument(
@@ -126,7 +129,8 @@ def add_score_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--clinical-weights", type=Path, metavar="DIR", help="folder of their weights (default: the usual caches)"
     )
-    parser.add_argument("--out", type=Path, default=Path("data/statistics"), help="folder of the CSV files")
+    default = out or "that of the run"
+    parser.add_argument("--out", type=Path, default=out, help=f"folder of the CSV files (default: {default})")
 
 
 def _clinical(text: str) -> list[str]:
