@@ -15,6 +15,7 @@ from xr2text_core.metrics.published import published_table
 from xr2text_core.run.errors import UserError
 from xr2text_core.run.folder import statistics_of
 from xr2text_core.run.outputs import keep_inputs
+from xr2text_core.run.screen import screen_width
 from xr2text_core.settings.numbers import above_zero, not_negative, positive
 from xr2text_core.settings.settings import BEAMS
 
@@ -41,7 +42,11 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         "--beams", type=positive, default=BEAMS, metavar="N", help="beam width; 1 is greedy (default: %(default)s)"
     )
     parser.add_argument(
-        "--num-studies", type=not_negative, default=0, metavar="N", help="score only the first N studies (default: all)"
+        "--num-studies",
+        type=not_negative,
+        default=0,
+        metavar="N",
+        help="score only the first N studies, into files of their own (default: all)",
     )
     parser.add_argument(
         "--neighbours",
@@ -69,7 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse_arguments(arguments)
     options.out = options.out or statistics_of(options.checkpoint) or Path("data/statistics")
     point = "" if options.sensitivity is None else f"_sensitivity_{options.sensitivity:g}"
-    name = f"{options.checkpoint.stem}_{options.split}{point}"
+    part = f"_first_{options.num_studies}" if options.num_studies else ""  # never over the scores of the whole split
+    name = f"{options.checkpoint.stem}_{options.split}{part}{point}"
     paths = output_paths(options.out, name)
     from xr2text_core.inference.scoring import score_checkpoint
 
@@ -91,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.save_reports:
         write_reports(paths["reports"], scores)
     if options.published or scores.trained.settings.data == "mimic-cxr":
-        print("\n" + published_table())
+        print("\n" + published_table(screen_width()))
     return 0
 
 

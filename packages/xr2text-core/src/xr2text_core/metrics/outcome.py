@@ -14,6 +14,7 @@ from xr2text_core.metrics.protocols import PROTOCOLS
 from xr2text_core.metrics.radeval_scores import ClinicalScore, clinical_scores, metric_names
 from xr2text_core.metrics.rows import Row, warnings
 from xr2text_core.run.errors import UserError
+from xr2text_core.run.screen import folded, screen_width
 
 
 @dataclass(frozen=True)
@@ -62,18 +63,21 @@ class Outcome:
     def show(self) -> None:
         """The table of all rows, the findings of the first model, the paired test of two; warnings go to stderr."""
         first, *second = self.models
-        print(table.heading(self.about, first.scores.num_reports))
-        print(table.table([first, *second, *self.others], self.unmeasured))
-        print(f"\nFindings that the rule labeler reads in references and in the reports of {first.name}:")
+        width = screen_width()
+        print(table.heading(self.about, first.scores.num_reports, width))
+        print(table.table([first, *second, *self.others], self.unmeasured, width))
+        print(
+            folded(f"\nFindings that the rule labeler reads in references and in the reports of {first.name}:", width)
+        )
         print(table.finding_table(first.clinical))
         if self.reading:
-            print("\n" + table.reading_table(self.reading))
+            print("\n" + table.reading_table(self.reading, width))
         if self.frontier:
-            print("\n" + table.table(self.frontier))
+            print("\n" + table.table(self.frontier, width=width))
         if self.clinical:
             print("\n" + table.clinical_table(self.clinical))
         for other in second:
-            print(f"\n{first.name} minus {other.name}, paired bootstrap over the same studies:")
+            print(folded(f"\n{first.name} minus {other.name}, paired bootstrap over the same studies:", width))
             print(table.paired_table(self.differences))
         for line in [*self.notes, *warnings(first, self.others)]:
             print(f"warning: {line}", file=sys.stderr)

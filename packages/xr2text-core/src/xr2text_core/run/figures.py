@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 FIGURES = {
     "losses": (("train_loss", "training"), ("val_loss", "validation")),
-    "scores": (("bleu_1", "BLEU-1"), ("bleu_4", "BLEU-4"), ("rouge_l", "ROUGE-L"), ("clinical_f1", "rule-label F1")),
+    "scores": (("bleu_1", "BLEU-1"), ("bleu_4", "BLEU-4"), ("rouge_l", "ROUGE-L"), ("clinical_f1", "label F1")),
     "learning_rate": (("learning_rate", "learning rate"),),
 }
 Y_LABELS = {"losses": "token cross-entropy (nats)", "scores": "score (0 to 1)", "learning_rate": "learning rate"}
