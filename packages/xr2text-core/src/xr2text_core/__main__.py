@@ -17,7 +17,7 @@ COMMANDS = {
     "generate": "write reports for images",
     "gallery": "images, reports and attention as one HTML page",
     "figures": "draw the curves of a run",
-    "score": "score the reports in a CSV file, whoever wrote them",
+    "score": "score the reports in a CSV file, of any model",
     "label": "read the findings from the reports in a CSV file",
     "phantom": "write synthetic X-rays with their reports",
     "export": "save a model as a folder that transformers loads",

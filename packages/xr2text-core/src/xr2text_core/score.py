@@ -1,4 +1,4 @@
-"""Scores generated reports that lie in a CSV file, whoever wrote them: what evaluate prints for a checkpoint.
+"""Scores the reports in a CSV file, of any model, as evaluate scores those of a checkpoint.
 
     python -m xr2text_core.score reports.csv [--references annotation.json] [--against OTHER.csv] [--train FILE]
 

@@ -1,4 +1,4 @@
-"""The outcome of scoring, whoever wrote the reports: shown as tables, written as CSV files, judged by warnings."""
+"""The outcome of scoring reports of any origin: shown as tables, written as CSV files, judged by warnings."""
 
 import argparse
 import sys
