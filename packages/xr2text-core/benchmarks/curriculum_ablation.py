@@ -63,7 +63,7 @@ def main() -> None:
             for arm in epochs
         }
         results = {key: future.result() for key, future in futures.items()}
-    print("| curriculum | epochs | steps | BLEU-4 | ROUGE-L | rule-label F1 |\n|---|---|---|---|---|---|")
+    print("| curriculum | epochs | steps | BLEU-4 | ROUGE-L | label F1 |\n|---|---|---|---|---|---|")
     for arm in epochs:
         rows = [results[arm, seed] for seed in options.seeds]
         cells = [interval([row[score] for row in rows]) for score in SCORES]

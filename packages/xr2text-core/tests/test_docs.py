@@ -74,7 +74,7 @@ def commands() -> list[Command]:
         for line, code in pieces_of_code(page.read_text(encoding="utf-8")):
             text, is_marked = code.partition("  # ")[0].strip(), any(phrase in line for phrase in NEEDS)
             for part in text.split(" && "):
-                part = part.replace(".venv/bin/", "").strip()
+                part = re.sub(r"\.venv(/bin/|\\Scripts\\)", "", part).strip()
                 if START.match(part):
                     known = found.get(part)
                     if known is None or known.is_marked:
@@ -152,11 +152,27 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 def test_every_message_in_the_troubleshooting_is_one_that_the_program_says() -> None:
     source = Path(xr2text_core.__file__).parent
     said = "".join(path.read_text(encoding="utf-8") for path in source.rglob("*.py"))
-    rows = (ROOT / "docs/guide.md").read_text(encoding="utf-8").partition("## Troubleshooting")[2]
+    rows = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
     symptoms = re.findall(r"^\| ([^|]+) \|", rows, re.MULTILINE)
     quoted = [message for row in symptoms for message in re.findall(r'"(.+?)"', row)]
     assert quoted
     assert [message for message in quoted if message not in said] == []
+
+
+def test_the_front_page_is_short() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 110
+
+
+def test_pages_install_the_pytorch_that_everything_else_is_tested_with() -> None:
+    tested = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    pinned = set(re.findall(r"\b(?:torch|torchvision)==[\d.]+", text))
+    assert len(pinned) == 2
+    assert pinned <= set(tested)
+
+
+def test_the_citation_names_the_version_of_the_program() -> None:
+    assert f"\nversion: {xr2text_core.__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
 
 
 def functions_in(path: Path) -> set[str]:

@@ -44,7 +44,12 @@ def read(path: Path) -> list[dict[str, str]]:
 
 def score(folder: Path, *flags: str) -> tuple[int, list[dict[str, str]]]:
     code = evaluate.main(["--checkpoint", str(folder / CHECKPOINT), "--out", str(folder / "scores"), *flags])
-    return code, read(folder / "scores" / "scores_best_model_test.csv")
+    return code, read(folder / "scores" / f"scores_best_model_test{part_of(flags)}.csv")
+
+
+def part_of(flags: tuple[str, ...]) -> str:
+    """What the names of files say of `--num-studies`."""
+    return f"_first_{flags[flags.index('--num-studies') + 1]}" if "--num-studies" in flags else ""
 
 
 def test_the_table_carries_trivial_rows_beside_the_model(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -62,7 +67,7 @@ def test_the_table_carries_trivial_rows_beside_the_model(run: Path, capsys: pyte
 def test_the_nearest_neighbour_row_speaks_as_the_most_similar_training_image(run: Path) -> None:
     flags = ["--split", "train", "--num-studies", "6", "--beams", "1"]
     code = evaluate.main(["--checkpoint", str(run / CHECKPOINT), "--out", str(run / "scores"), *flags])
-    rows = {row["row"]: row for row in read(run / "scores" / "scores_best_model_train.csv")}
+    rows = {row["row"]: row for row in read(run / "scores" / "scores_best_model_train_first_6.csv")}
     assert code == 0 and float(rows["nearest of 24 train images"]["bleu_4"]) == pytest.approx(1)  # each finds itself
     _, rows_without = score(run, "--num-studies", "4", "--beams", "1", "--neighbours", "0")
     assert not any(row["row"].startswith("nearest") for row in rows_without)
@@ -75,7 +80,7 @@ def test_two_checkpoints_are_compared_on_the_same_studies(run: Path, capsys: pyt
     code, rows = score(run, "--num-studies", "6", "--beams", "1", "--against", other, "--published")
     assert code == 0
     assert [row["row"] for row in rows[:2]] == ["best_model.pt", "final_model.pt"] and rows[1]["bleu_4_high"]
-    (bleu_4,) = [row for row in read(run / "scores/paired_best_model_test.csv") if row["score"] == "bleu_4"]
+    (bleu_4,) = [row for row in read(run / "scores/paired_best_model_test_first_6.csv") if row["score"] == "bleu_4"]
     assert float(bleu_4["value"]) == 0 and float(bleu_4["p_value"]) == 1  # one epoch: best and final are the same
     shown = capsys.readouterr().out
     assert "best_model.pt minus final_model.pt" in shown and "ORGAN" in shown
@@ -102,10 +107,27 @@ def test_a_checkpoint_of_another_section_is_not_compared(
 
 def test_reports_and_findings_go_to_files_of_their_own(run: Path) -> None:
     score(run, "--num-studies", "4", "--beams", "1", "--save-reports", "--neighbours", "0")
-    reports = read(run / "scores/reports_best_model_test.csv")
+    reports = read(run / "scores/reports_best_model_test_first_4.csv")
     assert len(reports) == 4 and all(row["reference"] for row in reports)
-    findings = read(run / "scores/scores_best_model_test_findings.csv")
+    findings = read(run / "scores/scores_best_model_test_first_4_findings.csv")
     assert {row["finding"] for row in findings} == set(FINDINGS) and findings[0]["protocol"] == "clean-full"
+
+
+def test_the_scores_of_a_few_studies_are_not_written_over_those_of_the_whole_split(run: Path) -> None:
+    score(run, "--beams", "1", "--neighbours", "0")
+    whole = {path: path.read_bytes() for path in (run / "scores").glob("*_test.csv")}
+    assert run / "scores/scores_best_model_test.csv" in whole
+    score(run, "--num-studies", "3", "--beams", "1", "--neighbours", "0")
+    assert all(path.read_bytes() == content for path, content in whole.items())
+
+
+def test_the_screen_of_an_evaluation_fits_80_columns(
+    run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    score(run, "--num-studies", "3", "--beams", "1", "--neighbours", "0", "--frontier", "--published")
+    shown = [line for line in capsys.readouterr().out.splitlines() if not line.startswith("written to")]
+    assert max(map(len, shown)) <= 80
 
 
 def test_r2gen_protocols_keep_only_words_of_the_training_reports(run: Path) -> None:

@@ -1,13 +1,16 @@
 """The curves of a run are drawn from its history, whatever was measured."""
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from xr2text_core.figures import main
-from xr2text_core.run.figures import FIGURES, draw_figures
+from xr2text_core.run.figures import FIGURES, LABEL_GAP, _label, draw_figures
 from xr2text_core.run.history import HEADER, EpochRow, cells_of, write_rows
 
 ROW = EpochRow(
@@ -50,6 +53,37 @@ def test_one_epoch_with_hardly_anything_measured_is_drawn_too(tmp_path: Path) ->
     )
     write_rows(tmp_path / "training_history.csv", [cells_of(row)])
     assert len(draw_figures(tmp_path / "training_history.csv", tmp_path)) == len(FIGURES)
+
+
+@pytest.mark.parametrize(("file_format", "start"), [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")])
+def test_figures_come_in_the_format_that_was_asked_for(
+    history: Path, tmp_path: Path, file_format: str, start: bytes
+) -> None:
+    assert main(["--history", str(history), "--out", str(tmp_path / "figures"), "--format", file_format]) == 0
+    paths = sorted((tmp_path / "figures").iterdir())
+    assert {path.name for path in paths} == {f"{name}.{file_format}" for name in FIGURES}
+    assert all(path.read_bytes().startswith(start) for path in paths)
+
+
+def test_every_measured_curve_has_its_name_beside_it(history: Path, tmp_path: Path) -> None:
+    draw_figures(history, tmp_path, "svg")
+    for name, curves in FIGURES.items():
+        drawn = (tmp_path / f"{name}.svg").read_text(encoding="utf-8")
+        assert all(f"<!-- {label} -->" in drawn for _, label in curves)
+
+
+def test_names_of_curves_that_end_at_one_place_do_not_overlap() -> None:
+    axes = Figure().add_subplot()
+    _label(axes, [(0.5, "one", "k"), (0.5, "two", "k"), (0.51, "three", "k"), (0.9, "far", "k")])
+    heights = {text.get_text(): text.get_position()[1] for text in axes.texts}
+    assert heights["far"] == pytest.approx(0.9)
+    steps = [high - low for low, high in pairwise(sorted(heights.values()))]
+    assert min(steps) >= LABEL_GAP - 1e-9
+
+
+def test_a_history_without_a_later_column_is_drawn(history: Path, tmp_path: Path) -> None:
+    pd.read_csv(history).drop(columns="finding_auc").to_csv(history, index=False)
+    assert all(is_drawn(path) for path in draw_figures(history, tmp_path / "figures"))
 
 
 def test_half_a_row_at_the_end_is_left_out(history: Path, tmp_path: Path) -> None:

@@ -128,12 +128,12 @@ def test_reports_and_scores_are_those_of_evaluate(run: Path, written: dict[str, 
         "1",
     ]
     assert evaluate.main([*flags, "--neighbours", "0", "--save-reports"]) == 0
-    with (run / "reports_best_model_test.csv").open(encoding="utf-8") as file:
+    with (run / "reports_best_model_test_first_5.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [each["id"] for each in written["studies"]] == [row["study_id"] for row in rows]
     assert texts(written, "reference") == [row["reference"] for row in rows]
     assert texts(written, "candidate") == [row["candidate"] for row in rows]
-    with (run / "scores_best_model_test.csv").open(encoding="utf-8") as file:
+    with (run / "scores_best_model_test_first_5.csv").open(encoding="utf-8") as file:
         score = next(csv.DictReader(file))
     assert dict(written["scores"])["ROUGE-L"] == f"{float(score['rouge_l']):.3f}"
 

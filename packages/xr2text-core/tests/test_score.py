@@ -176,7 +176,7 @@ def test_references_that_are_not_english_get_one_warning(tmp_path: Path, capsys:
     assert capsys.readouterr().err.count("most reports are not English") == 1
 
 
-def test_without_a_finding_in_any_reference_rule_label_f1_is_a_dash_and_no_warning(
+def test_without_a_finding_in_any_reference_label_f1_is_a_dash_and_no_warning(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     normal = ["The lungs are clear.", "The heart is normal.", "No effusion.", "No pneumothorax."]
@@ -185,8 +185,8 @@ def test_without_a_finding_in_any_reference_rule_label_f1_is_a_dash_and_no_warni
     model, *_ = scored(file, "--against", str(other), "--train", str(file))
     assert (model["clinical_f1"], model["clinical_f1_low"], float(model["rouge_l"])) == ("", "", 1)
     shown = capsys.readouterr()
-    (line,) = [line for line in shown.out.splitlines() if line.startswith("rule-label F1")]
-    assert line.split() == ["rule-label", "F1", "-", "-", "-"] and "rule-label" not in shown.err
+    (line,) = [line for line in shown.out.splitlines() if line.startswith("label F1  ")]
+    assert line.split() == ["label", "F1", "-", "-", "-"] and "label F1" not in shown.err
 
 
 def test_torch_is_not_imported(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from xr2text_core.metrics.published import published_table
 from xr2text_core.run.errors import UserError
 from xr2text_core.run.folder import statistics_of
 from xr2text_core.run.outputs import keep_inputs
+from xr2text_core.run.screen import screen_width
 from xr2text_core.settings.numbers import above_zero, not_negative, positive
 from xr2text_core.settings.settings import BEAMS
 
@@ -25,17 +26,33 @@ NEIGHBOURS = 20_000  # training images for the nearest-neighbour row: bounds its
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m xr2text_core.evaluate", description=__doc__.splitlines()[0])
-    parser.add_argument("--checkpoint", type=Path, default=Path("checkpoints/best_model.pt"), help="file to score")
+    parser = argparse.ArgumentParser(
+        prog="python -m xr2text_core.evaluate", usage="%(prog)s [flags]", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        default=Path("checkpoints/best_model.pt"),
+        help="file to score (default: %(default)s)",
+    )
     parser.add_argument("--against", type=Path, help="second checkpoint: both on the same studies, paired test")
-    parser.add_argument("--split", choices=("train", "val", "test"), default="test")
+    parser.add_argument("--split", choices=("train", "val", "test"), default="test", help="(default: %(default)s)")
     parser.add_argument("--root", default="", help="folder of the data set, if it has moved since training")
-    parser.add_argument("--beams", type=positive, default=BEAMS, help="beam width; 1 is greedy (default: %(default)s)")
-    parser.add_argument("--num-studies", type=not_negative, default=0, help="score only the first N studies")
+    parser.add_argument(
+        "--beams", type=positive, default=BEAMS, metavar="N", help="beam width; 1 is greedy (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--num-studies",
+        type=not_negative,
+        default=0,
+        metavar="N",
+        help="score only the first N studies, into files of their own (default: all)",
+    )
     parser.add_argument(
         "--neighbours",
         type=not_negative,
         default=NEIGHBOURS,
+        metavar="N",
         help="training images for the nearest-neighbour baseline; 0 skips it (default: %(default)s)",
     )
     parser.add_argument(
@@ -49,8 +66,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument(
         "--save-reports", action="store_true", help="also write candidates and references (report text!)"
     )
-    add_score_flags(parser)
-    parser.set_defaults(out=None)  # beside the run of the checkpoint
+    add_score_flags(parser, None)
     return parser.parse_args(arguments)
 
 
@@ -58,7 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse_arguments(arguments)
     options.out = options.out or statistics_of(options.checkpoint) or Path("data/statistics")
     point = "" if options.sensitivity is None else f"_sensitivity_{options.sensitivity:g}"
-    name = f"{options.checkpoint.stem}_{options.split}{point}"
+    part = f"_first_{options.num_studies}" if options.num_studies else ""  # never over the scores of the whole split
+    name = f"{options.checkpoint.stem}_{options.split}{part}{point}"
     paths = output_paths(options.out, name)
     from xr2text_core.inference.scoring import score_checkpoint
 
@@ -80,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.save_reports:
         write_reports(paths["reports"], scores)
     if options.published or scores.trained.settings.data == "mimic-cxr":
-        print("\n" + published_table())
+        print("\n" + published_table(screen_width()))
     return 0
 
 

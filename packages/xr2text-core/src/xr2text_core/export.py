@@ -17,8 +17,15 @@ ONNX_PACKAGES = ("onnx", "onnxscript")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m xr2text_core.export", description=__doc__.splitlines()[0])
-    parser.add_argument("--checkpoint", type=Path, default=Path("checkpoints/best_model.pt"), help="file to export")
+    parser = argparse.ArgumentParser(
+        prog="python -m xr2text_core.export", usage="%(prog)s --out FOLDER [flags]", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        default=Path("checkpoints/best_model.pt"),
+        help="file to export (default: %(default)s)",
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="new or empty folder to write")
     parser.add_argument("--onnx", action="store_true", help="also export the image encoder with its findings as ONNX")
     options = parser.parse_args(arguments)

@@ -1,6 +1,6 @@
 """Draws the curves of a run from its history: losses, scores and the learning rate, with the stages of the curriculum.
 
-    python -m xr2text_core.figures [--history data/statistics/training_history.csv] [--out data/statistics/figures]
+    python -m xr2text_core.figures [--history data/statistics/training_history.csv] [--format pdf]
 
 Training also draws them when it ends.
 """
@@ -16,14 +16,24 @@ from xr2text_core.run.outputs import keep_inputs
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m xr2text_core.figures", description=__doc__.splitlines()[0])
-    parser.add_argument("--history", type=Path, default=Path("data/statistics/training_history.csv"))
-    parser.add_argument("--out", type=Path, default=Path("data/statistics/figures"), help="folder of the PNG files")
+    parser.add_argument(
+        "--history", type=Path, default=Path("data/statistics/training_history.csv"), help="(default: %(default)s)"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("data/statistics/figures"),
+        help="folder of the files (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--format", choices=("png", "pdf", "svg"), default="png", help="of the files (default: %(default)s)"
+    )
     options = parser.parse_args(arguments)
     from xr2text_core.run.figures import FIGURES, draw_figures
 
     try:
-        keep_inputs("--out", [options.out / f"{name}.png" for name in FIGURES], [options.history])
-        for path in draw_figures(options.history, options.out):
+        keep_inputs("--out", [options.out / f"{name}.{options.format}" for name in FIGURES], [options.history])
+        for path in draw_figures(options.history, options.out, options.format):
             print(path)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -21,23 +21,33 @@ from xr2text_core.settings.settings import BEAMS
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m xr2text_core.gallery",
+        usage="%(prog)s [flags]",
         description="Write the reports of a checkpoint as one HTML page; it needs no server and no network.",
     )
-    parser.add_argument("--checkpoint", type=Path, default=Path("checkpoints/best_model.pt"), help="file to use")
-    parser.add_argument("--split", choices=("train", "val", "test"), default="test")
+    parser.add_argument(
+        "--checkpoint", type=Path, default=Path("checkpoints/best_model.pt"), help="file to use (default: %(default)s)"
+    )
+    parser.add_argument("--split", choices=("train", "val", "test"), default="test", help="(default: %(default)s)")
     parser.add_argument("--root", default="", help="folder of the data set, if it has moved since training")
     parser.add_argument(
         "--num-studies",
         type=not_negative,
         default=50,
         metavar="N",
-        help="the first N studies; 0: all (50)",
+        help="the first N studies; 0: all (default: %(default)s)",
     )
     parser.add_argument(
-        "--protocol", choices=[each.name for each in PROTOCOLS], default="clean-full", help="protocol of the scores"
+        "--protocol",
+        choices=[each.name for each in PROTOCOLS],
+        default="clean-full",
+        help="protocol of the scores (default: %(default)s)",
     )
-    parser.add_argument("--beams", type=positive, default=BEAMS, help="beam width; 1 is greedy (default: %(default)s)")
-    parser.add_argument("--out", type=Path, default=Path("gallery.html"), help="file to write (with report text!)")
+    parser.add_argument(
+        "--beams", type=positive, default=BEAMS, metavar="N", help="beam width; 1 is greedy (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("gallery.html"), help="file to write, with report text! (default: %(default)s)"
+    )
     return parser.parse_args(arguments)
 
 

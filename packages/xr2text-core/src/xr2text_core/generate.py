@@ -43,16 +43,22 @@ def images_under(places: Sequence[Path]) -> list[Path]:
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m xr2text_core.generate", description=f"Write reports for chest X-rays. {NOT_A_DEVICE}"
+        prog="python -m xr2text_core.generate",
+        usage="%(prog)s IMAGE... [flags]",
+        description=f"Write reports for chest X-rays. {NOT_A_DEVICE}",
     )
     parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="image files, or folders of them")
-    parser.add_argument("--checkpoint", type=Path, default=Path("checkpoints/best_model.pt"))
+    parser.add_argument(
+        "--checkpoint", type=Path, default=Path("checkpoints/best_model.pt"), help="model (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--beams", type=positive, default=BEAMS, metavar="N", help="beam width; 1 is greedy (default: %(default)s)"
+    )
     parser.add_argument(
         "--study",
         action="store_true",
         help="the images are the films of one study: a frontal one, then a lateral one",
     )
-    parser.add_argument("--beams", type=positive, default=BEAMS, help="beam width; 1 is greedy (default: %(default)s)")
     parser.add_argument(
         "--with", dest="known", action="append", default=[], type=_known, metavar="FINDING",
         help='write the report as if this finding were there ("pleural effusion=absent": as if not); may be repeated',

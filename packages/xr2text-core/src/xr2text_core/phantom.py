@@ -67,7 +67,9 @@ def _write_study(study: Study, out: Path, size: int) -> dict[str, str]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m xr2text_core.phantom", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m xr2text_core.phantom", usage="%(prog)s --out DIR [flags]", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="new or empty folder to write into")
     parser.add_argument("--num-train", type=_count, default=1280, metavar="N", help="training studies (1280)")
     parser.add_argument("--num-val", type=_count, default=160, metavar="N", help="validation studies (160)")

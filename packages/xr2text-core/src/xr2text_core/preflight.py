@@ -101,7 +101,9 @@ def _bar() -> Iterator[Callable[[str], None]]:
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m xr2text_core.preflight", description=f"{__doc__.splitlines()[0]} Takes the flags of train."
+        prog="python -m xr2text_core.preflight",
+        usage="%(prog)s [flags]",
+        description=f"{__doc__.splitlines()[0]} Takes the flags of train.",
     )
     own = parser.add_argument_group("preflight")
     own.add_argument("--quick", action="store_true", help="only the checks that take under a second, as train does")

@@ -1,4 +1,4 @@
-"""Scores generated reports that lie in a CSV file, whoever wrote them: what evaluate prints for a checkpoint.
+"""Scores the reports in a CSV file, of any model, as evaluate scores those of a checkpoint.
 
     python -m xr2text_core.score reports.csv [--references annotation.json] [--against OTHER.csv] [--train FILE]
 
@@ -21,7 +21,10 @@ from xr2text_core.run.outputs import keep_inputs
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m xr2text_core.score", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m xr2text_core.score",
+        usage="%(prog)s FILE [flags]",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("file", type=Path, help="CSV with the generated reports")
     where = parser.add_mutually_exclusive_group()
@@ -40,7 +43,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         "--train", type=Path, metavar="FILE", help="CSV or annotation.json with training reports, for the baselines"
     )
     parser.add_argument("--against", type=Path, metavar="FILE", help="second CSV: the same studies, with a paired test")
-    add_score_flags(parser)
+    add_score_flags(parser, Path("data/statistics"))
     return parser.parse_args(arguments)
 
 

@@ -1,14 +1,17 @@
 """What each check says of readings that this computer may not have."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from xr2text_core.checks.hardware import (
     GB,
+    INSTALL_CUDA,
     Check,
     TorchGpu,
     ask_torch,
+    check_cuda,
     check_disk,
     check_driver,
     check_gpu,
@@ -99,6 +102,12 @@ def test_the_reading_is_that_of_the_gpu_that_pytorch_uses() -> None:
     assert reading_of([other, LAPTOP], WORKING) is LAPTOP
     assert reading_of([other], WORKING) is other, "MIG parts and old drivers name themselves differently"
     assert reading_of([], WORKING) is None
+
+
+def test_a_pytorch_for_the_cpu_beside_a_gpu_gets_the_command_of_the_page_that_replaces_it() -> None:
+    found = check_cuda(TorchGpu("", problem="not compiled with CUDA"), is_needed=True, wants_bf16=False)
+    page = (Path(__file__).parents[4] / "docs" / "install.md").read_text(encoding="utf-8")
+    assert found.outcome == "fail" and f"`{INSTALL_CUDA}`" in found.advice and f"`{INSTALL_CUDA}`" in page
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from xr2text_core.metrics import table
+from xr2text_core.metrics.findings.reading import Measure
 from xr2text_core.metrics.published import published_table
 from xr2text_core.metrics.rows import CONSTANT, SHUFFLED, References, trivial_rows, warnings
 from xr2text_core.metrics.scores import score_reports
@@ -31,7 +32,7 @@ def test_a_model_that_gives_everybody_one_report_is_warned_about() -> None:
     candidates = [NORMAL] * len(REFERENCES)
     model = YARDSTICK.row_with_intervals("m.pt", candidates)
     found = "\n".join(warnings(model, trivial_rows(YARDSTICK, candidates, TRAIN, REFERENCES)))
-    assert "m.pt: BLEU-4 + ROUGE-L" in found and "m.pt: rule-label F1 0.0000 does not beat" in found
+    assert "m.pt: BLEU-4 + ROUGE-L" in found and "m.pt: label F1 0.0000 does not beat" in found
     assert "only 1 distinct reports for 8 studies" in found and "when the reports go to other studies" in found
 
 
@@ -95,6 +96,31 @@ def test_every_line_of_the_table_has_its_numbers_below_the_titles() -> None:
     lines = table.table(rows).splitlines()[: len(rows) + 2]
     assert {len(line) for line in lines[:2]} == {len(lines[0])}
     assert lines[1].split()[:3] == ["model", "1.0000", "1.0000"] and max(map(len, lines)) <= 120
+
+
+@pytest.mark.parametrize("width", [80, 100, 119, 120, 200])
+def test_a_table_that_is_wider_than_the_screen_is_folded_into_several(width: int) -> None:
+    row = YARDSTICK.row_with_intervals("same findings, composed without the image", REFERENCES)
+    needs = ("nearest train image (needs a checkpoint)",)
+    text = table.table([row, *trivial_rows(YARDSTICK, REFERENCES, TRAIN, TRAIN)], needs, width)
+    assert max(map(len, text.splitlines())) <= width
+    titles = [line.split("  ") for line in text.splitlines() if line.startswith("   ") and "length" in line]
+    assert len(titles) == 1 and text.count("BLEU-4") == 1  # every column once
+    assert text.count("best constant report") == (2 if width < 119 else 1)
+    whole = table.table([row], needs).split()
+    assert {word for word in table.table([row], needs, width).split() if "." in word} == {
+        word for word in whole if "." in word
+    }
+
+
+def test_what_stands_above_and_below_the_table_fits_the_screen_too() -> None:
+    about = {"data": "iu-xray", "split": "test", "section": "findings", "beams": "4", "protocol": "r2gen-iu"}
+    text = table.heading({**about, **References(REFERENCES, "r2gen-iu").about}, 590, 80)
+    assert max(map(len, text.splitlines())) <= 80 and "the protocol cuts" in " ".join(text.split())
+    assert max(map(len, published_table(80).splitlines())) <= 80
+    measures = [Measure("obedience: reports that say exactly this", "decided", 0.98765, 0.9, 1.0, num_studies=3858)]
+    shown = table.reading_table(measures, 80).splitlines()
+    assert max(map(len, shown)) <= 80 and shown[1].split()[-5:] == ["0.988", "0.900", "to", "1.000", "3858"]
 
 
 def test_the_finding_table_lists_findings_of_the_references_commonest_first() -> None:

@@ -16,6 +16,9 @@ WARM_C = 80.0  # before training the GPU should be idle and far below
 NEAR_SLOWDOWN_C = 10.0
 GB = 1e9  # disks are sold, and the guide counts, in powers of ten
 NO_GPU = "none that PyTorch can use"
+INSTALL_CUDA = (  # PyPI has no CUDA build for Windows; docs/install.md says more
+    "pip install --upgrade -c constraints.txt torch torchvision --index-url https://download.pytorch.org/whl/cu130"
+)
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,7 @@ def check_cuda(gpu: TorchGpu, is_needed: bool, wants_bf16: bool) -> Check:
         return Check("CUDA", "pass", found)
     outcome: Literal["warning", "fail"] = "fail" if is_needed else "warning"
     if not gpu.built_for:
-        advice = "Install PyTorch with CUDA (its home page names the command), or train on the CPU with --device cpu"
+        advice = f"Install PyTorch with CUDA: `{INSTALL_CUDA}`, or train on the CPU with --device cpu"
         return Check("CUDA", outcome, "there is a GPU, but this PyTorch is built for the CPU only", advice)
     advice = (
         "Restart the computer; if `nvidia-smi` does not list the GPU then, install the newest driver. "

@@ -37,7 +37,7 @@ SHOWN_SCORES = (
     ("BLEU-4", "bleu_4", ".3f"),
     ("ROUGE-L", "rouge_l", ".3f"),
     ("CIDEr", "cider", ".2f"),
-    ("rule-label F1", "clinical_f1", ".3f"),
+    ("label F1", "clinical_f1", ".3f"),
     ("distinct reports", "distinct_reports", "d"),
 )
 

@@ -48,7 +48,7 @@ def bootstrap_intervals(
 ) -> dict[str, Interval]:
     """The 95 % interval of every score in MEASURES; ValueError for lists that are empty or differ in length.
 
-    Draws in which a score is undefined (rule-label F1 without a finding) do not count; NaN where all are.
+    Draws in which a score is undefined (label F1 without a finding) do not count; NaN where all are.
     """
     statistics = report_statistics(candidates, references, protocol, vocabulary=vocabulary)
     values = measures_from_sums(statistics.sum(axis=0), len(statistics))

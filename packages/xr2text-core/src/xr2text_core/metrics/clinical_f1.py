@@ -1,4 +1,4 @@
-"""Rule-label F1: do candidate and reference assert the same findings, as our own rules read them? This is not CheXbert.
+"""Label F1: do candidate and reference assert the same findings, as our own rules read them? This is not CheXbert.
 
 Only findings that the labeler calls present are positive; "normal" is not a finding, "support devices" is one. The idea
 is that of Irvin et al. 2019 (CheXpert) and Smit et al. 2020 (CheXbert), the labels are not: numbers are not comparable.
@@ -49,7 +49,7 @@ class ClinicalF1:
 
 
 def clinical_f1(candidates: Sequence[str], references: Sequence[str]) -> ClinicalF1:
-    """Rule-label F1 of pairs of report texts; ValueError for lists that are empty or differ in length."""
+    """Label F1 of pairs of report texts; ValueError for lists that are empty or differ in length."""
     statistics = clinical_statistics(candidates, references)
     sums = statistics.sum(axis=0)
     hits, invented, missed = np.split(sums, 3)

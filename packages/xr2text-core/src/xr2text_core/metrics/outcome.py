@@ -1,4 +1,4 @@
-"""The outcome of scoring, whoever wrote the reports: shown as tables, written as CSV files, judged by warnings."""
+"""The outcome of scoring reports of any origin: shown as tables, written as CSV files, judged by warnings."""
 
 import argparse
 import sys
@@ -14,6 +14,7 @@ from xr2text_core.metrics.protocols import PROTOCOLS
 from xr2text_core.metrics.radeval_scores import ClinicalScore, clinical_scores, metric_names
 from xr2text_core.metrics.rows import Row, warnings
 from xr2text_core.run.errors import UserError
+from xr2text_core.run.screen import folded, screen_width
 
 
 @dataclass(frozen=True)
@@ -62,18 +63,21 @@ class Outcome:
     def show(self) -> None:
         """The table of all rows, the findings of the first model, the paired test of two; warnings go to stderr."""
         first, *second = self.models
-        print(table.heading(self.about, first.scores.num_reports))
-        print(table.table([first, *second, *self.others], self.unmeasured))
-        print(f"\nFindings that the rule labeler reads in references and in the reports of {first.name}:")
+        width = screen_width()
+        print(table.heading(self.about, first.scores.num_reports, width))
+        print(table.table([first, *second, *self.others], self.unmeasured, width))
+        print(
+            folded(f"\nFindings that the rule labeler reads in references and in the reports of {first.name}:", width)
+        )
         print(table.finding_table(first.clinical))
         if self.reading:
-            print("\n" + table.reading_table(self.reading))
+            print("\n" + table.reading_table(self.reading, width))
         if self.frontier:
-            print("\n" + table.table(self.frontier))
+            print("\n" + table.table(self.frontier, width=width))
         if self.clinical:
             print("\n" + table.clinical_table(self.clinical))
         for other in second:
-            print(f"\n{first.name} minus {other.name}, paired bootstrap over the same studies:")
+            print(folded(f"\n{first.name} minus {other.name}, paired bootstrap over the same studies:", width))
             print(table.paired_table(self.differences))
         for line in [*self.notes, *warnings(first, self.others)]:
             print(f"warning: {line}", file=sys.stderr)
@@ -118,10 +122,13 @@ def output_paths(folder: Path, name: str) -> dict[str, Path]:
     }
 
 
-def add_score_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags of every command that scores: how, what else, and where the files go."""
+def add_score_flags(parser: argparse.ArgumentParser, out: Path | None) -> None:
+    """The flags of every command that scores: how, what else, and where the files go (None: beside the run)."""
     parser.add_argument(
-        "--protocol", choices=[each.name for each in PROTOCOLS], default="clean-full", help="how text is compared"
+        "--protocol",
+        choices=[each.name for each in PROTOCOLS],
+        default="clean-full",
+        help="how text is compared (default: %(default)s)",
     )
     parser.add_argument("--meteor", action="store_true", help="METEOR too (half a minute; needs Java or WordNet)")
     parser.add_argument(
@@ -130,7 +137,8 @@ def add_score_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--clinical-weights", type=Path, metavar="DIR", help="folder of their weights (default: the usual caches)"
     )
-    parser.add_argument("--out", type=Path, default=Path("data/statistics"), help="folder of the CSV files")
+    default = out or "that of the run"
+    parser.add_argument("--out", type=Path, default=out, help=f"folder of the CSV files (default: {default})")
 
 
 def _clinical(text: str) -> list[str]:

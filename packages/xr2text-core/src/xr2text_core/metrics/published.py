@@ -5,6 +5,8 @@ Scores are comparable only for the same data, split, section, tokens and cut of 
 
 from dataclasses import dataclass
 
+from xr2text_core.run.screen import UNLIMITED, folded
+
 
 @dataclass(frozen=True)
 class Published:
@@ -38,10 +40,10 @@ REMARK = (
 )
 
 
-def published_table() -> str:
+def published_table(width: int = UNLIMITED) -> str:
     """The rows of the guide as text, with a remark."""
     lines = [f"{'published, MIMIC-CXR test':<26} {'BLEU-4':>8} {'ROUGE-L':>8}  section; protocol; remark"]
     for row in GUIDE_ROWS:
         about = f"{row.section}; {row.protocol}; {row.remark}"
         lines.append(f"{row.name:<26} {row.bleu_4:>8.3f} {row.rouge_l:>8.3f}  {about}")
-    return "\n".join([*lines, REMARK])
+    return folded("\n".join([*lines, REMARK]), width)

@@ -140,7 +140,7 @@ def warnings(model: Row, others: Sequence[Row]) -> list[str]:
 def _not_above_constant(model: Row, constant: Row) -> list[str]:
     pairs = {
         "BLEU-4 + ROUGE-L": (model.bleu_and_rouge, constant.bleu_and_rouge),
-        "rule-label F1": (model.scores.clinical_f1, constant.scores.clinical_f1),
+        "label F1": (model.scores.clinical_f1, constant.scores.clinical_f1),
     }
     return [
         f"{name} {ours:.4f} does not beat one constant report for all studies ({theirs:.4f})"

@@ -5,8 +5,10 @@ A score that is undefined or was not measured is NaN or missing: a dash in a tab
 
 import csv
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from itertools import zip_longest
 from pathlib import Path
 
 from xr2text_core.metrics.bootstrap import PairedDifference
@@ -16,6 +18,7 @@ from xr2text_core.metrics.protocols import describe
 from xr2text_core.metrics.radeval_scores import ClinicalScore
 from xr2text_core.metrics.rows import Row
 from xr2text_core.metrics.scores import MEASURES
+from xr2text_core.run.screen import UNLIMITED, folded, parts_that_fit
 
 COLUMNS = (
     ("BLEU-1", "bleu_1", ".4f"),
@@ -38,17 +41,17 @@ READING_LEGEND = (
     "with at least 10 positives"
 )
 DASH = "-"
+NAME_WIDTH = 29  # of rows on a narrow screen: five columns beside it make 80
 INTERVALS = (*MEASURES, "clinical_f1_abnormal")
 TITLES = {
     **{name: title for title, name, _ in COLUMNS},
     "bleu_2": "BLEU-2",
     "bleu_3": "BLEU-3",
-    "clinical_f1": "rule-label F1",
 }
 
 
-def heading(about: Mapping[str, str], num_studies: int) -> str:
-    """Data, protocol and reference lengths behind the table, in two lines."""
+def heading(about: Mapping[str, str], num_studies: int, width: int = UNLIMITED) -> str:
+    """Data, protocol and reference lengths behind the table, in two lines or, on a narrow screen, more."""
     parts = [
         about["data"],
         f"{about['split']} split" if about["split"] else "",
@@ -56,32 +59,55 @@ def heading(about: Mapping[str, str], num_studies: int) -> str:
         f"{about['section']} section" if about["section"] else "",
         f"beam {about['beams']}" if about.get("beams") else "",
     ]
-    return (
+    text = (
         f"{', '.join(filter(None, parts))}; {describe(about['protocol'])}\n"
         f"references: {about['reference_tokens_mean']} tokens on average, median {about['reference_tokens_median']}, "
         f"95 % at most {about['reference_tokens_p95']}, longest {about['reference_tokens_max']}; "
         f"the protocol cuts {float(about['reference_share_cut']):.0%}"
     )
+    return folded(text, width)
 
 
-def table(rows: Sequence[Row], unmeasured: Sequence[str] = ()) -> str:
-    """The rows as aligned text, intervals in a line below their row; `unmeasured` are rows of dashes."""
-    width = max(map(len, [*(row.name for row in rows), *unmeasured]))
+def table(rows: Sequence[Row], unmeasured: Sequence[str] = (), width: int = UNLIMITED) -> str:
+    """The rows as aligned text, intervals in a line below their row; `unmeasured` are rows of dashes.
+
+    Columns that do not fit into the width go into a second table below.
+    """
     extra = tuple((name.upper(), name, ".4f") for name in dict.fromkeys(name for row in rows for name in row.extra))
     columns = (*COLUMNS, *extra)
-    widths = [max(9, len(title)) for title, _, _ in columns]
-    cells = [["", *(title for title, _, _ in columns)]]
+    sizes = [max(9, len(title)) for title, _, _ in columns]
+    longest = max(map(len, [*(row.name for row in rows), *unmeasured]))
+    is_whole = longest + sum(sizes) + len(sizes) <= width
+    name_width = longest if is_whole else min(longest, NAME_WIDTH)
+    lines = [("", [title for title, _, _ in columns])]
     for row in rows:
-        values = _values(row)
-        cells.append([row.name, *(cell(values[name], form) for _, name, form in columns)])
-        if row.intervals:
-            cells.append(["", *(_span(row, name) for _, name, _ in columns)])
-    cells += [[name, *(DASH for _ in columns)] for name in unmeasured]
-    lines = [
-        " ".join([f"{name:<{width}}", *(f"{text:>{size}}" for text, size in zip(texts, widths, strict=True))]).rstrip()
-        for name, *texts in cells
+        lines += _named(row.name, _cells(row, columns), name_width)
+    for name in unmeasured:
+        lines += _named(name, [[DASH] * len(columns)], name_width)
+    parts = [
+        "\n".join(
+            " ".join([f"{name:<{name_width}}", *(f"{texts[each]:>{sizes[each]}}" for each in part)]).rstrip()
+            for name, texts in lines
+        )
+        for part in parts_that_fit(sizes, width - name_width)
     ]
-    return "\n".join([*lines, LEGEND])
+    return "\n".join(["\n\n".join(parts), folded(LEGEND, width)])
+
+
+def _cells(row: Row, columns: Sequence[tuple[str, str, str]]) -> list[list[str]]:
+    """The values of a row, and the intervals where they were computed."""
+    values = _values(row)
+    spans = [[_span(row, name) for _, name, _ in columns]] if row.intervals else []
+    return [[cell(values[name], form) for _, name, form in columns], *spans]
+
+
+def _named(name: str, lines: Sequence[list[str]], width: int) -> list[tuple[str, list[str]]]:
+    """Lines of cells with the name before them, in several lines where it is longer than the width."""
+    names = textwrap.wrap(name, width)
+    nothing = [""] * len(lines[0])
+    return list(zip_longest(names[: len(lines)], lines, fillvalue="")) + [
+        (each, nothing) for each in names[len(lines) :]
+    ]
 
 
 def clinical_table(scores: Sequence[ClinicalScore]) -> str:
@@ -105,15 +131,15 @@ def finding_table(clinical: ClinicalF1) -> str:
     return "\n".join(lines)
 
 
-def reading_table(measures: Sequence[Measure]) -> str:
+def reading_table(measures: Sequence[Measure], width: int = UNLIMITED) -> str:
     """What the model reads and says, by labels and by codes; AUC of single findings stands in the file alone."""
-    lines = [f"{'does it read the image?':<44} {'truth':<8} {'value':>7} {'95 % interval':>16} {'studies':>8}"]
+    lines = [f"{'does it read the image?':<41} {'truth':<7} {'value':>6} {'95 % interval':>14} {'studies':>7}"]
     for each in measures:
         if each.finding == MACRO:
             span = DASH if math.isnan(each.low) else f"{each.low:.3f} to {each.high:.3f}"
             value = cell(each.value, ".3f")
-            lines.append(f"{each.name:<44} {each.truth:<8} {value:>7} {span:>16} {each.num_studies:>8}")
-    return "\n".join([*lines, READING_LEGEND])
+            lines.append(f"{each.name:<41} {each.truth:<7} {value:>6} {span:>14} {each.num_studies:>7}")
+    return "\n".join([*lines, folded(READING_LEGEND, width)])
 
 
 def paired_table(differences: Mapping[str, PairedDifference]) -> str:
@@ -185,7 +211,8 @@ def _span(row: Row, name: str) -> str:
 
 
 def _short(value: float) -> str:
-    return f"{value:.3f}"[1:] if value < 0.9995 else f"{value:.2f}"
+    """Four characters."""
+    return f"{value:.3f}"[1:] if value < 0.9995 else f"{value:.{1 if value >= 9.995 else 2}f}"
 
 
 def _known(value: object) -> object:

@@ -79,7 +79,7 @@ LIMITS = """\
 - It sees {films}, no earlier study, no question of the referring physician.
 - It tends to write what reports usually say, even where the image shows otherwise. A score without trivial baselines
   (`python -m xr2text_core.evaluate`) does not show that the model uses the image.
-- BLEU, ROUGE-L and CIDEr compare words, not diagnoses. Rule-label F1 compares findings that our own rule labeler reads
+- BLEU, ROUGE-L and CIDEr compare words, not diagnoses. Label F1 compares findings that our own rule labeler reads
   in both reports; it is not CheXbert.
 - Weights and vocabulary come from reports and may reproduce parts of them. Share them only where the terms of the
   data set allow it.
@@ -99,7 +99,7 @@ SCORES = {
     "BLEU-4": "bleu_4",
     "ROUGE-L": "rouge_l",
     "CIDEr": "cider",
-    "rule-label F1": "clinical_f1",
+    "label F1": "clinical_f1",
     "distinct reports": "distinct_reports",
     "loss (nats per token)": "val_loss",
 }

@@ -19,6 +19,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     """The flags of the command; None means the default of the preset."""
     parser = argparse.ArgumentParser(
         prog="python -m xr2text_core.train",
+        usage="%(prog)s [flags]",
         description="Train a model that writes reports from chest X-rays. The same command again resumes the run.",
     )
     add_run_flags(parser)
@@ -35,9 +36,12 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     model = parser.add_argument_group("model")
     model.add_argument("--preset", choices=tuple(PRESETS), help="sizes (phantom for phantoms, else laptop: 8 GB)")
     model.add_argument(
-        "--encoder", help="timm name; folder or file with weights, or NAME=PATH; checkpoint of an earlier run"
+        "--encoder",
+        help="timm name; folder or file with weights, or NAME=PATH; checkpoint of an earlier run (laptop: ConvNeXt)",
     )
-    model.add_argument("--decoder", help="BART-family decoder: hub name or local folder")
+    model.add_argument(
+        "--decoder", help="BART-family decoder: hub name or local folder (laptop: GanjinZero/biobart-base)"
+    )
     model.add_argument(
         "--pretrained",
         type=lambda text: "both" if text == "yes" else text,  # as it was called earlier
@@ -63,9 +67,15 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     )
     training.add_argument("--accumulation", type=positive, metavar="N", help="micro-batches per update (laptop: 8)")
     training.add_argument("--precision", choices=("fp16", "bf16", "fp32"), help="precision on a GPU (fp16)")
-    training.add_argument("--encoder-rate", type=above_zero, metavar="LR", help="peak learning rate of the encoder")
-    training.add_argument("--decoder-rate", type=above_zero, metavar="LR", help="peak learning rate of the decoder")
-    training.add_argument("--new-rate", type=above_zero, metavar="LR", help="peak learning rate of the new layers")
+    training.add_argument(
+        "--encoder-rate", type=above_zero, metavar="LR", help="peak learning rate of the encoder (laptop: 3e-5)"
+    )
+    training.add_argument(
+        "--decoder-rate", type=above_zero, metavar="LR", help="peak learning rate of the decoder (laptop: 1e-4)"
+    )
+    training.add_argument(
+        "--new-rate", type=above_zero, metavar="LR", help="peak learning rate of the new layers (laptop: 2e-4)"
+    )
     training.add_argument(
         "--teach-encoder",
         choices=("all", "findings"),
@@ -80,7 +90,9 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     training.add_argument("--seed", type=not_negative, help="of order, augmentation, dropout and phantoms (0)")
     files = parser.add_argument_group("scores and files")
     files.add_argument(
-        "--select-by", choices=("bleu_4+rouge_l", "clinical_f1"), help="score that selects the best model"
+        "--select-by",
+        choices=("bleu_4+rouge_l", "clinical_f1"),
+        help="score that selects the best model; clinical_f1 is the label F1 (bleu_4+rouge_l)",
     )
     files.add_argument(
         "--val-studies", type=positive, metavar="N", help="validation studies scored per epoch, at most (500)"
@@ -93,10 +105,10 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
         "--pause-temp", type=above_zero, metavar="C", help="pause above it, in C (90, or where the GPU throttles)"
     )
     files.add_argument("--track", choices=TRACKERS, help="also log the curves to this tracker")
-    files.add_argument("--run", metavar="NAME", help="name of the run, and of the sub-folders for its files")
+    files.add_argument("--run", metavar="NAME", help="name of the run, and of the sub-folders for its files (none)")
     files.add_argument("--out", metavar="DIR", help="folder that holds checkpoints/ and data/ (here)")
-    files.add_argument("--device", choices=("auto", "cpu"), help="auto: the GPU if there is one")
-    files.add_argument("--workers", type=not_negative, metavar="N", help="image decoding threads; 0: automatic")
+    files.add_argument("--device", choices=("auto", "cpu"), help="auto: the GPU if there is one (auto)")
+    files.add_argument("--workers", type=not_negative, metavar="N", help="image decoding threads; 0: automatic (0)")
     how = parser.add_argument_group("how to start")
     how.add_argument("--supervise", action="store_true", help="restart after a crash or a hang, from the last save")
     start = how.add_mutually_exclusive_group()

@@ -56,7 +56,7 @@ def describe_run(settings: Settings, parts: Parts, protocol: str) -> dict[str, A
 def announce(settings: Settings, parts: Parts, batches: str, protocol: str) -> None:
     """Log what will be trained; `batches` says how an update is made up, like `4 x 8`."""
     if settings.data == "phantom":
-        log.info("Training on the built-in phantom set (drawn chests); --data and --root train on real images.")
+        log.info("Training on the built-in phantom set (synthetic X-rays); --data and --root train on real images.")
     classes = parts.plan.class_sizes()
     log.info("Studies: %s | training classes: %s", _counts(split_sizes(parts.data)), _counts(classes))
     for stage in [stage for stage, count in classes.items() if settings.curriculum and not count]:

@@ -25,7 +25,7 @@ from xr2text_core.training.plan import Plan
 from xr2text_core.training.progress import Best, Progress
 from xr2text_core.training.step import StepResult
 
-SCORE_NAMES = {"bleu_4+rouge_l": "BLEU-4 + ROUGE-L", "clinical_f1": "rule-label F1"}
+SCORE_NAMES = {"bleu_4+rouge_l": "BLEU-4 + ROUGE-L", "clinical_f1": "label F1"}
 log = logging.getLogger("xr2text_core.train")
 
 
@@ -81,7 +81,7 @@ class RunLog:
             return
         message = (
             f"The labels changed: this run was trained with labeler {resumed} and continues with labeler "
-            f"{LABELER_VERSION}. Curriculum classes, finding loss and rule-label F1 differ from here on"
+            f"{LABELER_VERSION}. Curriculum classes, finding loss and label F1 differ from here on"
         )
         if self.settings.select_by == "clinical_f1":
             message += "; the best score so far was computed with the old labels"
@@ -169,7 +169,7 @@ class RunLog:
     def epoch(self, row: EpochRow, num_val: int) -> None:
         """Log the results of an epoch."""
         log.info(
-            "Epoch %d/%d | Train: %.4f | Val: %.4f | BLEU-4: %.4f | ROUGE-L: %.4f | rule-label F1: %s | "
+            "Epoch %d/%d | Train: %.4f | Val: %.4f | BLEU-4: %.4f | ROUGE-L: %.4f | label F1: %s | "
             "distinct: %d/%d",
             row.epoch, self.settings.epochs, row.train_loss or float("nan"), row.val_loss, row.bleu_4, row.rouge_l,
             "-" if row.clinical_f1 is None or math.isnan(row.clinical_f1) else f"{row.clinical_f1:.3f}",

@@ -88,7 +88,7 @@ def _more_scores(last: EpochRow) -> Content:
         "also",
         ("CIDEr ", MUTED),
         t.number(last.cider, 3),
-        ("  clinical F1 ", MUTED),
+        ("  label F1 ", MUTED),
         t.number(last.clinical_f1, 3),
         ("  distinct ", MUTED),
         t.whole(last.distinct_reports),

@@ -11,7 +11,7 @@ TEXT_COLUMNS = ("report", "findings", "impression")  # of a table; one of them i
 
 LABELS_DO_NOT_APPLY = (
     "most reports are not English: the labels are read by rules for English, so the curriculum and the clinical score "
-    "(rule-label F1) do not apply"
+    "(label F1) do not apply"
 )
 LOOKED_AT = 500  # reports, evenly spread, that tell the language of all
 
