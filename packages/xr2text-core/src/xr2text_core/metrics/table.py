@@ -8,7 +8,6 @@ import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from itertools import zip_longest
 from pathlib import Path
 
 from xr2text_core.metrics.bootstrap import PairedDifference
@@ -104,10 +103,9 @@ def _cells(row: Row, columns: Sequence[tuple[str, str, str]]) -> list[list[str]]
 def _named(name: str, lines: Sequence[list[str]], width: int) -> list[tuple[str, list[str]]]:
     """Lines of cells with the name before them, in several lines where it is longer than the width."""
     names = textwrap.wrap(name, width)
+    beside = [*names[: len(lines)], *[""] * (len(lines) - len(names))]
     nothing = [""] * len(lines[0])
-    return list(zip_longest(names[: len(lines)], lines, fillvalue="")) + [
-        (each, nothing) for each in names[len(lines) :]
-    ]
+    return [*zip(beside, lines, strict=True), *((each, nothing) for each in names[len(lines) :])]
 
 
 def clinical_table(scores: Sequence[ClinicalScore]) -> str:
