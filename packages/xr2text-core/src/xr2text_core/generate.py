@@ -135,7 +135,7 @@ def _model(options: argparse.Namespace, num_films: int) -> "TrainedModel":
         raise UserError(
             f"--study has {num_films} films, but {options.checkpoint} sees {trained.model.config.num_films} of a study"
         )
-    if (options.known or options.without) and trained.composer is None:
+    if (options.known or options.without) and trained.model.encoder.study is None:
         raise UserError(f"{options.checkpoint} decides no findings first: leave --with and --without out")
     if options.sensitivity is not None:
         trained.be_sensitive(options.sensitivity)
