@@ -82,6 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     inputs = [path for path in (options.checkpoint, options.against, options.root) if path]
     try:
         keep_inputs("--out", paths.values(), inputs)
+        keep_inputs("--latex", [options.latex] if options.latex else [], inputs)
         scores = score_checkpoint(
             options.checkpoint, options.split, options.protocol, options.beams, options.num_studies,
             options.neighbours, options.root, options.against, Extras.asked_for(options), options.sensitivity,
@@ -91,6 +92,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"loss {scores.result.loss:.4f} (token cross-entropy, nats)")
         scores.outcome.show()
         scores.outcome.write(options.out, name)
+        if options.latex:
+            scores.outcome.write_latex(options.latex)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
