@@ -153,13 +153,15 @@ def test_the_table_of_a_thesis_has_every_row_its_interval_and_what_it_depends_on
     row = YARDSTICK.row_with_intervals("best_model.pt", REFERENCES)
     others = trivial_rows(YARDSTICK, REFERENCES, TRAIN, TRAIN)
     path = tmp_path / "new" / "table.tex"
-    table.write_latex(path, [row, *others], "iu-xray, 95 % at most 50 tokens", ["nearest image"])
+    table.write_latex(path, [row, *others], "iu-xray, others <unk>\n95 % at most 50 tokens", ["nearest image"])
     text = path.read_text(encoding="utf-8")
     body = text.partition("\\midrule")[2].partition("\\bottomrule")[0].strip().splitlines()
     assert len(body) == 1 + 1 + len(others) + 1  # the model, its intervals, the baselines, a row of dashes
     assert body[0].startswith("best\\_model.pt & 1.0000") and all(line.count(" & ") == 9 for line in body)
     assert (
-        body[1].count("1.00-1.00") >= 4 and "label F1" in text and "95 \\% at most 50 tokens. label F1: macro" in text
+        body[1].count("1.00-1.00") >= 4
+        and "label F1" in text
+        and "others \\textless{}unk\\textgreater{}. 95 \\% at most 50 tokens. label F1: macro" in text
     )
     assert not re.search(r"(?<!\\)[%_#]", text)
 

@@ -99,7 +99,7 @@ class Outcome:
             table.write_table(paths["scores"], [*self.models, *self.others], about, self.unmeasured)
             table.write_findings(paths["findings"], self.models, about)
             table.write_reading(paths["reading"], self.reading, about)
-            print(f"written to {paths['scores']}, ..._findings.csv and ..._reading.csv")
+            print(folded(f"written to {paths['scores']}, ..._findings.csv and ..._reading.csv", screen_width()))
             if self.frontier:
                 table.write_table(paths["frontier"], self.frontier, about)
                 print(f"written to {paths['frontier']}")

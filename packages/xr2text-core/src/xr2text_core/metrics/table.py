@@ -34,7 +34,7 @@ COLUMNS = (
 Column = tuple[str, str, str]
 LEGEND = (
     "label F1: macro F1 of our rule labeler's findings, not CheXbert; abnormal: the same over abnormal references; "
-    "distinct: different reports;\ncommonest: share of the commonest report; length: candidate / reference tokens; "
+    "distinct: different reports; commonest: share of the commonest report; length: candidate / reference tokens; "
     "below a model: 95 % bootstrap intervals over studies"
 )
 READING_LEGEND = (
@@ -42,6 +42,7 @@ READING_LEGEND = (
     "with at least 10 positives"
 )
 DASH = "-"
+PAGE = 120  # of prose, where the width is unlimited
 NAME_WIDTH = 29  # of rows on a narrow screen: five columns beside it make 80
 INTERVALS = (*MEASURES, "clinical_f1_abnormal")
 TITLES = {
@@ -89,7 +90,7 @@ def table(rows: Sequence[Row], unmeasured: Sequence[str] = (), width: int = UNLI
         )
         for part in parts_that_fit(sizes, width - name_width)
     ]
-    return "\n".join(["\n\n".join(parts), folded(LEGEND, width)])
+    return "\n".join(["\n\n".join(parts), folded(LEGEND, min(width, PAGE))])
 
 
 def _columns(rows: Sequence[Row]) -> tuple[Column, ...]:
@@ -136,10 +137,16 @@ def write_latex(path: Path, rows: Sequence[Row], caption: str, unmeasured: Seque
     style = frame.style.format(escape="latex").format_index(escape="latex", axis=0).format_index(escape="latex", axis=1)
     text = style.to_latex(
         column_format="l" + "r" * len(columns), hrules=True, position_float="centering", label="tab:scores",
-        caption=re.sub(r"([%&_#$])", r"\\\1", " ".join(f"{caption}. {LEGEND}".split())),
+        caption=_escaped(". ".join([*caption.splitlines(), LEGEND])),
     )  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
+
+
+def _escaped(text: str) -> str:
+    """Plain text for LaTeX."""
+    words = {"<": r"\textless{}", ">": r"\textgreater{}"}
+    return re.sub(r"[%&_#$<>]", lambda found: words.get(found[0], f"\\{found[0]}"), text)
 
 
 def clinical_table(scores: Sequence[ClinicalScore]) -> str:
