@@ -16,6 +16,7 @@ from xr2text_core.run.errors import UserError
 from xr2text_core.run.folder import statistics_of
 from xr2text_core.run.outputs import keep_inputs
 from xr2text_core.run.screen import screen_width
+from xr2text_core.settings.arguments import add_checkpoint_flag
 from xr2text_core.settings.numbers import above_zero, not_negative, positive
 from xr2text_core.settings.settings import BEAMS
 
@@ -29,12 +30,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser = argparse.ArgumentParser(
         prog="python -m xr2text_core.evaluate", usage="%(prog)s [flags]", description=__doc__.splitlines()[0]
     )
-    parser.add_argument(
-        "--checkpoint",
-        type=Path,
-        default=Path("checkpoints/best_model.pt"),
-        help="file to score (default: %(default)s)",
-    )
+    add_checkpoint_flag(parser, "file to score")
     parser.add_argument("--against", type=Path, help="second checkpoint: both on the same studies, paired test")
     parser.add_argument("--split", choices=("train", "val", "test"), default="test", help="(default: %(default)s)")
     parser.add_argument("--root", default="", help="folder of the data set, if it has moved since training")
