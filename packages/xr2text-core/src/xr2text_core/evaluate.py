@@ -16,6 +16,7 @@ from xr2text_core.run.errors import UserError
 from xr2text_core.run.folder import statistics_of
 from xr2text_core.run.outputs import keep_inputs
 from xr2text_core.run.screen import screen_width
+from xr2text_core.settings.arguments import add_checkpoint_flag
 from xr2text_core.settings.numbers import above_zero, not_negative, positive
 from xr2text_core.settings.settings import BEAMS
 
@@ -29,12 +30,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser = argparse.ArgumentParser(
         prog="python -m xr2text_core.evaluate", usage="%(prog)s [flags]", description=__doc__.splitlines()[0]
     )
-    parser.add_argument(
-        "--checkpoint",
-        type=Path,
-        default=Path("checkpoints/best_model.pt"),
-        help="file to score (default: %(default)s)",
-    )
+    add_checkpoint_flag(parser, "file to score")
     parser.add_argument("--against", type=Path, help="second checkpoint: both on the same studies, paired test")
     parser.add_argument("--split", choices=("train", "val", "test"), default="test", help="(default: %(default)s)")
     parser.add_argument("--root", default="", help="folder of the data set, if it has moved since training")
@@ -82,6 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     inputs = [path for path in (options.checkpoint, options.against, options.root) if path]
     try:
         keep_inputs("--out", paths.values(), inputs)
+        keep_inputs("--latex", [options.latex] if options.latex else [], inputs)
         scores = score_checkpoint(
             options.checkpoint, options.split, options.protocol, options.beams, options.num_studies,
             options.neighbours, options.root, options.against, Extras.asked_for(options), options.sensitivity,
@@ -91,6 +88,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"loss {scores.result.loss:.4f} (token cross-entropy, nats)")
         scores.outcome.show()
         scores.outcome.write(options.out, name)
+        if options.latex:
+            scores.outcome.write_latex(options.latex)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from xr2text_core.run.errors import UserError
+from xr2text_core.settings.arguments import add_checkpoint_flag
 
 ONNX_PACKAGES = ("onnx", "onnxscript")
 
@@ -20,12 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m xr2text_core.export", usage="%(prog)s --out FOLDER [flags]", description=__doc__.splitlines()[0]
     )
-    parser.add_argument(
-        "--checkpoint",
-        type=Path,
-        default=Path("checkpoints/best_model.pt"),
-        help="file to export (default: %(default)s)",
-    )
+    add_checkpoint_flag(parser, "file to export")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="new or empty folder to write")
     parser.add_argument("--onnx", action="store_true", help="also export the image encoder with its findings as ONNX")
     options = parser.parse_args(arguments)

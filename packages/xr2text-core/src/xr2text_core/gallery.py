@@ -14,6 +14,7 @@ from pathlib import Path
 from xr2text_core.metrics.protocols import PROTOCOLS
 from xr2text_core.run.atomic import replace_text
 from xr2text_core.run.errors import UserError
+from xr2text_core.settings.arguments import add_checkpoint_flag
 from xr2text_core.settings.numbers import not_negative, positive
 from xr2text_core.settings.settings import BEAMS
 
@@ -24,9 +25,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         usage="%(prog)s [flags]",
         description="Write the reports of a checkpoint as one HTML page; it needs no server and no network.",
     )
-    parser.add_argument(
-        "--checkpoint", type=Path, default=Path("checkpoints/best_model.pt"), help="file to use (default: %(default)s)"
-    )
+    add_checkpoint_flag(parser, "file to use")
     parser.add_argument("--split", choices=("train", "val", "test"), default="test", help="(default: %(default)s)")
     parser.add_argument("--root", default="", help="folder of the data set, if it has moved since training")
     parser.add_argument(

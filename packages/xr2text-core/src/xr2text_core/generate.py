@@ -18,6 +18,7 @@ from xr2text_core.data.images.formats import IMAGE_SUFFIXES, Pixels
 from xr2text_core.report.vocabulary import FINDINGS
 from xr2text_core.run.errors import UserError
 from xr2text_core.run.outputs import keep_inputs
+from xr2text_core.settings.arguments import add_checkpoint_flag
 from xr2text_core.settings.numbers import above_zero, positive
 from xr2text_core.settings.settings import BEAMS
 
@@ -48,9 +49,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         description=f"Write reports for chest X-rays. {NOT_A_DEVICE}",
     )
     parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="image files, or folders of them")
-    parser.add_argument(
-        "--checkpoint", type=Path, default=Path("checkpoints/best_model.pt"), help="model (default: %(default)s)"
-    )
+    add_checkpoint_flag(parser, "model")
     parser.add_argument(
         "--beams", type=positive, default=BEAMS, metavar="N", help="beam width; 1 is greedy (default: %(default)s)"
     )

@@ -56,10 +56,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     name = options.file.name.removesuffix(".gz").removesuffix(".csv")
     try:
         keep_inputs("--out", output_paths(options.out, name).values(), sources.files)
+        keep_inputs("--latex", [options.latex] if options.latex else [], sources.files)
         outcome = score_file(sources, options.protocol, Extras.asked_for(options))
         print("loss - (needs a checkpoint)")
         outcome.show()
         outcome.write(options.out, name)
+        if options.latex:
+            outcome.write_latex(options.latex)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -98,7 +98,7 @@ def test_only_metrics_that_keep_reports_on_this_computer_are_offered() -> None:
 
 def test_nothing_is_loaded_unless_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     parser = argparse.ArgumentParser()
-    add_score_flags(parser)
+    add_score_flags(parser, None)
     monkeypatch.setattr(radeval_scores, "find_spec", lambda name: pytest.fail("looked for"))
     extras = Extras.asked_for(parser.parse_args([]))
     assert extras.clinical_scores({"good": GOOD}, REFERENCES) == [] and extras.meteor is None

@@ -2,6 +2,7 @@
 
 import csv
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -146,6 +147,23 @@ def test_files_say_in_every_row_what_was_measured(tmp_path: Path) -> None:
     with (tmp_path / "new" / "scores.csv").open() as file:
         first, second = csv.DictReader(file)
     assert float(first["bleu_4_low"]) <= float(first["bleu_4"]) and second["bleu_4_low"] == ""
+
+
+def test_the_table_of_a_thesis_has_every_row_its_interval_and_what_it_depends_on(tmp_path: Path) -> None:
+    row = YARDSTICK.row_with_intervals("best_model.pt", REFERENCES)
+    others = trivial_rows(YARDSTICK, REFERENCES, TRAIN, TRAIN)
+    path = tmp_path / "new" / "table.tex"
+    table.write_latex(path, [row, *others], "iu-xray, others <unk>\n95 % at most 50 tokens", ["nearest image"])
+    text = path.read_text(encoding="utf-8")
+    body = text.partition("\\midrule")[2].partition("\\bottomrule")[0].strip().splitlines()
+    assert len(body) == 1 + 1 + len(others) + 1  # the model, its intervals, the baselines, a row of dashes
+    assert body[0].startswith("best\\_model.pt & 1.0000") and all(line.count(" & ") == 9 for line in body)
+    assert (
+        body[1].count("1.00-1.00") >= 4
+        and "label F1" in text
+        and "others \\textless{}unk\\textgreater{}. 95 \\% at most 50 tokens. label F1: macro" in text
+    )
+    assert not re.search(r"(?<!\\)[%_#]", text)
 
 
 def test_a_paired_test_of_a_report_list_with_itself_finds_no_difference() -> None:

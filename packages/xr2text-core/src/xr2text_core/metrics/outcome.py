@@ -82,6 +82,15 @@ class Outcome:
         for line in [*self.notes, *warnings(first, self.others)]:
             print(f"warning: {line}", file=sys.stderr)
 
+    def write_latex(self, path: Path) -> None:
+        """The table of all rows for a thesis; UserError where it cannot be written."""
+        caption = table.heading(self.about, self.models[0].scores.num_reports)
+        try:
+            table.write_latex(path, [*self.models, *self.others], caption, self.unmeasured)
+        except OSError as error:
+            raise UserError(f"--latex {path}: cannot be written: {error}") from error
+        print(f"written to {path}")
+
     def write(self, folder: Path, name: str) -> None:
         """The same as CSV files in `folder`, named after `name`; UserError where that cannot be written."""
         paths = output_paths(folder, name)
@@ -90,7 +99,7 @@ class Outcome:
             table.write_table(paths["scores"], [*self.models, *self.others], about, self.unmeasured)
             table.write_findings(paths["findings"], self.models, about)
             table.write_reading(paths["reading"], self.reading, about)
-            print(f"written to {paths['scores']}, ..._findings.csv and ..._reading.csv")
+            print(folded(f"written to {paths['scores']}, ..._findings.csv and ..._reading.csv", screen_width()))
             if self.frontier:
                 from xr2text_core.metrics.findings.frontier import draw_frontier  # matplotlib, for a picture only
 
@@ -137,6 +146,7 @@ def add_score_flags(parser: argparse.ArgumentParser, out: Path | None) -> None:
     parser.add_argument(
         "--clinical-weights", type=Path, metavar="DIR", help="folder of their weights (default: the usual caches)"
     )
+    parser.add_argument("--latex", type=Path, metavar="FILE", help="also write the table as LaTeX, for a thesis")
     default = out or "that of the run"
     parser.add_argument("--out", type=Path, default=out, help=f"folder of the CSV files (default: {default})")
 

@@ -17,7 +17,7 @@ MEASURES = ("bleu_1", "bleu_2", "bleu_3", "bleu_4", "rouge_l", "cider", "clinica
 
 @dataclass(frozen=True)
 class Scores:
-    """BLEU, ROUGE-L, rule-label macro F1 are 0..1, CIDEr-D 0..10; the rest reveals a model that ignores the image."""
+    """BLEU, ROUGE-L, label F1 are 0..1, CIDEr-D 0..10; the rest reveals a model that ignores the image."""
 
     bleu_1: float
     bleu_2: float

@@ -5,6 +5,7 @@ A score that is undefined or was not measured is NaN or missing: a dash in a tab
 
 import csv
 import math
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -30,9 +31,10 @@ COLUMNS = (
     ("commonest", "commonest_share", ".0%"),
     ("length", "length_ratio", ".2f"),
 )
+Column = tuple[str, str, str]
 LEGEND = (
     "label F1: macro F1 of our rule labeler's findings, not CheXbert; abnormal: the same over abnormal references; "
-    "distinct: different reports;\ncommonest: share of the commonest report; length: candidate / reference tokens; "
+    "distinct: different reports; commonest: share of the commonest report; length: candidate / reference tokens; "
     "below a model: 95 % bootstrap intervals over studies"
 )
 READING_LEGEND = (
@@ -40,6 +42,7 @@ READING_LEGEND = (
     "with at least 10 positives"
 )
 DASH = "-"
+PAGE = 120  # of prose, where the width is unlimited
 NAME_WIDTH = 29  # of rows on a narrow screen: five columns beside it make 80
 INTERVALS = (*MEASURES, "clinical_f1_abnormal")
 TITLES = {
@@ -72,17 +75,14 @@ def table(rows: Sequence[Row], unmeasured: Sequence[str] = (), width: int = UNLI
 
     Columns that do not fit into the width go into a second table below.
     """
-    extra = tuple((name.upper(), name, ".4f") for name in dict.fromkeys(name for row in rows for name in row.extra))
-    columns = (*COLUMNS, *extra)
+    columns = _columns(rows)
     sizes = [max(9, len(title)) for title, _, _ in columns]
     longest = max(map(len, [*(row.name for row in rows), *unmeasured]))
     is_whole = longest + sum(sizes) + len(sizes) <= width
     name_width = longest if is_whole else min(longest, NAME_WIDTH)
     lines = [("", [title for title, _, _ in columns])]
-    for row in rows:
-        lines += _named(row.name, _cells(row, columns), name_width)
-    for name in unmeasured:
-        lines += _named(name, [[DASH] * len(columns)], name_width)
+    for name, cells in _blocks(rows, unmeasured, columns):
+        lines += _named(name, cells, name_width)
     parts = [
         "\n".join(
             " ".join([f"{name:<{name_width}}", *(f"{texts[each]:>{sizes[each]}}" for each in part)]).rstrip()
@@ -90,10 +90,24 @@ def table(rows: Sequence[Row], unmeasured: Sequence[str] = (), width: int = UNLI
         )
         for part in parts_that_fit(sizes, width - name_width)
     ]
-    return "\n".join(["\n\n".join(parts), folded(LEGEND, width)])
+    return "\n".join(["\n\n".join(parts), folded(LEGEND, min(width, PAGE))])
 
 
-def _cells(row: Row, columns: Sequence[tuple[str, str, str]]) -> list[list[str]]:
+def _columns(rows: Sequence[Row]) -> tuple[Column, ...]:
+    """Title, name and format of each column; scores that were asked for by name come last."""
+    extra = dict.fromkeys(name for row in rows for name in row.extra)
+    return (*COLUMNS, *((name.upper(), name, ".4f") for name in extra))
+
+
+def _blocks(
+    rows: Sequence[Row], unmeasured: Sequence[str], columns: Sequence[Column]
+) -> list[tuple[str, list[list[str]]]]:
+    """Name and lines of cells of every row."""
+    dashes = [[DASH] * len(columns)]
+    return [*((row.name, _cells(row, columns)) for row in rows), *((name, dashes) for name in unmeasured)]
+
+
+def _cells(row: Row, columns: Sequence[Column]) -> list[list[str]]:
     """The values of a row, and the intervals where they were computed."""
     values = _values(row)
     spans = [[_span(row, name) for _, name, _ in columns]] if row.intervals else []
@@ -102,10 +116,37 @@ def _cells(row: Row, columns: Sequence[tuple[str, str, str]]) -> list[list[str]]
 
 def _named(name: str, lines: Sequence[list[str]], width: int) -> list[tuple[str, list[str]]]:
     """Lines of cells with the name before them, in several lines where it is longer than the width."""
-    names = textwrap.wrap(name, width)
-    beside = [*names[: len(lines)], *[""] * (len(lines) - len(names))]
-    nothing = [""] * len(lines[0])
-    return [*zip(beside, lines, strict=True), *((each, nothing) for each in names[len(lines) :])]
+    names, nothing = textwrap.wrap(name, width), [""] * len(lines[0])
+    count = max(len(names), len(lines))
+    cells = [*lines, *[nothing] * (count - len(lines))]
+    return list(zip([*names, *[""] * (count - len(names))], cells, strict=True))
+
+
+def write_latex(path: Path, rows: Sequence[Row], caption: str, unmeasured: Sequence[str] = ()) -> None:
+    """The table as a LaTeX table (of the package booktabs); its caption says what the scores depend on."""
+    import pandas as pd  # a second; only where it was asked for
+
+    columns = _columns(rows)
+    lines = [
+        (name if number == 0 else "", cells)
+        for name, block in _blocks(rows, unmeasured, columns)
+        for number, cells in enumerate(block)
+    ]
+    names, cells = zip(*lines, strict=True)
+    frame = pd.DataFrame(list(cells), index=list(names), columns=[title for title, _, _ in columns])
+    style = frame.style.format(escape="latex").format_index(escape="latex", axis=0).format_index(escape="latex", axis=1)
+    text = style.to_latex(
+        column_format="l" + "r" * len(columns), hrules=True, position_float="centering", label="tab:scores",
+        caption=_escaped(". ".join([*caption.splitlines(), LEGEND])),
+    )  # fmt: skip
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def _escaped(text: str) -> str:
+    """Plain text for LaTeX."""
+    words = {"<": r"\textless{}", ">": r"\textgreater{}"}
+    return re.sub(r"[%&_#$<>]", lambda found: words.get(found[0], f"\\{found[0]}"), text)
 
 
 def clinical_table(scores: Sequence[ClinicalScore]) -> str:

@@ -1,4 +1,4 @@
-"""The flags of `python -m xr2text_core.train`, and how they become settings. Imports nothing heavy."""
+"""The flags of `python -m xr2text_core.train`, how they become settings, a flag of others. Imports nothing heavy."""
 
 import argparse
 from collections.abc import Sequence
@@ -117,6 +117,12 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--init", metavar="FILE", help="start a new run with the weights of a checkpoint or an export")
     how.add_argument("--rewarm", action="store_true", help="with more --epochs: warm the learning rate up again")
     how.add_argument("--explain", action="store_true", help="only print what a start would do, epoch by epoch")
+
+
+def add_checkpoint_flag(parser: argparse.ArgumentParser, purpose: str) -> None:
+    """The flag of every command that uses a trained model."""
+    best = Path("checkpoints/best_model.pt")
+    parser.add_argument("--checkpoint", type=Path, default=best, metavar="FILE", help=f"{purpose} (default: {best})")
 
 
 def _check_tracker(name: str) -> None:
