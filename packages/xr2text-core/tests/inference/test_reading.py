@@ -77,6 +77,17 @@ def test_in_mixed_precision_the_decoder_is_told_exactly_what_is_decided(
     assert ((told[0] == PRESENT).numpy() == reading.decided).all() and reading.decided[0].all()
 
 
+@pytest.mark.parametrize("pen", PENS)
+def test_no_pen_writes_a_report_of_a_study_whose_images_were_lost(
+    pen: str, reading: Reading, composer: Composer
+) -> None:
+    rows = list(range(1, NUM_STUDIES))
+    kept = Reading(*(values[rows] for values in vars(reading).values()))
+    drafts = ["", *composer.bank.texts[1:NUM_STUDIES]]
+    written = write_as(pen, drafts, Reading.joined([kept], rows, NUM_STUDIES), composer)
+    assert written[0] == "" and all(written[1:])
+
+
 def test_a_model_of_before_findings_came_first_writes_with_its_decoder(tiny_model: XR2TextModel) -> None:
     study = tiny_model.encoder.study
     assert study is not None
