@@ -168,6 +168,8 @@ def test_init_refuses_another_model_by_its_flags_and_a_run_that_began_otherwise(
         trainer(tmp_path, "--init", weights, "--image-size", "96")
     with pytest.raises(RunError, match="--encoder phantom"):
         trainer(tmp_path, "--init", weights, *BATCH_NORM)
+    with pytest.raises(RunError, match="--teach-encoder all"):
+        trainer(tmp_path, "--init", weights, "--teach-encoder", "findings")
     with pytest.raises(CheckpointError, match="no such checkpoint"):
         trainer(tmp_path, "--init", str(tmp_path / "nowhere.pt"))
     with pytest.raises(RunError, match=r"init.*--run NAME"):

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 
 from xr2text_core.data.batches import BatchMaker
 from xr2text_core.inference.composer import Composer, ReportBank
 from xr2text_core.inference.reading import PENS, Reading, named, pen_of, present, write_as
 from xr2text_core.metrics.clinical_f1 import present_findings
+from xr2text_core.model.decision import NUM_STATES, PRESENT
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.vocabulary import FINDINGS
 
@@ -55,6 +57,35 @@ def test_parts_are_joined_in_the_order_of_the_studies_and_a_lost_one_is_not_a_nu
     kept = [0, 1, 4, 5]
     assert (whole.logits[kept] == reading.logits[kept]).all() and (whole.decided[kept] == reading.decided[kept]).all()
     assert np.isnan(whole.logits[[2, 3]]).all() and not whole.decided[[2, 3]].any()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])
+def test_in_mixed_precision_the_decoder_is_told_exactly_what_is_decided(
+    tiny_model: XR2TextModel, batches: BatchMaker, precision: torch.dtype
+) -> None:
+    model, batch = tiny_model.eval(), batches.plain(range(NUM_STUDIES))
+    study = model.encoder.study
+    assert study is not None
+    told: list[torch.Tensor] = []
+    with torch.autocast("cpu", precision):
+        logits = model.encoder(batch.images).finding_logits[:, -1]
+        study.decision.quantiles.copy_(logits[0].float() - 1e-3)  # thresholds that neither half precision can hold
+        study.states.register_forward_pre_hook(lambda _, inputs: told.append(inputs[0] % NUM_STATES))
+        reading = Reading.of(model, model.encoder(batch.images))
+    assert reading is not None and reading.wording.dtype == reading.logits.dtype == np.float32
+    assert ((told[0] == PRESENT).numpy() == reading.decided).all() and reading.decided[0].all()
+
+
+@pytest.mark.parametrize("pen", PENS)
+def test_no_pen_writes_a_report_of_a_study_whose_images_were_lost(
+    pen: str, reading: Reading, composer: Composer
+) -> None:
+    rows = list(range(1, NUM_STUDIES))
+    kept = Reading(*(values[rows] for values in vars(reading).values()))
+    drafts = ["", *composer.bank.texts[1:NUM_STUDIES]]
+    written = write_as(pen, drafts, Reading.joined([kept], rows, NUM_STUDIES), composer)
+    assert written[0] == "" and all(written[1:])
 
 
 def test_a_model_of_before_findings_came_first_writes_with_its_decoder(tiny_model: XR2TextModel) -> None:

@@ -36,6 +36,18 @@ def fitted() -> FindingDecision:
     return decision
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("number", range(1, 5))
+@pytest.mark.parametrize("seed", [0, 6, 12, 35])
+def test_a_few_studies_that_logits_separate_give_finite_probabilities(number: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(size=(number, 24)) * 30 - 2
+    truth = rng.random(logits.shape) < 0.1
+    decision = FindingDecision(24)
+    decision.fit(logits, truth, truth.mean(0))
+    assert all(tensor.isfinite().all() for tensor in decision.buffers())
+
+
 def test_before_a_fit_a_finding_is_written_where_it_is_likelier_than_not() -> None:
     logits = torch.tensor([[0.1, -0.1, 3.0, -3.0]])
     assert FindingDecision(NUM_FINDINGS).decide(logits).tolist() == [[True, False, True, False]]

@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 import torch
 
+from xr2text_core.data.batches import Batch, BatchMaker
 from xr2text_core.inference.reading import PENS, pen_of, write_as
 from xr2text_core.metrics.scores import score_reports
+from xr2text_core.model.study_head import StudyHead
 from xr2text_core.settings.arguments import parse_arguments, settings_of
+from xr2text_core.training import validation
+from xr2text_core.training.parts import Parts
 from xr2text_core.training.trainer import PROTOCOL, Trainer
 from xr2text_core.training.validation import reading_columns, validate
 
@@ -57,6 +61,35 @@ def test_exploded_weights_change_no_threshold_and_end_no_validation(run: Trainer
     assert found is not None and len(found.candidates) == 12
     assert all(torch.equal(tensor, before[name]) for name, tensor in study.decision.state_dict().items())
     assert np.isnan(list(reading_columns(found, run.data.val).values())).all()
+
+
+def test_a_validation_whose_images_are_all_lost_ends_no_run(run: Trainer, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = run.parts.val_batches.plain
+    monkeypatch.setattr(BatchMaker, "plain", lambda self, indices: whole([]))
+    found = validate(run.parts, PROTOCOL)
+    assert found is not None and found.candidates == [""] * 12
+    assert np.isnan(list(reading_columns(found, run.data.val).values())).all()
+
+
+def test_a_validation_that_does_not_fit_into_memory_reads_fewer_studies_at_once(
+    run: Trainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study, whole, sizes = run.model.encoder.study, validation._read_batch, list[int]()
+    assert study is not None
+    assert validate(run.parts, PROTOCOL) is not None
+    before = {name: tensor.clone() for name, tensor in study.state_dict().items()}
+
+    def small(parts: Parts, study: StudyHead, batch: Batch) -> list[validation.Row]:
+        sizes.append(len(batch))
+        if len(batch) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return whole(parts, study, batch)
+
+    monkeypatch.setattr(validation, "_read_batch", small)
+    assert validate(run.parts, PROTOCOL) is not None
+    assert sizes == [12, 6, 3, 3, 6, 3, 3]
+    for name, tensor in study.state_dict().items():
+        torch.testing.assert_close(tensor, before[name], rtol=1e-4, atol=1e-4)
 
 
 def test_a_choice_of_the_auc_against_the_score_is_logged(run: Trainer, caplog: pytest.LogCaptureFixture) -> None:

@@ -69,13 +69,16 @@ class Reading:
 def write_as(pen: str, drafts: Sequence[str], reading: Reading, composer: Composer) -> list[str]:
     """The reports of one pen: the decoder's drafts, those edited to say what was decided, or composed ones.
 
-    `edited` keeps a draft that says exactly what was decided as it is.
+    `edited` keeps a draft that says exactly what was decided as it is. A study that was not read gets no
+    report.
     """
     if pen == "decoder":
         return list(drafts)
     if pen == "composed":
         probabilities, wording = np.nan_to_num(reading.probabilities), np.nan_to_num(reading.wording)
-        return composer.write(reading.decided, probabilities, wording)
+        is_read = ~np.isnan(reading.logits).any(1)
+        texts = composer.write(reading.decided, probabilities, wording)
+        return [text if was_read else "" for text, was_read in zip(texts, is_read, strict=True)]
     pairs = ((draft, named(decided)) for draft, decided in zip(drafts, reading.decided, strict=True))
     return [
         draft if label_report(draft).present == wanted else edited(draft, wanted, composer.bank.phrases)

@@ -24,6 +24,7 @@ LARGEST_SHARE = 0.9  # of studies in which a finding may be written
 STEPS = 1000  # of the table of quantiles
 FEWEST = 8  # validation studies with a finding whose F1 counts
 RIDGE = 3.0  # holds the calibration of a finding to that of all
+LARGEST_LOG_SCALE = 5.0  # a few studies that logits separate entirely would have an infinite one
 UNKNOWN, NOT_PRESENT, UNCERTAIN, PRESENT = range(4)  # what the decoder is told about a finding
 NUM_STATES = 4
 FORGOTTEN = 0.1  # share of findings that the decoder is told nothing about while it learns
@@ -141,7 +142,8 @@ def calibration(logits: Floats, truth: Bools) -> tuple[float, Floats]:
         slope = (wrong * (logits - centre)).sum() * scale
         return float(value), np.concatenate([[slope, wrong.sum()], wrong.sum(0) + RIDGE * own])
 
-    found = minimize(loss, np.zeros(num_findings + 2), jac=True, method="L-BFGS-B").x
+    bounds = [(-LARGEST_LOG_SCALE, LARGEST_LOG_SCALE), *[(None, None)] * (num_findings + 1)]
+    found = minimize(loss, np.zeros(num_findings + 2), jac=True, method="L-BFGS-B", bounds=bounds).x
     scale = float(np.exp(found[0]))
     return scale, centre * (1 - scale) + found[1] + found[2:]
 

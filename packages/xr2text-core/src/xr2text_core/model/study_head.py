@@ -36,6 +36,7 @@ class StudyHead(nn.Module):
         The thumbnails are fitted to the training studies, so they are silent while the network learns from those.
         """
         findings, words = self.films(features)
+        findings = findings.to(torch.promote_types(findings.dtype, torch.float32))  # in BF16 many are equal
         if not self.training:
             findings = findings + self.thumbnails.share * self.thumbnails.logits(pixels)
         return findings, words

@@ -51,7 +51,8 @@ class Thumbnails(nn.Module):
 
     def wording(self, pixels: Tensor) -> Tensor:
         """Weights (B, N) over the reports of the bank: whose report is this one's likely to resemble."""
-        return pixels @ self.to_reports
+        with torch.autocast(pixels.device.type, enabled=False):  # its entries are as small as FP16 can tell apart
+            return pixels @ self.to_reports
 
     def fit(self, films: Floats, is_film: NDArray[np.bool_], truth: Floats, bank: NDArray[np.int64]) -> None:
         """Fit to thumbnails (N, V, 24 * 24) of training studies and their findings (N, F); `bank`: rows of its reports.

@@ -1,16 +1,19 @@
 """The validation of an epoch: fit what is decided on validation studies, then write and score their reports."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from xr2text_core.data.batches import Batch
 from xr2text_core.data.ready import ReadyStudies
 from xr2text_core.inference.evaluation import Evaluation, eval_mode, evaluate
 from xr2text_core.inference.reading import PENS, present, write_as
 from xr2text_core.inference.trained import TrainedModel
+from xr2text_core.machine.memory import ADVICE, OutOfMemory, if_it_fits
 from xr2text_core.metrics.clinical_f1 import present_findings
 from xr2text_core.metrics.findings.auc import finding_auc
 from xr2text_core.metrics.scores import Scores, score_reports
@@ -20,6 +23,7 @@ from xr2text_core.training.parts import Parts
 
 SHARES = (0.0, 0.25, 0.5, 1.0)  # of the thumbnails' logits beside the network's
 AT_ONCE = 16
+Row = tuple[int, NDArray[np.float32], NDArray[np.float32]]  # a study, the logits of its head and of its thumbnails
 
 
 def score_split(parts: Parts, protocol: str, split: str, num_beams: int) -> Evaluation:
@@ -49,29 +53,28 @@ def validate(
             parts.model, parts.data.tokenizer, parts.val_batches, parts.settings.max_tokens, protocol,
             progress=progress, stop=stop, processes=parts.processes,
         )  # fmt: skip
-    if evaluation is None or study is None:
+    if evaluation is None or evaluation.reading is None or study is None:
         return evaluation
     return _with_best_pen(parts, study, evaluation, protocol)
 
 
 def _fit(parts: Parts, study: StudyHead, stop: Callable[[], bool]) -> bool:
     """Fit the decision to what the head reads in the validation studies; False when stopped."""
-    batches, truth = parts.val_batches, present(parts.val_batches.studies)
+    truth = present(parts.val_batches.studies)
     mine = parts.processes.share(list(range(len(truth))))
     study.thumbnails.share.zero_()
-    read: list[tuple[int, NDArray[np.float32], NDArray[np.float32]]] = []
+    read: list[Row] = []
+    torch.cuda.empty_cache()  # as before the reports: a GPU may not hold the allocator's blocks of training too
     with eval_mode(parts.model), torch.no_grad():
         for start in range(0, len(mine), AT_ONCE):
             if stop():
                 break
-            batch = batches.plain(mine[start : start + AT_ONCE])
-            if len(batch):
-                seen = parts.model.encoder(batch.images, batch.is_film)
-                logits = seen.finding_logits[:, -1], study.thumbnails.logits(seen.thumbnails)
-                read += zip(batch.studies, *(each.float().cpu().numpy() for each in logits), strict=True)
+            read += _read(parts, study, mine[start : start + AT_ONCE])
     gathered = parts.processes.gather((read, bool(stop())))
     if any(is_stopped for _, is_stopped in gathered):
         return False
+    if not any(each for each, _ in gathered):  # every image was lost
+        return True
     rows, head, extra = zip(*(row for each, _ in gathered for row in each), strict=True)
     head_logits, extra_logits = np.stack(head).astype(np.float64), np.stack(extra).astype(np.float64)
     is_finite = np.isfinite(head_logits).all(1)
@@ -83,6 +86,27 @@ def _fit(parts: Parts, study: StudyHead, stop: Callable[[], bool]) -> bool:
     prevalence = present(parts.batches.studies).mean(0)
     study.decision.fit(head_logits + share * extra_logits, truth, prevalence)
     return True
+
+
+def _read(parts: Parts, study: StudyHead, indices: Sequence[int]) -> list[Row]:
+    """What is read in these studies; half of them at a time where all do not fit into memory."""
+    batch = parts.val_batches.plain(indices)
+    if not len(batch):  # every image of it was lost
+        return []
+    read = if_it_fits(partial(_read_batch, parts, study, batch))
+    if read is not None:
+        return read
+    if len(indices) == 1:
+        raise OutOfMemory(f"out of memory with a batch of one study: {ADVICE}")
+    torch.cuda.empty_cache()
+    half = len(indices) // 2
+    return [*_read(parts, study, indices[:half]), *_read(parts, study, indices[half:])]
+
+
+def _read_batch(parts: Parts, study: StudyHead, batch: Batch) -> list[Row]:
+    seen = parts.model.encoder(batch.images, batch.is_film)
+    logits = seen.finding_logits[:, -1], study.thumbnails.logits(seen.thumbnails)
+    return list(zip(batch.studies, *(each.float().cpu().numpy() for each in logits), strict=True))
 
 
 def _macro(logits: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
