@@ -76,7 +76,7 @@ def write_as(pen: str, drafts: Sequence[str], reading: Reading, composer: Compos
         return list(drafts)
     if pen == "composed":
         probabilities, wording = np.nan_to_num(reading.probabilities), np.nan_to_num(reading.wording)
-        is_read = ~np.isnan(reading.logits).any(1)
+        is_read = ~np.isnan(reading.logits).any(axis=1).astype(bool)
         texts = composer.write(reading.decided, probabilities, wording)
         return [text if was_read else "" for text, was_read in zip(texts, is_read, strict=True)]
     pairs = ((draft, named(decided)) for draft, decided in zip(drafts, reading.decided, strict=True))
