@@ -1,16 +1,25 @@
 """What is decided is what is written, by every pen but the decoder's own."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from xr2text_core.data.batches import BatchMaker
+from xr2text_core.generate import main as generate
 from xr2text_core.inference.composer import Composer, ReportBank
 from xr2text_core.inference.reading import PENS, Reading, named, pen_of, present, write_as
+from xr2text_core.inference.reports import reports_for
+from xr2text_core.inference.trained import load_model
 from xr2text_core.metrics.clinical_f1 import present_findings
+from xr2text_core.model.build import build_model
 from xr2text_core.model.decision import NUM_STATES, PRESENT
 from xr2text_core.model.xr2text import XR2TextModel
+from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.report.vocabulary import FINDINGS
+from xr2text_core.run.checkpoint import Checkpoint, save_checkpoint
 
 NUM_STUDIES = 6
 
@@ -95,6 +104,26 @@ def test_a_model_of_before_findings_came_first_writes_with_its_decoder(tiny_mode
     assert pen_of(tiny_model) == "composed"
     tiny_model.encoder.study = None
     assert pen_of(tiny_model) == "decoder"
+
+
+def test_a_model_of_version_0_1_has_no_composer_even_after_more_training(
+    tokenizer: ReportTokenizer, composer: Composer, tmp_path: Path
+) -> None:
+    model = build_model("phantom", "phantom", "none", 64, 48, tokenizer, findings_first=False)
+    names = ("findings_first", "teach_encoder", "num_reports", "views", "pixel_mean", "pixel_std")  # newer than 0.1
+    config = {name: value for name, value in model.config.to_dict().items() if name not in names}
+    checkpoint = Checkpoint(
+        settings={"image_size": 64, "max_tokens": 48}, fingerprint="", config=json.dumps(config),
+        tokenizer=tokenizer.to_json(), progress={}, model=model.state_dict(), optimizer={},
+        bank=composer.bank.to_json(),
+    )  # fmt: skip
+    save_checkpoint(tmp_path / "old.pt", checkpoint)
+    trained = load_model(tmp_path / "old.pt")
+    assert trained.composer is None and trained.operating_point == {}
+    films = [[np.zeros((64, 64), np.uint8)]]
+    assert reports_for(trained, films, num_beams=1).reading is None
+    (tmp_path / "film.png").write_bytes(b"not read before the flags are checked")
+    assert generate([str(tmp_path / "film.png"), "--checkpoint", str(tmp_path / "old.pt"), "--with", "edema"]) == 2
 
 
 def test_the_findings_of_a_study_are_those_that_its_report_asserts(batches: BatchMaker) -> None:

@@ -55,11 +55,14 @@ def test_exploded_weights_change_no_threshold_and_end_no_validation(run: Trainer
     study = run.model.encoder.study
     assert study is not None
     before = {name: tensor.clone() for name, tensor in study.decision.state_dict().items()}
+    study.thumbnails.share.fill_(0.25)
     with torch.no_grad():
         study.films.findings[0].bias.fill_(torch.nan)  # type: ignore[union-attr, operator]
     found = validate(run.parts, PROTOCOL)
     assert found is not None and len(found.candidates) == 12
     assert all(torch.equal(tensor, before[name]) for name, tensor in study.decision.state_dict().items())
+    assert float(study.thumbnails.share) == 0.25
+    assert validate(run.parts, PROTOCOL, stop=lambda: True) is None and float(study.thumbnails.share) == 0.25
     assert np.isnan(list(reading_columns(found, run.data.val).values())).all()
 
 

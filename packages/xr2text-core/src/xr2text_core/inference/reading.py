@@ -76,9 +76,8 @@ def write_as(pen: str, drafts: Sequence[str], reading: Reading, composer: Compos
         return list(drafts)
     if pen == "composed":
         probabilities, wording = np.nan_to_num(reading.probabilities), np.nan_to_num(reading.wording)
-        is_read = ~np.isnan(reading.logits).any(axis=1).astype(bool)
         texts = composer.write(reading.decided, probabilities, wording)
-        return [text if was_read else "" for text, was_read in zip(texts, is_read, strict=True)]
+        return ["" if np.isnan(logits).any() else text for text, logits in zip(texts, reading.logits, strict=True)]
     pairs = ((draft, named(decided)) for draft, decided in zip(drafts, reading.decided, strict=True))
     return [
         draft if label_report(draft).present == wanted else edited(draft, wanted, composer.bank.phrases)

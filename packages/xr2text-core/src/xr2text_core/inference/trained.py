@@ -83,7 +83,8 @@ def load_model(path: str | Path) -> TrainedModel:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with reading(Path(path)):
         model = model_from(checkpoint).to(device).eval()  # type: ignore[arg-type]
-        composer = Composer(ReportBank.from_json(checkpoint.bank)) if checkpoint.bank else None
+        decides = model.encoder.study is not None  # one of version 0.1 that was trained on has a bank all the same
+        composer = Composer(ReportBank.from_json(checkpoint.bank)) if checkpoint.bank and decides else None
         return TrainedModel(model, tokenizer_from(checkpoint), settings_from(checkpoint), device, composer)
 
 

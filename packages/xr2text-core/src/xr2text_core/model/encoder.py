@@ -1,6 +1,6 @@
 """The image encoder: any timm backbone, its last feature map as tokens.
 
-Batch normalisation is frozen: it always uses the statistics that it came with (docs/decisions/0010). So neither the
+Batch normalisation is frozen: its statistics are measured once, before training (docs/decisions/0010). So neither the
 micro-batch nor the number of processes changes a result, and a step that is skipped leaves no trace.
 
 Shapes: B batch, H height = width in pixels, N = G x G tokens of the feature map, row by row, C backbone channels.
@@ -47,7 +47,7 @@ class ImageEncoder(nn.Module):
     def measure_statistics(self, batches: Iterable[Tensor]) -> None:
         """Set the statistics of batch normalisation, where there is any, to those of images like these (B, 1, H, H).
 
-        For an encoder that does not come with statistics of its own; weights do not change.
+        Weights do not change.
         """
         if not (norms := self._norms()):
             return

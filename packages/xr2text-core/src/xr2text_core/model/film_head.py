@@ -6,6 +6,8 @@ the heart. The words that reports use are a second, denser lesson for the encode
 B studies, V films, C channels, F findings, W words.
 """
 
+from collections.abc import Iterable, Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -53,11 +55,13 @@ class FilmHead(nn.Module):
         return WORDS_WEIGHT * (losses * (self.words >= 0)).sum() / 8
 
 
-def telling_words(reports: list[list[int]], num_tokens: int) -> Tensor:
+def telling_words(reports: Iterable[Sequence[int]], num_tokens: int) -> Tensor:
     """The ids of the tokens that tell reports apart best, at most W: those that are in about half of them first."""
-    share = torch.zeros(num_tokens)
+    having, num_reports = torch.zeros(num_tokens), 0
     for tokens in reports:
-        share[torch.tensor(sorted(set(tokens)), dtype=torch.long)] += 1 / len(reports)
+        having[torch.tensor(sorted(set(tokens)), dtype=torch.long)] += 1
+        num_reports += 1
+    share = having / max(1, num_reports)
     variance = share * (1 - share)
     found = variance.topk(min(NUM_WORDS, num_tokens))
     return found.indices[found.values > 0]

@@ -15,7 +15,7 @@ from xr2text_core.model.study_head import StudyHead
 from xr2text_core.model.thumbnails import SIDE
 from xr2text_core.model.xr2text import XR2TextModel
 
-MOST_STUDIES = 20_000  # whose thumbnails are fitted: bounds the memory to a few hundred MiB
+MOST_STUDIES = 20_000  # whose thumbnails are fitted: bounds the memory to a GiB
 AT_ONCE = 64
 MEASURED, MEASURED_AT_ONCE = 640, 64  # studies that the statistics of batch normalisation are those of
 
@@ -35,8 +35,8 @@ def fit_before_training(model: XR2TextModel, batches: BatchMaker, bank: Sequence
     study = model.encoder.study
     assert study is not None  # every new model has one
     truth = present(batches.studies)
-    tokens = [batches.studies.tokens[index] for index in range(len(batches.studies))]
-    study.films.begin_with(torch.from_numpy(truth.mean(0)).float(), telling_words(tokens, model.config.vocab_size))
+    words = telling_words(batches.studies.tokens, model.config.vocab_size)
+    study.films.begin_with(torch.from_numpy(truth.mean(0)).float(), words)
     fit_thumbnails(study, batches, bank)
 
 

@@ -244,7 +244,8 @@ class Trainer:
         score = scores.clinical_f1 if self.settings.select_by == "clinical_f1" else scores.bleu_4 + scores.rouge_l
         read = reading_columns(evaluation, self.data.val)
         auc = read["finding_auc"], read["finding_auc_se"]
-        is_best = progress.count_score(score if progress.is_sound else math.nan, *auc)
+        score = score if progress.is_sound else math.nan
+        is_best = progress.count_score(score, *auc)
         self.run_log.choice(before, score, is_best, progress)
         on_gpu = self.parts.accelerator.device.type == "cuda"
         return epoch_row(

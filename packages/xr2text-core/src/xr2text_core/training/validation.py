@@ -62,6 +62,7 @@ def _fit(parts: Parts, study: StudyHead, stop: Callable[[], bool]) -> bool:
     """Fit the decision to what the head reads in the validation studies; False when stopped."""
     truth = present(parts.val_batches.studies)
     mine = parts.processes.share(list(range(len(truth))))
+    share_before = study.thumbnails.share.clone()
     study.thumbnails.share.zero_()
     read: list[Row] = []
     torch.cuda.empty_cache()  # as before the reports: a GPU may not hold the allocator's blocks of training too
@@ -70,6 +71,7 @@ def _fit(parts: Parts, study: StudyHead, stop: Callable[[], bool]) -> bool:
             if stop():
                 break
             read += _read(parts, study, mine[start : start + AT_ONCE])
+    study.thumbnails.share.copy_(share_before)  # who stops now saves a checkpoint
     gathered = parts.processes.gather((read, bool(stop())))
     if any(is_stopped for _, is_stopped in gathered):
         return False
