@@ -32,7 +32,8 @@ def studies(number: int = 600, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 def fitted() -> FindingDecision:
     decision = FindingDecision(NUM_FINDINGS)
-    decision.fit(*studies(), PREVALENCE)
+    decision.prevalence.copy_(torch.from_numpy(PREVALENCE))
+    decision.fit(*studies())
     return decision
 
 
@@ -44,7 +45,7 @@ def test_a_few_studies_that_logits_separate_give_finite_probabilities(number: in
     logits = rng.normal(size=(number, 24)) * 30 - 2
     truth = rng.random(logits.shape) < 0.1
     decision = FindingDecision(24)
-    decision.fit(logits, truth, truth.mean(0))
+    decision.fit(logits, truth)
     assert all(tensor.isfinite().all() for tensor in decision.buffers())
 
 

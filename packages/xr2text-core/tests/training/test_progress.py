@@ -96,3 +96,10 @@ def test_the_best_epoch_comes_back_whole_when_its_file_could_not_be_written() ->
     assert (progress.best_score, progress.best_epoch, progress.best_auc) == (0.5, 1, 0.8)
     progress.forget_best()
     assert progress.best == NO_BEST and progress.highest_auc == 0
+
+
+def test_an_epoch_whose_auc_is_not_known_is_judged_by_its_score() -> None:
+    progress = Progress()
+    assert scored(progress, 0.50, 0.75)
+    assert scored(progress, 0.55, float("nan"))
+    assert not scored(progress, 0.54, float("nan"))

@@ -92,12 +92,11 @@ class FindingDecision(nn.Module):
         states = torch.where(is_wrong & (states != UNCERTAIN), swapped, states)
         return torch.where(forget < FORGOTTEN, UNKNOWN, states)
 
-    def fit(self, logits: Floats, truth: Bools, prevalence: Floats) -> None:
-        """Fit everything to validation studies, (N, F); `prevalence` (F,) is that of training reports."""
+    def fit(self, logits: Floats, truth: Bools) -> None:
+        """Fit all but the prevalence, which is that of training reports, to validation studies, (N, F)."""
         scale, shift = calibration(logits, truth)
         table = np.quantile(logits, np.linspace(0, 1, STEPS + 1), axis=0)
         self._set("quantiles", table)
-        self._set("prevalence", prevalence)
         self._set("scale", scale)
         self._set("shift", shift)
         self._set("sensitivity", self._best_sensitivity(logits, truth))

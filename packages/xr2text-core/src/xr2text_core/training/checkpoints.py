@@ -100,6 +100,7 @@ class Checkpoints:
                 self.saved_best = then.best
             elif each.path == self.folder.best:
                 progress.best = self.saved_best
+                progress.highest_auc = self.saved_best.auc  # else no later epoch might be good enough
         return [each.path for each in written if each.error is None]
 
 

@@ -18,6 +18,7 @@ from xr2text_core.model.xr2text import XR2TextModel
 MOST_STUDIES = 20_000  # whose thumbnails are fitted: bounds the memory to a GiB
 AT_ONCE = 64
 MEASURED, MEASURED_AT_ONCE = 640, 64  # studies that the statistics of batch normalisation are those of
+MEASURED_PIXELS = 64 * 144**2  # of one view at once, at most: large images need the memory of small ones
 
 
 def spread(count: int, most: int) -> NDArray[np.int64]:
@@ -31,7 +32,7 @@ def fit_before_training(model: XR2TextModel, batches: BatchMaker, bank: Sequence
     `bank`: the studies whose reports are in the bank, as indices of the training studies.
     """
     if not model.encoder.images.is_frozen:
-        model.encoder.images.measure_statistics(_measured(batches))
+        model.encoder.images.measure_statistics(_measured(batches, model.config.image_size))
     study = model.encoder.study
     assert study is not None  # every new model has one
     truth = present(batches.studies)
@@ -43,15 +44,17 @@ def fit_before_training(model: XR2TextModel, batches: BatchMaker, bank: Sequence
 def fit_thumbnails(study: StudyHead, batches: BatchMaker, bank: Sequence[int]) -> None:
     """The part that depends on the training studies alone, and not on any weight."""
     truth = present(batches.studies)
+    study.decision.prevalence.copy_(torch.from_numpy(truth.mean(0)))
     studies = np.union1d(spread(len(truth), MOST_STUDIES), np.asarray(bank))
     films, is_film = _thumbnails(batches, studies.tolist())
     study.thumbnails.fit(films, is_film, truth[studies].astype(np.float64), np.searchsorted(studies, bank))
 
 
-def _measured(batches: BatchMaker) -> Iterator[Tensor]:
+def _measured(batches: BatchMaker, image_size: int) -> Iterator[Tensor]:
     """Films of studies from all over the data set, in batches that no setting changes."""
     studies = spread(len(batches.studies), MEASURED).tolist()
-    num_batches = -(-len(studies) // MEASURED_AT_ONCE)
+    at_once = min(MEASURED_AT_ONCE, max(1, MEASURED_PIXELS // image_size**2))
+    num_batches = -(-len(studies) // at_once)
     for first in range(num_batches):
         if len(films := batches.plain(studies[first::num_batches]).films()):  # none where all of them were lost
             yield films

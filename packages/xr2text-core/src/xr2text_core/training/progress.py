@@ -92,7 +92,8 @@ class Progress:
         Only epochs whose finding AUC is within one standard error of the highest can be the best: a report of good
         words must not win over one that reads the image. Without an AUC, NaN, the score alone decides.
         """
-        auc, margin = (auc, standard_error) if math.isfinite(auc) and math.isfinite(standard_error) else (0.0, 0.0)
+        is_known = math.isfinite(auc) and math.isfinite(standard_error)
+        auc, margin = (auc, standard_error) if is_known else (self.highest_auc, 0.0)
         self.highest_auc = max(self.highest_auc, auc)
         lowest = self.highest_auc - margin
         is_best = math.isfinite(score) and auc >= lowest and (score > self.best_score or self.best_auc < lowest)

@@ -85,8 +85,7 @@ def _fit(parts: Parts, study: StudyHead, stop: Callable[[], bool]) -> bool:
     head_logits, extra_logits, truth = head_logits[is_finite], extra_logits[is_finite], truth[list(rows)][is_finite]
     share = max(SHARES, key=lambda each: (_macro(head_logits + each * extra_logits, truth), -each))
     study.thumbnails.share.fill_(share)
-    prevalence = present(parts.batches.studies).mean(0)
-    study.decision.fit(head_logits + share * extra_logits, truth, prevalence)
+    study.decision.fit(head_logits + share * extra_logits, truth)
     return True
 
 
