@@ -2,7 +2,8 @@
 
 Both are fitted on validation studies and kept with the weights. A few hundred studies make a threshold per finding
 noise, so only one number is free: the sensitivity. At 1 each finding is written as often as training reports assert it,
-at 2 twice as often; the threshold of a finding is the quantile of its validation logits that does so.
+at 2 twice as often; the threshold of a finding is the quantile of its validation logits that does so. A finding that is
+likelier than not is written in any case.
 
 F findings, N studies. Logits are those of the whole image, truth is 1 where the report asserts a finding.
 """
@@ -59,7 +60,8 @@ class FindingDecision(nn.Module):
         rows = torch.stack([below, below + 1]).long()
         low, high = self.quantiles.gather(0, rows)
         found: Tensor = low + (place - below) * (high - low)
-        return found.masked_fill(self.prevalence == 0, torch.inf)
+        likelier_than_not = -self.shift / self.scale
+        return found.minimum(likelier_than_not).masked_fill(self.prevalence == 0, torch.inf)
 
     def decide(self, logits: Tensor, sensitivity: float | None = None) -> Tensor:
         """Whether each finding is written, bool (N, F)."""
