@@ -16,7 +16,7 @@ from xr2text_core.run.history import HEADER, EpochRow, cells_of, write_rows
 ROW = EpochRow(
     epoch=1, stage="normal_cases", step=40, train_loss=2.5, val_loss=2.0, bleu_1=0.3, bleu_2=0.2, bleu_3=0.15,
     bleu_4=0.1, rouge_l=0.25, cider=0.4, clinical_f1=0.2, distinct_reports=7, finding_auc=0.7,
-    finding_auc_se=0.02, obeyed=0.9, learning_rate=1e-4, grad_norm=1.25,
+    finding_auc_se=0.02, says_what_it_saw=0.9, learning_rate=1e-4, grad_norm=1.25,
     studies_per_s=30.0, train_s=60.0, validation_s=10.0, epoch_s=70.0, gpu_peak_mib=None, gpu_max_c=None, micro_batch=4,
     accumulation=8, skipped_steps=0, oom_retries=0, is_best=1, finished_at="2026-11-23T21:04:05+00:00",
 )  # fmt: skip

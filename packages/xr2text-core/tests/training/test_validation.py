@@ -47,7 +47,7 @@ def test_thresholds_are_those_of_the_validation_studies(run: Trainer) -> None:
     asked = float(decision.sensitivity) * decision.prevalence.numpy()
     assert np.abs(found.reading.decided.mean(0) - asked).max() <= 1 / 12
     columns = reading_columns(found, run.data.val)
-    assert 0 <= columns["obeyed"] <= 1
+    assert 0 <= columns["says_what_it_saw"] <= 1
 
 
 def test_exploded_weights_change_no_threshold_and_end_no_validation(run: Trainer) -> None:

@@ -31,7 +31,7 @@ class EpochRow:
     distinct_reports: int | None
     finding_auc: float | None
     finding_auc_se: float | None
-    obeyed: float | None
+    says_what_it_saw: float | None
     learning_rate: float
     grad_norm: float | None
     studies_per_s: float

@@ -117,7 +117,7 @@ def _macro(logits: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
 
 def reading_columns(evaluation: Evaluation, studies: ReadyStudies) -> dict[str, float]:
     """The columns of the history that tell the eye from the pen; NaN for a model that decides no findings first."""
-    names = ("finding_auc", "finding_auc_se", "obeyed")
+    names = ("finding_auc", "finding_auc_se", "says_what_it_saw")
     reading = evaluation.reading
     if reading is None:
         return dict.fromkeys(names, np.nan)
