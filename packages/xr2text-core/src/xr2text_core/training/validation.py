@@ -134,10 +134,11 @@ def _with_best_pen(parts: Parts, study: StudyHead, evaluation: Evaluation, proto
     """The evaluation with the reports of the best pen, which becomes that of the model."""
     assert evaluation.reading is not None
     best = evaluation
-    for number, pen in enumerate(PENS):
+    study.pen.zero_()  # the evaluation is of the decoder's own reports
+    for number, pen in enumerate(PENS[1:], start=1):
         texts = write_as(pen, evaluation.drafts, evaluation.reading, parts.composer)
         scored = replace(evaluation, candidates=texts, scores=score_reports(texts, evaluation.references, protocol))
-        if number == 0 or _worth(scored.scores) > _worth(best.scores):
+        if _worth(scored.scores) > _worth(best.scores):
             best = scored
             study.pen.fill_(number)
     return best
