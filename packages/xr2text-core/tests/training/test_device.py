@@ -8,7 +8,14 @@ import torch
 
 from xr2text_core.settings.settings import Settings
 from xr2text_core.training import device
-from xr2text_core.training.device import RESERVE, driver_spills, limit_gpu_memory, open_device, share_of_card
+from xr2text_core.training.device import (
+    RESERVE,
+    driver_spills,
+    limit_gpu_memory,
+    open_device,
+    precision_in_use,
+    share_of_card,
+)
 
 GIB = 2**30
 
@@ -51,6 +58,23 @@ def test_a_computer_without_cuda_computes_on_its_cpu_even_a_mac(monkeypatch: pyt
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     open_device(Settings(device="auto", precision="fp16"))
     assert asked == {"mixed_precision": "no", "cpu": True}
+
+
+@pytest.mark.parametrize(
+    ("asked", "capability", "expected"),
+    [
+        ("bf16", "avx512_bf16", "bf16"),
+        ("bf16", "amx_bf16", "bf16"),
+        ("bf16", "avx512_f", "no"),  # emulated: several times slower
+        ("fp16", "avx512_bf16", "no"),
+        ("fp32", "avx512_bf16", "no"),
+    ],
+)
+def test_a_cpu_computes_in_bf16_where_it_is_asked_to_and_can(
+    asked: str, capability: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {capability: True})
+    assert precision_in_use(Settings(device="cpu", precision=asked)) == expected
 
 
 def test_cublas_is_deterministic_however_a_run_is_started(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,16 +15,24 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from xr2text_core.data.batches import Batch, BatchMaker
 from xr2text_core.model.xr2text import XR2TextModel
+from xr2text_core.settings.arguments import parse_arguments, settings_of
 from xr2text_core.training.step import Stepper
+from xr2text_core.training.trainer import Trainer
 
 MICRO_BATCHES = 4
 
 
 @pytest.fixture
-def in_bf16() -> Iterator[Accelerator]:
-    AcceleratorState._reset_state()  # a process has one precision
-    yield Accelerator(mixed_precision="bf16", cpu=True)
+def any_precision() -> Iterator[None]:
+    """A process has one precision."""
     AcceleratorState._reset_state()
+    yield
+    AcceleratorState._reset_state()
+
+
+@pytest.fixture
+def in_bf16(any_precision: None) -> Accelerator:
+    return Accelerator(mixed_precision="bf16", cpu=True)
 
 
 @pytest.fixture
@@ -72,3 +81,18 @@ def test_a_weight_is_cast_once_a_step_and_no_bit_of_a_gradient_depends_on_it(
 def test_nothing_is_kept_when_weights_change(in_bf16: Accelerator, tiny_model: XR2TextModel, batch: Batch) -> None:
     assert [gradients_and_casts(in_bf16, deepcopy(tiny_model), batch)[1] for _ in range(2)] == [1, 1]
     assert not torch.is_autocast_enabled("cpu")
+
+
+def test_a_cpu_that_has_bf16_trains_validates_and_scores_in_it(
+    any_precision: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    flags = ["--num-studies", "8", "--val-studies", "2", "--image-size", "64", "--batch", "4", "--epochs", "1"]
+    trainer = Trainer(settings_of(parse_arguments([*flags, "--precision", "bf16", "--out", str(tmp_path)])))
+    dtypes = []
+    trainer.model.lm_head.register_forward_hook(lambda _, inputs, logits: dtypes.append(logits.dtype))
+    assert trainer.fit() == 0 and set(dtypes) == {torch.bfloat16}
+    dtypes.clear()
+    trainer.evaluate()
+    assert set(dtypes) == {torch.bfloat16}
+    assert all(weights.dtype == torch.float32 for weights in trainer.model.parameters())
