@@ -250,3 +250,21 @@ def test_eager_attention_sees_no_later_token_either(model: XR2TextModel, batch: 
     expected = float(losses(model, batch).loss)
     model.set_attn_implementation("eager")
     assert float(losses(model, batch).loss) == pytest.approx(expected, rel=1e-5)
+
+
+class OuterProducts(TorchDispatchMode):
+    """Counts products over a single column, which PyTorch 2.14 gives to a kernel that needs a C compiler."""
+
+    number = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.number += func.overloadpacket is torch.ops.aten.bmm and args[0].shape[2] == 1
+        return func(*args, **(kwargs or {}))
+
+
+def test_a_single_study_makes_no_outer_product(tiny_model: XR2TextModel, batches: BatchMaker) -> None:
+    study = batches.plain([0])
+    with OuterProducts() as products:
+        losses(tiny_model, study).loss.backward()
+        tiny_model.generate(pixel_values=study.images, max_new_tokens=3, num_beams=2)
+    assert products.number == 0

@@ -1,6 +1,8 @@
 """A full card is reported rather than spilled, and a run computes where its results can be repeated."""
 
 import os
+from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +20,13 @@ from xr2text_core.training.device import (
 )
 
 GIB = 2**30
+
+
+@pytest.fixture
+def determinism_as_before() -> Iterator[None]:
+    yield
+    torch.use_deterministic_algorithms(False)
+    torch.utils.deterministic.fill_uninitialized_memory = True
 
 
 @pytest.mark.parametrize(
@@ -75,6 +84,16 @@ def test_a_cpu_computes_in_bf16_where_it_is_asked_to_and_can(
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {capability: True})
     assert precision_in_use(Settings(device="cpu", precision=asked)) == expected
+
+
+def test_a_run_on_a_gpu_is_strictly_deterministic(monkeypatch: pytest.MonkeyPatch, determinism_as_before: None) -> None:
+    gpu = SimpleNamespace(device=torch.device("cuda"))
+    monkeypatch.setattr(device, "Accelerator", lambda **arguments: gpu)
+    monkeypatch.setattr(device, "limit_gpu_memory", lambda _: None)
+    torch.use_deterministic_algorithms(False)
+    open_device(Settings())
+    with pytest.raises(RuntimeError, match="does not have a deterministic implementation"):
+        torch.zeros(2).put_(torch.tensor([0]), torch.ones(1))
 
 
 def test_cublas_is_deterministic_however_a_run_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
