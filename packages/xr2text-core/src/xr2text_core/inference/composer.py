@@ -159,14 +159,14 @@ def bank_indices(texts: Sequence[str]) -> list[int]:
 
 
 def kept_bank(texts: Sequence[str], folder: Path) -> ReportBank:
-    """`ReportBank.of(texts)`, as an earlier start kept it in `folder` if there was one: it takes seconds."""
+    """`ReportBank.of(texts)`; which are typical takes seconds to find, and is kept in `folder`, without the texts."""
     kept = [texts[index] for index in bank_indices(texts)]
     code = b"".join(Path(each).read_bytes() for each in (__file__, similarity.__file__))
-    path = folder / f"bank-{reports_key(kept, reading_code(), hashlib.sha256(code).hexdigest())}.bin"
+    path = folder / f"typical-{reports_key(kept, reading_code(), hashlib.sha256(code).hexdigest())}.bin"
     if (found := load_checked(path)) is not None:
-        return ReportBank.from_json(found.decode())
-    bank = ReportBank.of(kept)
-    save_checked(path, bank.to_json().encode())
+        return ReportBank(tuple(kept), tuple(json.loads(found)))
+    bank = ReportBank.of(texts)
+    save_checked(path, json.dumps(bank.typical).encode())
     return bank
 
 

@@ -99,6 +99,7 @@ def build_parts(settings: Settings, processes: Processes, found: Found | None, s
             tokenizer = tokenizer_from(found.checkpoint)
     with processes.rank_0_first():
         data = prepare_data(settings, tokenizer, is_alive=status.update)
+        bank = _bank(settings, found, data)
     if found:
         found.check_studies(data.dataset)
     plan = Plan.of(settings, data.train)
@@ -106,7 +107,6 @@ def build_parts(settings: Settings, processes: Processes, found: Found | None, s
     accelerator = open_device(settings)
     device = accelerator.device
     torch.manual_seed(settings.seed)
-    bank = _bank(settings, found, data)
     model = _model(settings, found, data.tokenizer, len(bank.texts))
     model.encoder.images.freeze_stages(settings.freeze_stages)
     if settings.freeze_encoder:
