@@ -16,6 +16,12 @@ MAX_TOKENS = 48
 RUN_FILES = Path(__file__).parents[3] / "docs" / "run-files.md"
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """The tests are of the CPU, whose numbers they know; those of a GPU are asked for by `-m gpu`."""
+    if config.option.markexpr != "gpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
 @pytest.fixture(autouse=True)
 def quiet_log() -> Iterator[None]:
     """What a test run set up for its console does not reach the next test."""

@@ -115,6 +115,7 @@ def _kept_bytes(config: XR2TextConfig, settings: Settings) -> int:
     model = _sizes(config, settings.freeze_encoder)
     with FakeTensorMode(allow_non_fake_inputs=True), torch.autocast("cpu", torch.bfloat16, enabled=in_16_bits):
         model.to_empty(device="cpu")
+        model.decoder.training = False  # not its layers: transformers may draw which of them to skip
         if in_16_bits:
             for module in model.modules():
                 if isinstance(module, nn.LayerNorm):  # CUDA computes these in fp32, the CPU does not

@@ -84,8 +84,8 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     training.add_argument(
         "--freeze-stages", type=not_negative, metavar="N", help="first stages of the encoder that stay as they are (0)"
     )
-    from_start = "train on all studies from the first epoch"
-    training.add_argument("--no-curriculum", dest="curriculum", action="store_false", default=None, help=from_start)
+    stages = "normal studies first, or all from the first epoch (curriculum; cpu: not)"
+    training.add_argument("--curriculum", action=argparse.BooleanOptionalAction, help=stages)
     training.add_argument("--replay", type=share, metavar="0..1", help="share of harder studies in every stage (0.25)")
     training.add_argument("--seed", type=not_negative, help="of order, augmentation, dropout and phantoms (0)")
     files = parser.add_argument_group("scores and files")
