@@ -10,6 +10,15 @@ SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
+class Prior:
+    """The last study of the same patient before this one."""
+
+    image: str  # its frontal film, named as in Study.images
+    report: str  # the section that the run trains on
+    days: float | None = None  # between the two studies; None where the source does not tell
+
+
+@dataclass(frozen=True)
 class Study:
     """One visit of one patient: its images, frontal ones first, and its report."""
 
@@ -20,6 +29,8 @@ class Study:
     patient_id: str
     split: str  # one of SPLITS
     codes: tuple[str, ...] = ()  # of annotators (IU X-Ray's MeSH), to score with; () where nobody coded the study
+    indication: str = ""  # why the film was taken, and the history; "" where nobody says
+    prior: Prior | None = None  # of the same split and never later; None where the patient has none
 
     @property
     def frontal(self) -> str:
