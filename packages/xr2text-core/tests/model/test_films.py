@@ -9,8 +9,9 @@ from torch.nn import functional
 
 from xr2text_core.data.batches import Batch, BatchMaker
 from xr2text_core.model.config import XR2TextConfig
-from xr2text_core.model.generation import write_tokens
-from xr2text_core.model.xr2text import VisualOutput, XR2TextModel
+from xr2text_core.model.writing.generation import write_tokens
+from xr2text_core.model.visual import VisualOutput
+from xr2text_core.model.xr2text import XR2TextModel
 
 LACKING = [0, 3]  # studies of the batch without a lateral film
 

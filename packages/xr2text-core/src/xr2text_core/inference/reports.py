@@ -14,7 +14,7 @@ from xr2text_core.data.batches import by_study
 from xr2text_core.inference.reading import Reading, pen_of, write_as
 from xr2text_core.inference.trained import TrainedModel
 from xr2text_core.model.decision import NOT_PRESENT, PRESENT
-from xr2text_core.model.generation import write_reports
+from xr2text_core.model.writing.generation import write_reports
 
 
 @dataclass(frozen=True)
