@@ -44,7 +44,7 @@ def planned_config(settings: Settings, vocabulary: int = MAX_VOCABULARY) -> XR2T
     if is_pretrained and is_here:
         return config
     bart = config.bart | {"vocab_size": BART_VOCABULARY if is_pretrained else vocabulary}
-    return XR2TextConfig(config.encoder, config.encoder_options, config.image_size, bart, views=settings.views)
+    return XR2TextConfig.from_dict({**config.to_dict(), "bart": bart, "vocab_size": bart["vocab_size"]})
 
 
 def count_parameters(config: XR2TextConfig) -> int:

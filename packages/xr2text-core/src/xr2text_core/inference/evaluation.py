@@ -15,8 +15,8 @@ from xr2text_core.inference.reading import Reading, pen_of, write_as
 from xr2text_core.machine.memory import ADVICE, OutOfMemory, if_it_fits
 from xr2text_core.machine.processes import ALONE, Processes
 from xr2text_core.metrics.scores import Scores, score_reports
-from xr2text_core.model.writing.generation import write_reports
 from xr2text_core.model.visual import VisualOutput
+from xr2text_core.model.writing.generation import write_reports
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
 

@@ -96,8 +96,9 @@ def model_config(
         "use_cache": True,
     }
     return XR2TextConfig(
-        encoder=source.name, encoder_options=source.options, image_size=image_size, bart=bart, views=views
-    )
+        encoder=source.name, encoder_options=source.options, image_size=image_size, bart=bart,
+        views=views, region_views=views,
+    )  # fmt: skip
 
 
 def load_tokenizer(decoder: str, pretrained: bool, texts: list[str]) -> ReportTokenizer:

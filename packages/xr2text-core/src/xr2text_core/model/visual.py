@@ -16,7 +16,7 @@ from transformers.modeling_outputs import BaseModelOutput
 from xr2text_core.model.config import XR2TextConfig
 from xr2text_core.model.encoder import ImageEncoder
 from xr2text_core.model.film import film_box
-from xr2text_core.model.regions import RegionHead, RegionQueries, position_encoding
+from xr2text_core.model.regions import RegionHead, RegionQueries, SeenFilm, position_encoding
 from xr2text_core.model.study_head import StudyHead
 
 
@@ -55,7 +55,11 @@ class VisualEncoder(nn.Module):
         self.project = nn.Linear(self.images.channels, width)
         self.norm = nn.LayerNorm(width)
         self.regions = RegionQueries(
-            self.images.channels, width, config.bart["decoder_attention_heads"], config.num_global_queries
+            self.images.channels,
+            width,
+            config.bart["decoder_attention_heads"],
+            config.num_global_queries,
+            knows_lateral=config.region_views == "all",
         )
         self.head = RegionHead(width, len(config.findings))
         self.lateral = nn.Parameter(torch.randn(width) * width**-0.5) if config.views == "all" else None
@@ -82,10 +86,16 @@ class VisualEncoder(nn.Module):
         seen = features.detach() if self.is_shielded else features
         tokens = self.norm(self.project(seen))  # (V * B, N, D)
         tokens = tokens + position_encoding(tokens.shape[1], tokens.shape[2], tokens.device)
-        frontal, lateral = tokens[:num_studies], tokens[num_studies:]
-        queries, attention = self.regions(seen[:num_studies], frontal, film_box(films[:, 0]))
+        frontal, beside = tokens[:num_studies], None
+        memory = [frontal]
+        if num_views == 2:
+            lateral = tokens[num_studies:] + self.lateral
+            is_there = None if film_mask is None else film_mask[:, 1].to(lateral.device)
+            beside = SeenFilm(seen[num_studies:], lateral, film_box(films[:, 1]), is_there)
+            memory.append(lateral)
+        queries, attention = self.regions(seen[:num_studies], frontal, film_box(films[:, 0]), beside)
         routed, logits, routing = self.head(queries, self.regions.num_regions)
-        memory = [routed, frontal] if num_views == 1 else [routed, frontal, lateral + self.lateral]
+        memory.insert(0, routed)
         output = VisualOutput(
             last_hidden_state=torch.cat(memory, 1),
             finding_logits=logits,
