@@ -65,6 +65,29 @@ def two_films(batches):
     return replace(batches, studies=replace(batches.studies, images=images), views="all")
 
 
+QUESTIONS = ("Cough and fever for a week.", "", "Chest pain.", "Fall on the left side, pain when breathing.")
+
+
+@pytest.fixture(scope="session")
+def asked(batches, tokenizer):
+    """The same studies with questions, but every fourth one without."""
+    from xr2text_core.data.ragged import Ragged
+
+    several = [QUESTIONS[number % len(QUESTIONS)] for number in range(len(batches.studies))]
+    return replace(batches, studies=replace(batches.studies, questions=Ragged.of(tokenizer.encode_if_any(several, 48))))
+
+
+@pytest.fixture
+def asked_model(tokenizer):
+    """A fresh phantom-sized model that reads the question, with the same random weights every time."""
+    import torch
+
+    from xr2text_core.model.build import build_model
+
+    torch.manual_seed(0)
+    return build_model("phantom", "phantom", "none", IMAGE_SIZE, MAX_TOKENS, tokenizer, indication=True)
+
+
 @pytest.fixture
 def two_film_model(tokenizer):
     """A fresh phantom-sized model for both films of a study, with the same random weights every time."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from xr2text_core.data.images.formats import IMAGE_SUFFIXES, Pixels
+from xr2text_core.data.readers.texts import clean_text
 from xr2text_core.report.vocabulary import FINDINGS
 from xr2text_core.run.errors import UserError
 from xr2text_core.run.outputs import keep_inputs
@@ -57,6 +58,9 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         "--study",
         action="store_true",
         help="the images are the films of one study: a frontal one, then a lateral one",
+    )
+    parser.add_argument(
+        "--indication", default="", metavar="TEXT", help="why the film was taken, for a model that reads it"
     )
     parser.add_argument(
         "--with", dest="known", action="append", default=[], type=_known, metavar="FINDING",
@@ -106,6 +110,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: no images in {places}; looked for {endings}", file=sys.stderr)
         return 2
     studies = [paths] if options.study else [[path] for path in paths]
+    if options.indication and len(studies) > 1:
+        print("error: --indication is that of one study: give one image, or --study and its films", file=sys.stderr)
+        return 2
     pictures = _pictures(options.attention, len(studies))
     try:
         keep_inputs("--attention", pictures, [*paths, options.checkpoint])
@@ -136,6 +143,8 @@ def _model(options: argparse.Namespace, num_films: int) -> "TrainedModel":
         )
     if (options.known or options.without) and trained.model.encoder.study is None:
         raise UserError(f"{options.checkpoint} decides no findings first: leave --with and --without out")
+    if options.indication and not trained.model.config.indication:
+        raise UserError(f"{options.checkpoint} reads no indication: leave --indication out")
     if options.sensitivity is not None:
         trained.be_sensitive(options.sensitivity)
     return trained
@@ -150,7 +159,7 @@ def _write(
 ) -> int:
     """Write the reports of studies whose films can all be read, and return how many these are."""
     from xr2text_core.inference.attention import draw_attention
-    from xr2text_core.inference.reports import reports_for
+    from xr2text_core.inference.reports import reports_for, texts_for
 
     images = _read([path for films in studies for path in films], trained.settings.image_size)
     readable = [films for films in studies if all(path in images for path in films)]
@@ -158,7 +167,8 @@ def _write(
         return 0
     corrections = {**dict(options.known), **dict.fromkeys(options.without, False)}
     films = [[images[path] for path in each] for each in readable]
-    written = reports_for(trained, films, options.beams, corrections)
+    texts = texts_for(trained, clean_text(options.indication))
+    written = reports_for(trained, films, options.beams, corrections, texts)
     for row, (study, report) in enumerate(zip(readable, written.reports, strict=True)):
         if written.reading is not None:
             tqdm.write(_findings_line(written.reading, row), file=sys.stderr)

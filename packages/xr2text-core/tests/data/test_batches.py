@@ -258,6 +258,22 @@ def test_a_lost_lateral_film_is_missing_and_a_lost_frontal_one_leaves_out_its_st
     assert (len(films.plain(range(5))), films.plain(range(5)).images.shape) == (0, (0, 2, 1, 64, 64))
 
 
+def test_a_question_is_hidden_in_a_quarter_of_the_epochs_and_never_in_validation(asked: BatchMaker) -> None:
+    shown = [0, 2, 3]  # the second asks nothing
+    numbers = [
+        {index for index, row in zip(batch.studies, batch.texts.question, strict=True) if (row >= 0).any()}
+        for epoch in range(1, 201)
+        for batch in [asked.training(range(4), epoch)]
+    ]
+    assert all(each <= set(shown) for each in numbers)
+    share = sum(map(len, numbers)) / len(numbers) / len(shown)
+    assert share == pytest.approx(0.75, abs=0.05)
+    again = [asked.training(indices, 7).texts.question for indices in (range(4), [2])]
+    assert (again[1] >= 0).any() == (2 in numbers[6])
+    plain = asked.plain(range(4)).texts.question
+    assert (plain >= 0).any(1).tolist() == [True, False, True, True]
+
+
 def test_parts_know_their_studies(films: BatchMaker) -> None:
     assert [list(part.studies) for part in films.plain([4, 0, 2]).parts(2)] == [[4, 0], [2]]
 

@@ -12,7 +12,7 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode  # private, but runs a model without computing or its memory
 from torch.nn import functional
 
-from xr2text_core.checks.speed import Sample, Speed
+from xr2text_core.checks.speed import Sample, Speed, longest_texts
 from xr2text_core.checks.weights import cached_folder
 from xr2text_core.data.images.cache import MOST_WORKERS
 from xr2text_core.model.build import model_config
@@ -40,7 +40,9 @@ def planned_config(settings: Settings, vocabulary: int = MAX_VOCABULARY) -> XR2T
     decoder = cached_folder(settings.decoder)
     is_pretrained, is_here = settings.is_decoder_pretrained, Path(decoder).is_dir()
     sizes = (settings.image_size, settings.max_tokens, ReportTokenizer.learn([]))
-    config = model_config(settings.encoder, decoder, is_pretrained and is_here, *sizes, settings.views)
+    config = model_config(
+        settings.encoder, decoder, is_pretrained and is_here, *sizes, settings.views, settings.indication
+    )
     if is_pretrained and is_here:
         return config
     bart = config.bart | {"vocab_size": BART_VOCABULARY if is_pretrained else vocabulary}
@@ -121,8 +123,9 @@ def _kept_bytes(config: XR2TextConfig, settings: Settings) -> int:
                     module.register_forward_pre_hook(lambda _, inputs: (inputs[0].float(),))
         images = torch.zeros(num_studies, _num_views(config), 1, config.image_size, config.image_size)
         tokens = torch.zeros(num_studies, num_tokens, dtype=torch.long)
+        texts = longest_texts(config, num_studies).inputs
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-            logits = model(pixel_values=images, decoder_input_ids=tokens, use_cache=False).logits
+            logits = model(pixel_values=images, decoder_input_ids=tokens, use_cache=False, **texts).logits
             functional.cross_entropy(logits.float().flatten(0, 1), tokens.flatten())
         weights = {parameter.untyped_storage()._cdata for parameter in model.parameters()}
         return sum(storage.nbytes() for key, storage in kept.items() if key not in weights)

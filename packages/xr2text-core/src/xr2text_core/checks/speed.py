@@ -9,15 +9,16 @@ import numpy as np
 import torch
 
 from xr2text_core.data.augment import to_float
-from xr2text_core.data.batches import Batch, by_study, finding_targets, padded
+from xr2text_core.data.batches import Batch, by_study, finding_targets
 from xr2text_core.data.images.decode import read_image
 from xr2text_core.data.images.formats import ImageError, Pixels
-from xr2text_core.data.ready import ReadyStudies, make_ready
+from xr2text_core.data.ready import ReadyStudies, check_asked_for, make_ready
 from xr2text_core.data.study import Dataset, DatasetError, Study
+from xr2text_core.data.texts import Texts, padded, texts_of
 from xr2text_core.inference.evaluation import EVALUATION_BATCH, evaluate_batch
 from xr2text_core.model.config import XR2TextConfig
 from xr2text_core.model.xr2text import XR2TextModel
-from xr2text_core.report.tokenizer import ReportTokenizer
+from xr2text_core.report.tokenizer import QUESTION_TOKENS, ReportTokenizer
 from xr2text_core.settings.settings import Settings
 from xr2text_core.training.device import open_device
 from xr2text_core.training.optimizer import allocate_state, build_optimizer
@@ -49,10 +50,11 @@ def draw_sample(dataset: Dataset, settings: Settings) -> Sample:
             f"{len(train)} training and {len(val)} validation studies have a {settings.section} section, "
             "but a run needs at least one of each"
         )
+    check_asked_for(train, settings.indication)
     few = train[:: -(-len(train) // SAMPLE_STUDIES)]
     tokenizer = ReportTokenizer.learn([study.report.section(settings.section) for study in few])
     sizes = (settings.section, tokenizer, settings.max_tokens)
-    ready = [make_ready(each, *sizes, views=settings.views) for each in (few, val)]
+    ready = [make_ready(each, *sizes, views=settings.views, indication=settings.indication) for each in (few, val)]
     return Sample(ready[0], ready[1], tokenizer, len(train), len(val))
 
 
@@ -110,6 +112,11 @@ def measure_speed(
     )
 
 
+def longest_texts(config: XR2TextConfig, num_studies: int) -> Texts:
+    """As much beside the films as the model reads at most."""
+    return Texts(torch.zeros(num_studies, QUESTION_TOKENS, dtype=torch.long) if config.indication else None)
+
+
 def _first_images(studies: ReadyStudies, most: int, size: int) -> dict[int, list[Pixels]]:
     """The films of the first studies whose films can be read, by index. DatasetError when none of the first can."""
     found: dict[int, list[Pixels]] = {}
@@ -152,7 +159,9 @@ class _Bench:
         num_films = [len(films[index]) for index in indices]
         images, is_film = by_study(to_float(pixels.to(self.device)), num_films, self.model.config.views)
         labels = torch.from_numpy(targets).to(self.device)
-        return Batch(images, padded(tokens).to(self.device), labels, is_film=is_film)
+        texts = longest_texts(self.model.config, len(indices)) if num_tokens else texts_of(studies, indices)
+        reports = padded(tokens).to(self.device)
+        return Batch(images, reports, labels, is_film=is_film, texts=texts.to(self.device))
 
     def step_s(self, batch: Batch, micro_batch: int, step: int) -> tuple[float, int]:
         """Seconds of one step, and the micro-batch that fitted."""

@@ -1,8 +1,9 @@
 """The batch of one step."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,13 +13,15 @@ from torch import Tensor
 from xr2text_core.data.augment import augment, to_float
 from xr2text_core.data.images.cache import ImageCache
 from xr2text_core.data.images.formats import ImageError, Pixels
-from xr2text_core.data.randomness import NUM_DRAWS, draws, state_draws
+from xr2text_core.data.randomness import NUM_DRAWS, desk_draws, draws, state_draws
 from xr2text_core.data.ready import ReadyStudies
+from xr2text_core.data.texts import NO_TEXTS, Texts, padded, texts_of
 from xr2text_core.report.labeler import ReportLabels
 from xr2text_core.report.tokenizer import IGNORED
 from xr2text_core.report.vocabulary import FINDINGS, REGIONS
 
 KEYS = ("", "/lateral")  # added to the id of a study for the draws of its films: each is augmented by itself
+HIDDEN = 0.25  # share of studies whose texts a model does not see in an epoch, so that their absence is normal
 UNCERTAIN = 0.5  # target of a finding that is uncertain in the report
 
 
@@ -38,6 +41,7 @@ class Batch:
     lengths: Sequence[int] = ()  # counted where they are not given
     is_film: Tensor | None = None  # None: all are there
     state_draws: Tensor | None = None  # (B, 2, F) in 0..1: how wrong the decoder is told; None: it is told the truth
+    texts: Texts = NO_TEXTS
 
     def __post_init__(self) -> None:
         if not self.lengths:
@@ -57,8 +61,13 @@ class Batch:
             tokens, lengths = self.tokens[part, : max(self.lengths[part])], self.lengths[part]
             is_film = None if self.is_film is None else self.is_film[part]
             drawn = None if self.state_draws is None else self.state_draws[part]
-            labels, studies = self.finding_labels[part], self.studies[part]
-            yield Batch(self.images[part], tokens, labels, studies, lengths, is_film, drawn)
+            labels, studies, texts = self.finding_labels[part], self.studies[part], self.texts.part(part)
+            yield Batch(self.images[part], tokens, labels, studies, lengths, is_film, drawn, texts)
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """What a model sees, as its keyword arguments."""
+        return {"pixel_values": self.images, "film_mask": self.is_film, **self.texts.inputs}
 
     def films(self) -> Tensor:
         """The films that are there, (F, 1, H, H)."""
@@ -86,7 +95,8 @@ class BatchMaker:
         """An augmented batch, longest reports first, so that its slices waste little padding."""
         lengths = self.studies.tokens.take(np.array(indices, dtype=np.int64)).lengths
         indices = [indices[place] for place in np.argsort(-lengths, kind="stable")]
-        batch = self._batch(indices, lambda films, keys: augment(films, self._draws(keys, epoch)))
+        hidden = {index for index in indices if self._desk_draws(index, epoch)[0] < HIDDEN}
+        batch = self._batch(indices, lambda films, keys: augment(films, self._draws(keys, epoch)), hidden)
         size = (len(batch), 2, len(FINDINGS))
         drawn = [
             state_draws(self.seed, epoch, self.studies.study_ids[index], size[1] * size[2]) for index in batch.studies
@@ -108,8 +118,14 @@ class BatchMaker:
         self._lost.update(dict.fromkeys(new, True))
         return [Path(name).name for name in new]
 
-    def _batch(self, indices: Sequence[int], as_floats: Callable[[Tensor, Sequence[str]], Tensor]) -> Batch:
-        """`as_floats` makes floats of films (F, H, H) and of the key to the draws of each."""
+    def _batch(
+        self,
+        indices: Sequence[int],
+        as_floats: Callable[[Tensor, Sequence[str]], Tensor],
+        hidden: Container[int] = (),
+    ) -> Batch:
+        """`as_floats` makes floats of films (F, H, H) and of the key to the draws of each; the questions of the studies
+        in `hidden` are not shown."""
         studies, pixels = self._read(indices)
         indices = [index for index, _ in studies]
         keys = [f"{self.studies.study_ids[index]}{key}" for index, films in studies for key in KEYS[: len(films)]]
@@ -126,6 +142,7 @@ class BatchMaker:
             indices,
             [len(report) for report in reports],
             is_film,
+            texts=texts_of(self.studies, indices, hidden).to(self.device),
         )
 
     def _read(self, indices: Sequence[int]) -> tuple[list[tuple[int, tuple[str, ...]]], Pixels]:
@@ -153,6 +170,9 @@ class BatchMaker:
             return True
         return False
 
+    def _desk_draws(self, index: int, epoch: int) -> tuple[float, float]:
+        return desk_draws(self.seed, epoch, self.studies.study_ids[index])
+
     def _draws(self, keys: Sequence[str], epoch: int) -> Tensor:
         numbers = [draws(self.seed, epoch, key) for key in keys]
         return torch.from_numpy(np.array(numbers).reshape(-1, NUM_DRAWS)).to(self.device)
@@ -171,13 +191,6 @@ def by_study(films: Tensor, num_films: Sequence[int], views: str) -> tuple[Tenso
 def _places(is_film: Tensor) -> Tensor:
     """Where there are films among the flattened places of all films; on the host, so that nothing waits for a GPU."""
     return is_film.flatten().nonzero()[:, 0]
-
-
-def padded(sequences: Sequence[Sequence[int]]) -> Tensor:
-    """Token ids as (B, T), padded with `IGNORED`."""
-    longest = max((len(sequence) for sequence in sequences), default=0)
-    rows = [[*sequence, *[IGNORED] * (longest - len(sequence))] for sequence in sequences]
-    return torch.tensor(rows, dtype=torch.int64).view(len(rows), longest)
 
 
 def finding_targets(labels: ReportLabels) -> NDArray[np.float32]:

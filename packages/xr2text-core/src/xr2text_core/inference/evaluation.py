@@ -142,7 +142,7 @@ def evaluate_batch(
     encoded, losses = [], []
     with torch.no_grad():
         for part in batch.parts(LOSS_AT_ONCE):
-            seen = model.get_encoder()(part.images, part.is_film)
+            seen = model.get_encoder()(**part.inputs)
             losses.append(model(encoder_outputs=seen, labels=part.tokens, num_labels=part.num_tokens).token_loss_sum)
             encoded.append(seen)
         loss = float(torch.stack(losses).sum())

@@ -55,6 +55,8 @@ def _other_sizes(found: Checkpoint, settings: Settings) -> list[str]:
         flags.append(f"--image-size {config['image_size']}")
     if settings.views != (views := config.get("views", "frontal")):
         flags.append(f"--views {views}")
+    if settings.indication != config.get("indication", False):
+        flags.append("without --indication" if settings.indication else "--indication")
     if settings.teach_encoder != (lesson := config.get("teach_encoder", "all")):
         flags.append(f"--teach-encoder {lesson}")
     if settings.max_tokens > longest:

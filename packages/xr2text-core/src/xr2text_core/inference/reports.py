@@ -11,6 +11,7 @@ from torch import Tensor
 
 from xr2text_core.data.augment import to_float
 from xr2text_core.data.batches import by_study
+from xr2text_core.data.texts import NO_TEXTS, Texts, questions_of
 from xr2text_core.inference.reading import Reading, pen_of, write_as
 from xr2text_core.inference.trained import TrainedModel
 from xr2text_core.model.decision import NOT_PRESENT, PRESENT
@@ -33,11 +34,17 @@ def reports_for(
     studies: Sequence[Sequence[NDArray[Any]]],
     num_beams: int,
     corrections: Mapping[str, bool] | None = None,
+    texts: Texts = NO_TEXTS,
 ) -> WrittenReports:
     """Reports of studies, each with its films, uint8 (H, H), the frontal one first; not more than the model sees."""
     films = to_float(torch.from_numpy(np.stack([film for films in studies for film in films])).to(trained.device))
     images, is_film = by_study(films, [len(films) for films in studies], trained.model.config.views)
-    return reports_of(trained, images, is_film, num_beams, corrections)
+    return reports_of(trained, images, is_film, num_beams, corrections, texts)
+
+
+def texts_for(trained: TrainedModel, indication: str) -> Texts:
+    """What is known of one study beside its films, as the model takes it; "" where nothing is."""
+    return Texts(questions_of(trained.tokenizer, [indication])) if trained.model.config.indication else NO_TEXTS
 
 
 def reports_of(
@@ -46,19 +53,20 @@ def reports_of(
     film_mask: Tensor | None,
     num_beams: int,
     corrections: Mapping[str, bool] | None = None,
+    texts: Texts = NO_TEXTS,
 ) -> WrittenReports:
-    """Reports of studies; `images` and `film_mask` as the model takes them.
+    """Reports of studies; `images` and `film_mask` as the model takes them, and `texts` that it reads.
 
     `corrections`: findings that somebody knows to be there, or not to be; the reports say so.
     """
-    model = trained.model
+    model, read = trained.model, texts.to(trained.device).inputs
     with torch.no_grad(), trained.autocast():
-        seen = model.get_encoder()(images, film_mask)
+        seen = model.get_encoder()(images, film_mask, **read)
         reading = Reading.of(model, seen)
         if reading is not None and corrections:
             reading = reading.corrected(corrections)
             decided = torch.from_numpy(reading.decided).to(trained.device)
-            seen = model.get_encoder()(images, film_mask, torch.where(decided, PRESENT, NOT_PRESENT))
+            seen = model.get_encoder()(images, film_mask, torch.where(decided, PRESENT, NOT_PRESENT), **read)
         reports = write_reports(model, trained.tokenizer, seen, trained.settings.max_tokens, num_beams)
     maps = seen.region_attention[:, : len(model.config.regions)].float().cpu().numpy()
     side = round(maps.shape[-1] ** 0.5)

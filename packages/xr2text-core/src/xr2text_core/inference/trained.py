@@ -73,7 +73,7 @@ class TrainedModel:
             )
         kept = good[:: -(-len(good) // most)] if most else good
         sizes = (settings.section, self.tokenizer, settings.max_tokens)
-        ready = make_ready(kept, *sizes, None, settings.views, cache.unreadable)
+        ready = make_ready(kept, *sizes, None, settings.views, cache.unreadable, settings.indication)
         return BatchMaker(ready, cache, self.device, settings.seed, settings.views)
 
 

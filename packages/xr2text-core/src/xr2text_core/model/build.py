@@ -46,6 +46,7 @@ def build_model(
     max_tokens: int,
     tokenizer: ReportTokenizer,
     views: str = "frontal",
+    indication: bool = False,
     **options: Any,
 ) -> XR2TextModel:
     """A model ready for training; `decoder`: BART-family hub name or folder.
@@ -54,7 +55,7 @@ def build_model(
     `options`: further ones of XR2TextConfig.
     """
     is_decoder_pretrained = is_pretrained("decoder", pretrained)
-    config = model_config(encoder, decoder, is_decoder_pretrained, image_size, max_tokens, tokenizer, views)
+    config = model_config(encoder, decoder, is_decoder_pretrained, image_size, max_tokens, tokenizer, views, indication)
     config.update({"findings_first": True, **options})
     if not is_pretrained("encoder", pretrained):
         return _with_decoder(XR2TextModel(config), decoder, is_decoder_pretrained)
@@ -79,6 +80,7 @@ def model_config(
     max_tokens: int,
     tokenizer: ReportTokenizer,
     views: str = "frontal",
+    indication: bool = False,
 ) -> XR2TextConfig:
     """The configuration of that model; `pretrained`: whether the decoder is."""
     source = encoder_source(encoder)
@@ -97,7 +99,7 @@ def model_config(
     }
     return XR2TextConfig(
         encoder=source.name, encoder_options=source.options, image_size=image_size, bart=bart,
-        views=views, region_views=views,
+        views=views, region_views=views, indication=indication,
     )  # fmt: skip
 
 

@@ -17,7 +17,8 @@ class XR2TextConfig(PretrainedConfig):
     teach_encoder: which losses reach the encoder, all or those of the findings;
     num_reports: training reports in the bank beside the model;
     views: "frontal", one film of a study, or "all", a lateral one beside it where there is one;
-    region_views: the films that region queries attend to, "all" in new models with that many views.
+    region_views: the films that region queries attend to, "all" in new models with that many views;
+    indication: whether it reads why the film was taken.
     """
 
     model_type = "xr2text"
@@ -39,6 +40,7 @@ class XR2TextConfig(PretrainedConfig):
         num_reports: int = 0,
         views: str = "frontal",
         region_views: str = "frontal",
+        indication: bool = False,
         **kwargs: Any,
     ) -> None:
         self.encoder = encoder
@@ -55,6 +57,7 @@ class XR2TextConfig(PretrainedConfig):
         self.num_reports = num_reports
         self.views = views
         self.region_views = region_views
+        self.indication = indication
         if bart:
             for name in ("vocab_size", "pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id"):
                 kwargs.setdefault(name, bart[name])

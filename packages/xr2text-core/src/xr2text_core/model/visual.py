@@ -6,7 +6,7 @@ S tokens of the memory, D width. Images are grey with values 0..1.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,16 +18,18 @@ from xr2text_core.model.encoder import ImageEncoder
 from xr2text_core.model.film import film_box
 from xr2text_core.model.regions import RegionHead, RegionQueries, SeenFilm, position_encoding
 from xr2text_core.model.study_head import StudyHead
+from xr2text_core.model.texts import TextEncoder
 
 
 @dataclass
 class VisualOutput(BaseModelOutput):
     """What the decoder attends to, and the outputs of the regions.
 
-    last_hidden_state (B, S, D), S = Q + V N, or Q + V N + F of a model that decides findings first;
+    last_hidden_state (B, S, D): the told findings (F) of a model that decides them first, Q region and global tokens,
+    N of each film, and those of texts;
     finding_logits (B, R + 1, F), the last row for the whole study;
     routing (B, R), 0..1; region_attention (B, Q, N) over the frontal film, each row sums to 1;
-    attention_mask (B, S), False at the tokens of a missing film, or None where no film is missing;
+    attention_mask (B, S), False at the tokens of what is missing, or None where nothing is;
     film_features (B, V, C), the mean backbone features of each film, zeros for a missing one;
     word_logits (B, W) and thumbnails (B, V * 24 * 24) of a model that decides findings first.
     """
@@ -41,8 +43,15 @@ class VisualOutput(BaseModelOutput):
     thumbnails: Tensor | None = None
 
 
+class MemoryPart(NamedTuple):
+    """Tokens (B, S, D) for the decoder, and which of them are there, bool (B, S) or (B,), None for all."""
+
+    tokens: Tensor
+    is_there: Tensor | None = None
+
+
 class VisualEncoder(nn.Module):
-    """Images to the memory that the decoder attends to: findings, region and global tokens, visual tokens by film."""
+    """A study to the memory that the decoder attends to: findings, region and global tokens, films, and texts."""
 
     main_input_name = "pixel_values"
 
@@ -65,19 +74,22 @@ class VisualEncoder(nn.Module):
         self.lateral = nn.Parameter(torch.randn(width) * width**-0.5) if config.views == "all" else None
         self.is_shielded = config.teach_encoder == "findings"
         self.study = StudyHead(config, self.images.channels) if config.findings_first else None
+        self.texts = TextEncoder(config) if config.indication else None
 
     def forward(
         self,
         pixel_values: Tensor,
         film_mask: Tensor | None = None,
         finding_states: Tensor | None = None,
+        question_ids: Tensor | None = None,
         **_: Any,
     ) -> VisualOutput:
         """Images (B, 1, H, H), the frontal film of each study, or (B, V, 1, H, H), the lateral one second; values 0..1.
 
         `film_mask` (B, V), bool, says which films are there, all without it; a mask on the host spares a GPU a wait.
         The decoder is told `finding_states` (B, F), or else what the study head decides.
-        ValueError for more films than the model knows, and for a study without its frontal film.
+        `question_ids` (B, T): the indications as token ids, padded with the pad token or a negative number.
+        ValueError for more films than the model knows, for a study without its frontal film, and for unknown texts.
         """
         films = pixel_values if pixel_values.ndim == 5 else pixel_values[:, None]
         num_studies, num_views = films.shape[:2]
@@ -87,21 +99,21 @@ class VisualEncoder(nn.Module):
         tokens = self.norm(self.project(seen))  # (V * B, N, D)
         tokens = tokens + position_encoding(tokens.shape[1], tokens.shape[2], tokens.device)
         frontal, beside = tokens[:num_studies], None
-        memory = [frontal]
+        memory = [MemoryPart(frontal)]
         if num_views == 2:
             lateral = tokens[num_studies:] + self.lateral
             is_there = None if film_mask is None else film_mask[:, 1].to(lateral.device)
             beside = SeenFilm(seen[num_studies:], lateral, film_box(films[:, 1]), is_there)
-            memory.append(lateral)
+            memory.append(MemoryPart(lateral, is_there))
         queries, attention = self.regions(seen[:num_studies], frontal, film_box(films[:, 0]), beside)
         routed, logits, routing = self.head(queries, self.regions.num_regions)
-        memory.insert(0, routed)
+        last_hidden_state, attention_mask = joined([MemoryPart(routed), *memory, *self._read(question_ids)])
         output = VisualOutput(
-            last_hidden_state=torch.cat(memory, 1),
+            last_hidden_state=last_hidden_state,
             finding_logits=logits,
             routing=routing,
             region_attention=attention,
-            attention_mask=None if film_mask is None else _token_mask(film_mask, memory),
+            attention_mask=attention_mask,
             film_features=features.mean(1).view(num_views, num_studies, -1).transpose(0, 1),
         )
         return output if self.study is None else self._with_study(output, self.study, films, film_mask, finding_states)
@@ -122,6 +134,14 @@ class VisualEncoder(nn.Module):
             seen.attention_mask = functional.pad(seen.attention_mask, (told.shape[1], 0), value=True)
         return seen
 
+    def _read(self, question_ids: Tensor | None) -> list[MemoryPart]:
+        """The texts that are given."""
+        if question_ids is None:
+            return []
+        if self.texts is None:
+            raise ValueError("question_ids are given to a model that reads no indication")
+        return [MemoryPart(*self.texts(question_ids, "question_ids"))]
+
     def _check(self, num_views: int, film_mask: Tensor | None) -> None:
         most = 1 if self.lateral is None else 2
         if num_views > most:
@@ -140,8 +160,16 @@ class VisualEncoder(nn.Module):
         return found.new_zeros(len(films), *found.shape[1:]).index_copy(0, places, found)
 
 
-def _token_mask(film_mask: Tensor, memory: Sequence[Tensor]) -> Tensor:
-    """Which tokens of the memory are there (B, S): its parts are the region tokens, then those of each film."""
-    of_films = film_mask.to(memory[0].device, torch.bool).unbind(1)
-    is_there = (torch.ones_like(of_films[0]), *of_films)  # (B,) each
-    return torch.cat([each[:, None].expand(-1, part.shape[1]) for each, part in zip(is_there, memory, strict=True)], 1)
+def joined(parts: Sequence[MemoryPart]) -> tuple[Tensor, Tensor | None]:
+    """The memory (B, S, D), and which of its tokens are there, bool (B, S), None where all are."""
+    memory = torch.cat([part.tokens for part in parts], 1)
+    if all(part.is_there is None for part in parts):
+        return memory, None
+    return memory, torch.cat([_token_mask(part) for part in parts], 1)
+
+
+def _token_mask(part: MemoryPart) -> Tensor:
+    shape, is_there = part.tokens.shape[:2], part.is_there
+    if is_there is None:
+        return torch.ones(shape, dtype=torch.bool, device=part.tokens.device)
+    return (is_there if is_there.ndim == 2 else is_there[:, None]).expand(shape)

@@ -47,6 +47,7 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
         decoder_config._attn_implementation = config._attn_implementation
         self.decoder = BartDecoder(decoder_config)
         self.lm_head: nn.Module = nn.Linear(config.bart["d_model"], config.bart["vocab_size"], bias=False)
+        self._share_embedding()
         self.post_init()  # type: ignore[no-untyped-call]
 
     @classmethod
@@ -77,6 +78,11 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
 
     def set_input_embeddings(self, value: nn.Module) -> None:
         self.decoder.embed_tokens = value  # type: ignore[assignment]
+        self._share_embedding()
+
+    def _share_embedding(self) -> None:
+        if self.encoder.texts is not None:
+            self.encoder.texts.share(self.decoder.embed_tokens)
 
     def get_output_embeddings(self) -> nn.Module:
         return self.lm_head
@@ -94,9 +100,10 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
         num_labels: int | None = None,
         film_mask: Tensor | None = None,
         state_draws: Tensor | None = None,
+        question_ids: Tensor | None = None,
         **kwargs: Any,
     ) -> ReportOutput:
-        """Images and `film_mask` as in VisualEncoder, or their `encoder_outputs`, and the report so far -> logits.
+        """Images, `film_mask` and texts as in VisualEncoder, or their `encoder_outputs`, and the report so far: logits.
 
         With `labels` (B, T; padding is -100) the decoder input is derived from them and losses are returned instead of
         logits, computed only where there is a label. `finding_labels` (B, R + 1, F), 0..1, add the loss of the regions.
@@ -107,7 +114,7 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
             states = None
             if self.encoder.study is not None and finding_labels is not None:
                 states = self.encoder.study.decision.taught_states(finding_labels[:, -1], state_draws)
-            encoder_outputs = self.encoder(pixel_values, film_mask, states)
+            encoder_outputs = self.encoder(pixel_values, film_mask, states, question_ids)
         if labels is not None:
             pad, start = self.config.pad_token_id, self.config.decoder_start_token_id
             decoder_input_ids = shift_tokens_right(labels, pad, start)

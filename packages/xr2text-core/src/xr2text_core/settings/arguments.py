@@ -57,6 +57,8 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     model.add_argument(
         "--views", choices=("frontal", "all"), help="films of a study: the frontal one, or all (frontal)"
     )
+    question = "read why the film was taken, where the data set tells"
+    model.add_argument("--indication", action="store_true", default=None, help=question)
     training = parser.add_argument_group("training")
     training.add_argument("--epochs", type=positive, metavar="N", help="passes over the studies of the stage (50)")
     training.add_argument(

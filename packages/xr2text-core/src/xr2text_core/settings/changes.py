@@ -38,6 +38,7 @@ RULES: dict[str, tuple[Effect, str]] = {
     "image_size": (MODEL, SIZES),
     "max_tokens": (MODEL, SIZES),
     "views": (MODEL, SIZES),
+    "indication": (MODEL, "refused: another input"),
     "epochs": (
         CONTINUES,
         "the learning rate decays from its current value to its floor at the new end; no stage returns",

@@ -29,6 +29,7 @@ class Settings:
     image_size: int = 384
     max_tokens: int = 128
     views: str = "frontal"
+    indication: bool = False
     # training
     epochs: int = 50
     patience: int = 999

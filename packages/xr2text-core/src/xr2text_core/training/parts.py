@@ -141,6 +141,6 @@ def _model(settings: Settings, found: Found | None, tokenizer: ReportTokenizer, 
             return model_of_sizes(found.checkpoint, num_reports)
     sizes = (settings.image_size, settings.max_tokens)
     return build_model(
-        settings.encoder, settings.decoder, settings.pretrained, *sizes, tokenizer, settings.views,
+        settings.encoder, settings.decoder, settings.pretrained, *sizes, tokenizer, settings.views, settings.indication,
         num_reports=num_reports, teach_encoder=settings.teach_encoder,
     )  # fmt: skip
