@@ -14,7 +14,7 @@ class Prior:
     """The last study of the same patient before this one."""
 
     image: str  # its frontal film, named as in Study.images
-    report: str  # the section that the run trains on
+    report: Report  # its section that the run trains on may be empty
     days: float | None = None  # between the two studies; None where the source does not tell
 
 
@@ -23,7 +23,7 @@ class Study:
     """One visit of one patient: its images, frontal ones first, and its report."""
 
     study_id: str
-    images: tuple[str, ...]  # absolute paths, or names of phantoms (`phantom:SEED/NUMBER`); at least one
+    images: tuple[str, ...]  # absolute paths, or names of phantoms (drawing/names.py); at least one
     views: tuple[str, ...]  # one per image: "PA", "AP", "frontal", "lateral" or "unknown"
     report: Report
     patient_id: str

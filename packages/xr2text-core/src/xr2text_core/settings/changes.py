@@ -29,6 +29,7 @@ RULES: dict[str, tuple[Effect, str]] = {
     "root": (FREE, "the data set may have moved; other studies than before are refused"),
     "section": (RUN, "refused: other reports"),
     "num_studies": (RUN, "refused: other studies"),
+    "desk": (RUN, "refused: other reports"),
     "preset": (FREE, "counts only through the settings that it sets"),
     "encoder": (MODEL, SIZES),
     "decoder": (MODEL, SIZES),

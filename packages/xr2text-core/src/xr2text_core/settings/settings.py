@@ -19,6 +19,7 @@ class Settings:
     root: str = ""
     section: str = "findings"
     num_studies: int = 1280
+    desk: bool = False
     # model
     preset: str = ""
     encoder: str = ""
