@@ -87,7 +87,7 @@ def test_on_a_lateral_film_the_spine_is_behind_the_heart_and_the_diaphragm_below
     features: torch.Tensor, tokens: torch.Tensor
 ) -> None:
     regions = RegionQueries(CHANNELS, WIDTH, num_heads=4, num_global=2, knows_lateral=True)
-    _, attention = regions._read(regions.lateral, features, tokens, WHOLE)
+    _, attention = regions.read(regions.lateral, features, tokens, WHOLE)
     places = dict(zip(REGIONS, centres(attention[0]), strict=False))
     assert places["heart"][0] < places["mediastinum"][0] < places["spine"][0]
     assert max(places[name][1] for name in ("heart", "mediastinum", "spine")) < places["diaphragm"][1]

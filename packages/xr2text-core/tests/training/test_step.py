@@ -122,6 +122,23 @@ def test_halving_is_exact_where_some_studies_lack_their_question(
     assert_close(found, expected, tolerance=1e-9)
 
 
+@pytest.mark.parametrize("micro_batch", [7, 4, 1])
+def test_halving_is_exact_where_some_studies_lack_their_last_study(
+    desk_model: XR2TextModel, desk: BatchMaker, micro_batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = in_doubles(desk.training(range(7), epoch=1))
+    model = without_dropout(desk_model.double())
+    assert 0 < batch.is_film[:, 2].sum() < 7
+    batch.images[~batch.is_film] = float("nan")  # nobody reads what stands there
+    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    expected = gradients_by_hand(deepcopy(model), batch)
+    assert all(gradient.norm() > 0 for name, gradient in expected.items() if "last_study" in name)
+    monkeypatch.setattr("xr2text_core.training.step.MAX_GRAD_NORM", 1e9)
+    _, after = step(model, batch, micro_batch)
+    found = {name: (before[name] - after[name]) / 0.1 for name in before}
+    assert_close(found, expected, tolerance=1e-9)
+
+
 def test_a_step_without_any_question_still_gives_every_weight_a_gradient(
     asked_model: XR2TextModel, asked: BatchMaker
 ) -> None:

@@ -2,12 +2,15 @@
 
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from xr2text_core.data.ragged import Ragged
 from xr2text_core.data.ready import ReadyStudies
-from xr2text_core.report.tokenizer import IGNORED, QUESTION_TOKENS, ReportTokenizer
+from xr2text_core.report.tokenizer import IGNORED
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,8 @@ class Texts:
     """
 
     question: Tensor | None = None
+    prior_report: Tensor | None = None
+    prior_days: Tensor | None = None  # (B,), NaN where nobody knows
 
     def part(self, rows: slice) -> "Texts":
         """Those of some studies, as long as before: padding changes nothing."""
@@ -29,24 +34,39 @@ class Texts:
     @property
     def inputs(self) -> dict[str, Tensor]:
         """As keyword arguments of the model."""
-        named = {"question_ids": self.question}
+        named = {
+            "question_ids": self.question, "prior_report_ids": self.prior_report, "prior_days": self.prior_days,
+        }  # fmt: skip
         return {name: each for name, each in named.items() if each is not None}
 
 
 NO_TEXTS = Texts()
 
 
-def texts_of(studies: ReadyStudies, indices: Sequence[int], hidden: Container[int] = ()) -> Texts:
-    """Of some studies; the questions of those in `hidden` are not shown."""
-    questions = studies.questions
-    if questions is None:
-        return NO_TEXTS
-    return Texts(padded([[] if index in hidden else questions[index] for index in indices]))
+class Hidden(NamedTuple):
+    """The studies, by index, whose question or whose last study a model does not see."""
+
+    questions: Container[int] = ()
+    priors: Container[int] = ()
 
 
-def questions_of(tokenizer: ReportTokenizer, indications: Sequence[str]) -> Tensor:
-    """`Texts.question` of studies with these indications; "" for none."""
-    return padded(tokenizer.encode_if_any(indications, QUESTION_TOKENS))
+NOTHING = Hidden()
+
+
+def texts_of(studies: ReadyStudies, indices: Sequence[int], hidden: Hidden = NOTHING) -> Texts:
+    """Of some studies, without what is hidden."""
+    question = report = days = None
+    if studies.questions is not None:
+        question = _shown(studies.questions, indices, hidden.questions)
+    if studies.priors is not None:
+        report = _shown(studies.priors.reports, indices, hidden.priors)
+        shown = [np.nan if index in hidden.priors else studies.priors.days[index] for index in indices]
+        days = torch.tensor(shown, dtype=torch.float32)
+    return Texts(question, report, days)
+
+
+def _shown(texts: Ragged, indices: Sequence[int], hidden: Container[int]) -> Tensor:
+    return padded([[] if index in hidden else texts[index] for index in indices])
 
 
 def padded(sequences: Sequence[Sequence[int]]) -> Tensor:

@@ -47,6 +47,7 @@ def build_model(
     tokenizer: ReportTokenizer,
     views: str = "frontal",
     indication: bool = False,
+    prior: bool = False,
     **options: Any,
 ) -> XR2TextModel:
     """A model ready for training; `decoder`: BART-family hub name or folder.
@@ -55,7 +56,9 @@ def build_model(
     `options`: further ones of XR2TextConfig.
     """
     is_decoder_pretrained = is_pretrained("decoder", pretrained)
-    config = model_config(encoder, decoder, is_decoder_pretrained, image_size, max_tokens, tokenizer, views, indication)
+    config = model_config(
+        encoder, decoder, is_decoder_pretrained, image_size, max_tokens, tokenizer, views, indication, prior
+    )
     config.update({"findings_first": True, **options})
     if not is_pretrained("encoder", pretrained):
         return _with_decoder(XR2TextModel(config), decoder, is_decoder_pretrained)
@@ -81,6 +84,7 @@ def model_config(
     tokenizer: ReportTokenizer,
     views: str = "frontal",
     indication: bool = False,
+    prior: bool = False,
 ) -> XR2TextConfig:
     """The configuration of that model; `pretrained`: whether the decoder is."""
     source = encoder_source(encoder)
@@ -99,7 +103,7 @@ def model_config(
     }
     return XR2TextConfig(
         encoder=source.name, encoder_options=source.options, image_size=image_size, bart=bart,
-        views=views, region_views=views, indication=indication,
+        views=views, region_views=views, indication=indication, prior=prior,
     )  # fmt: skip
 
 

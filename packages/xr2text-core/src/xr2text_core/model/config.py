@@ -18,7 +18,7 @@ class XR2TextConfig(PretrainedConfig):
     num_reports: training reports in the bank beside the model;
     views: "frontal", one film of a study, or "all", a lateral one beside it where there is one;
     region_views: the films that region queries attend to, "all" in new models with that many views;
-    indication: whether it reads why the film was taken.
+    indication: whether it reads why the film was taken; prior: whether it reads the last study of the patient.
     """
 
     model_type = "xr2text"
@@ -41,6 +41,7 @@ class XR2TextConfig(PretrainedConfig):
         views: str = "frontal",
         region_views: str = "frontal",
         indication: bool = False,
+        prior: bool = False,
         **kwargs: Any,
     ) -> None:
         self.encoder = encoder
@@ -58,6 +59,7 @@ class XR2TextConfig(PretrainedConfig):
         self.views = views
         self.region_views = region_views
         self.indication = indication
+        self.prior = prior
         if bart:
             for name in ("vocab_size", "pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id"):
                 kwargs.setdefault(name, bart[name])
@@ -72,3 +74,8 @@ class XR2TextConfig(PretrainedConfig):
     def num_films(self) -> int:
         """Of a study, at most."""
         return 2 if self.views == "all" else 1
+
+    @property
+    def num_places(self) -> int:
+        """For films in a batch: those of a study, and one for the frontal film of the last study."""
+        return self.num_films + self.prior

@@ -102,14 +102,29 @@ class RegionQueries(nn.Module):
         """
         if box is None:
             box = functional.pad(torch.ones(len(tokens), 2, device=tokens.device), (2, 0))  # 0, 0, 1, 1
-        read, attention = self._read(self, features, tokens, box)
-        if beside is not None and self.lateral is not None:
-            further, _ = self._read(self.lateral, *beside[:3])
-            read = read + (further if beside.is_there is None else further * beside.is_there[:, None, None])
-        seen: Tensor = self.norm(self.queries + self.project(read))
-        return seen + self.feed_forward(seen), attention
+        read, attention = self.read_frontal(SeenFilm(features, tokens, box))
+        return self.as_tokens(self.with_lateral(read, beside)), attention
 
-    def _read(
+    def read_frontal(self, film: SeenFilm) -> tuple[Tensor, Tensor]:
+        """What the queries read on frontal films, (B, Q, D), and their attention (B, Q, N)."""
+        return self.read(self, film.features, film.tokens, film.box)
+
+    def with_lateral(self, read: Tensor, beside: SeenFilm | None) -> Tensor:
+        """What was read on frontal films (B, Q, D), and on the lateral ones beside them."""
+        if beside is None or self.lateral is None:
+            return read
+        further, _ = self.read(self.lateral, beside.features, beside.tokens, beside.box)
+        if beside.is_there is not None:
+            further = further * beside.is_there[:, None, None]
+        return read + further
+
+    def as_tokens(self, read: Tensor) -> Tensor:
+        """What the queries read (B, Q, D) -> query tokens (B, Q, D)."""
+        seen: Tensor = self.norm(self.queries + self.project(read))
+        found: Tensor = seen + self.feed_forward(seen)
+        return found
+
+    def read(
         self, of: "RegionQueries | FilmPlaces", features: Tensor, tokens: Tensor, box: Tensor
     ) -> tuple[Tensor, Tensor]:
         """What the queries read on films, by the places and templates `of` their view, (B, Q, D); their attention."""

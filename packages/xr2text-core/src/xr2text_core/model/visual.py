@@ -16,6 +16,7 @@ from transformers.modeling_outputs import BaseModelOutput
 from xr2text_core.model.config import XR2TextConfig
 from xr2text_core.model.encoder import ImageEncoder
 from xr2text_core.model.film import film_box
+from xr2text_core.model.last_study import LastStudy
 from xr2text_core.model.regions import RegionHead, RegionQueries, SeenFilm, position_encoding
 from xr2text_core.model.study_head import StudyHead
 from xr2text_core.model.texts import TextEncoder
@@ -74,7 +75,9 @@ class VisualEncoder(nn.Module):
         self.lateral = nn.Parameter(torch.randn(width) * width**-0.5) if config.views == "all" else None
         self.is_shielded = config.teach_encoder == "findings"
         self.study = StudyHead(config, self.images.channels) if config.findings_first else None
-        self.texts = TextEncoder(config) if config.indication else None
+        self.num_films, self.reads_question = config.num_films, config.indication
+        self.texts = TextEncoder(config) if config.indication or config.prior else None
+        self.last_study = LastStudy(config, len(self.regions.queries)) if config.prior else None
 
     def forward(
         self,
@@ -82,41 +85,93 @@ class VisualEncoder(nn.Module):
         film_mask: Tensor | None = None,
         finding_states: Tensor | None = None,
         question_ids: Tensor | None = None,
+        prior_report_ids: Tensor | None = None,
+        prior_days: Tensor | None = None,
         **_: Any,
     ) -> VisualOutput:
-        """Images (B, 1, H, H), the frontal film of each study, or (B, V, 1, H, H), the lateral one second; values 0..1.
+        """Images (B, 1, H, H), the frontal film of each study, or (B, V, 1, H, H), values 0..1: the frontal film, with
+        `views` "all" the lateral one, with `prior` the frontal one of the last study; places at the end may be absent.
 
         `film_mask` (B, V), bool, says which films are there, all without it; a mask on the host spares a GPU a wait.
         The decoder is told `finding_states` (B, F), or else what the study head decides.
-        `question_ids` (B, T): the indications as token ids, padded with the pad token or a negative number.
+        `question_ids` and `prior_report_ids` (B, T): the indications and the reports of the last studies as token ids,
+        padded with the pad token or a negative number. `prior_days` (B,): between the studies, NaN where unknown.
         ValueError for more films than the model knows, for a study without its frontal film, and for unknown texts.
         """
         films = pixel_values if pixel_values.ndim == 5 else pixel_values[:, None]
-        num_studies, num_views = films.shape[:2]
-        self._check(num_views, film_mask)
-        features = self._features(films.transpose(0, 1).flatten(0, 1), film_mask)  # (V * B, N, C), view by view
-        seen = features.detach() if self.is_shielded else features
-        tokens = self.norm(self.project(seen))  # (V * B, N, D)
-        tokens = tokens + position_encoding(tokens.shape[1], tokens.shape[2], tokens.device)
-        frontal, beside = tokens[:num_studies], None
-        memory = [MemoryPart(frontal)]
-        if num_views == 2:
-            lateral = tokens[num_studies:] + self.lateral
-            is_there = None if film_mask is None else film_mask[:, 1].to(lateral.device)
-            beside = SeenFilm(seen[num_studies:], lateral, film_box(films[:, 1]), is_there)
-            memory.append(MemoryPart(lateral, is_there))
-        queries, attention = self.regions(seen[:num_studies], frontal, film_box(films[:, 0]), beside)
+        self._check(films.shape[1], film_mask)
+        features = self._features(films.transpose(0, 1).flatten(0, 1), film_mask)  # (V * B, N, C), place by place
+        features = features.view(films.shape[1], len(films), *features.shape[1:])
+        seen = self._seen(films, features.detach() if self.is_shielded else features, film_mask)
+        own, prior = seen[: self.num_films], seen[self.num_films :]
+        read, attention = self.regions.read_frontal(seen[0])
+        queries = self.regions.as_tokens(self.regions.with_lateral(read, own[1] if own[1:] else None))
         routed, logits, routing = self.head(queries, self.regions.num_regions)
-        last_hidden_state, attention_mask = joined([MemoryPart(routed), *memory, *self._read(question_ids)])
+        memory = [MemoryPart(routed), *(MemoryPart(film.tokens, film.is_there) for film in own)]
+        memory += self._question(question_ids)
+        memory += self._last_study(read, prior[0] if prior else None, prior_report_ids, prior_days)
+        last_hidden_state, attention_mask = joined(memory)
         output = VisualOutput(
             last_hidden_state=last_hidden_state,
             finding_logits=logits,
             routing=routing,
             region_attention=attention,
             attention_mask=attention_mask,
-            film_features=features.mean(1).view(num_views, num_studies, -1).transpose(0, 1),
+            film_features=features[: self.num_films].mean(2).transpose(0, 1),
         )
-        return output if self.study is None else self._with_study(output, self.study, films, film_mask, finding_states)
+        if self.study is None:
+            return output
+        own_mask = None if film_mask is None else film_mask[:, : self.num_films]
+        return self._with_study(output, self.study, films[:, : self.num_films], own_mask, finding_states)
+
+    def _seen(self, films: Tensor, features: Tensor, film_mask: Tensor | None) -> list[SeenFilm]:
+        """What is seen of the films (B, V, 1, H, H) at each place, of their features (V, B, N, C)."""
+        tokens = self.norm(self.project(features))  # (V, B, N, D)
+        tokens = tokens + position_encoding(tokens.shape[2], tokens.shape[3], tokens.device)
+        found = []
+        for place, mark in enumerate(self._marks()[: films.shape[1]]):
+            is_there = None if film_mask is None or place == 0 else film_mask[:, place].to(tokens.device)
+            its_tokens = tokens[place] if mark is None else tokens[place] + mark
+            found.append(SeenFilm(features[place], its_tokens, film_box(films[:, place]), is_there))
+        return found
+
+    def _marks(self) -> list[Tensor | None]:
+        """What tells the decoder of which place a token is, for each place."""
+        marks: list[Tensor | None] = [None]
+        if self.lateral is not None:
+            marks.append(self.lateral)
+        if self.last_study is not None:
+            marks.append(self.last_study.film)
+        return marks
+
+    def _question(self, question_ids: Tensor | None) -> list[MemoryPart]:
+        """The indication, where it is given."""
+        if question_ids is None:
+            return []
+        if self.texts is None or not self.reads_question:
+            raise ValueError("question_ids are given to a model that reads no indication")
+        return [MemoryPart(*self.texts(question_ids, "question_ids"))]
+
+    def _last_study(
+        self, read: Tensor, film: SeenFilm | None, report_ids: Tensor | None, days: Tensor | None
+    ) -> list[MemoryPart]:
+        """The last study, where it is given. `read` (B, Q, D): what regions read on the frontal films of this one."""
+        if film is None and report_ids is None and days is None:
+            return []
+        if self.last_study is None or self.texts is None:
+            raise ValueError("prior_report_ids or prior_days are given to a model that reads no last study")
+        has_film = torch.zeros(len(read), dtype=torch.bool, device=read.device)
+        parts = []
+        if film is not None:
+            has_film = ~has_film if film.is_there is None else film.is_there
+            before = self.regions.as_tokens(self.regions.read_frontal(film)[0])
+            change = self.last_study.change(self.regions.as_tokens(read), before)
+            then = self.head(before, self.regions.num_regions)[0] + self.last_study.film
+            parts = [MemoryPart(each, has_film) for each in (change, then, film.tokens)]
+        if report_ids is None:
+            report_ids = torch.zeros(len(read), 0, dtype=torch.long, device=read.device)
+        since = self.last_study.since(read.new_full((len(read),), torch.nan) if days is None else days)
+        return [*parts, MemoryPart(*self.texts(report_ids, "prior_report_ids", since, has_film))]
 
     def _with_study(
         self, seen: VisualOutput, study: StudyHead, films: Tensor, film_mask: Tensor | None, states: Tensor | None
@@ -134,22 +189,12 @@ class VisualEncoder(nn.Module):
             seen.attention_mask = functional.pad(seen.attention_mask, (told.shape[1], 0), value=True)
         return seen
 
-    def _read(self, question_ids: Tensor | None) -> list[MemoryPart]:
-        """The texts that are given."""
-        if question_ids is None:
-            return []
-        if self.texts is None:
-            raise ValueError("question_ids are given to a model that reads no indication")
-        return [MemoryPart(*self.texts(question_ids, "question_ids"))]
-
     def _check(self, num_views: int, film_mask: Tensor | None) -> None:
-        most = 1 if self.lateral is None else 2
+        most = self.num_films + (self.last_study is not None)
         if num_views > most:
             raise ValueError(f"pixel_values hold {num_views} films of a study; this model sees {most} at most")
         if film_mask is not None and film_mask.is_cpu and not film_mask[:, 0].all():  # to ask a GPU would be to wait
-            raise ValueError(
-                "film_mask lacks the frontal film of a study, the first one; only the lateral may be missing"
-            )
+            raise ValueError("film_mask lacks the frontal film of a study, the first one; only others may be missing")
 
     def _features(self, films: Tensor, film_mask: Tensor | None) -> Tensor:
         """Backbone features (V * B, N, C) of films (V * B, 1, H, H), view by view; a missing film is not encoded."""

@@ -101,6 +101,8 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
         film_mask: Tensor | None = None,
         state_draws: Tensor | None = None,
         question_ids: Tensor | None = None,
+        prior_report_ids: Tensor | None = None,
+        prior_days: Tensor | None = None,
         **kwargs: Any,
     ) -> ReportOutput:
         """Images, `film_mask` and texts as in VisualEncoder, or their `encoder_outputs`, and the report so far: logits.
@@ -114,7 +116,7 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
             states = None
             if self.encoder.study is not None and finding_labels is not None:
                 states = self.encoder.study.decision.taught_states(finding_labels[:, -1], state_draws)
-            encoder_outputs = self.encoder(pixel_values, film_mask, states, question_ids)
+            encoder_outputs = self.encoder(pixel_values, film_mask, states, question_ids, prior_report_ids, prior_days)
         if labels is not None:
             pad, start = self.config.pad_token_id, self.config.decoder_start_token_id
             decoder_input_ids = shift_tokens_right(labels, pad, start)

@@ -6,7 +6,7 @@ from pathlib import Path
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 MAX_VOCABULARY = 4000  # tokens that are learned from reports
-QUESTION_TOKENS = 48  # of an indication, at most
+QUESTION_TOKENS, PRIOR_TOKENS = 48, 96  # of an indication, and of the report of the last study, at most
 IGNORED = -100  # as a label: padding, which no loss counts
 SPECIAL_TOKENS = ("<s>", "<pad>", "</s>", "<unk>")  # in the order of BART, so that both kinds share their ids
 

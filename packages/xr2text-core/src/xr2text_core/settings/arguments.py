@@ -61,6 +61,8 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     )
     question = "read why the film was taken, where the data set tells"
     model.add_argument("--indication", action="store_true", default=None, help=question)
+    last = "read the last study of the patient, its frontal film and its report, where there is one"
+    model.add_argument("--prior", action="store_true", default=None, help=last)
     training = parser.add_argument_group("training")
     training.add_argument("--epochs", type=positive, metavar="N", help="passes over the studies of the stage (50)")
     training.add_argument(

@@ -40,6 +40,7 @@ RULES: dict[str, tuple[Effect, str]] = {
     "max_tokens": (MODEL, SIZES),
     "views": (MODEL, SIZES),
     "indication": (MODEL, "refused: another input"),
+    "prior": (MODEL, "refused: another input"),
     "epochs": (
         CONTINUES,
         "the learning rate decays from its current value to its floor at the new end; no stage returns",
