@@ -11,12 +11,11 @@ from torch import Tensor
 
 from xr2text_core.data.augment import to_float
 from xr2text_core.data.batches import by_study
-from xr2text_core.data.texts import NO_TEXTS, Texts, padded
+from xr2text_core.data.texts import NO_TEXTS, Texts
 from xr2text_core.inference.reading import Reading, pen_of, write_as
 from xr2text_core.inference.trained import TrainedModel
 from xr2text_core.model.decision import NOT_PRESENT, PRESENT
 from xr2text_core.model.writing.generation import write_reports
-from xr2text_core.report.tokenizer import PRIOR_TOKENS, QUESTION_TOKENS
 
 
 @dataclass(frozen=True)
@@ -46,20 +45,6 @@ def reports_for(
         to_float(torch.from_numpy(pixels).to(trained.device)), placed, trained.model.config.num_places
     )
     return reports_of(trained, images, is_film, num_beams, corrections, texts)
-
-
-def texts_for(trained: TrainedModel, indication: str, prior_report: str = "", days: float | None = None) -> Texts:
-    """What is known of one study beside its films, as far as the model reads it; "" and None where nothing is."""
-    config, tokenizer = trained.model.config, trained.tokenizer
-    question, report = (
-        padded(tokenizer.encode_if_any([text], most)) if is_read else None
-        for text, most, is_read in (
-            (indication, QUESTION_TOKENS, config.indication),
-            (prior_report, PRIOR_TOKENS, config.prior),
-        )
-    )
-    since = torch.tensor([np.nan if days is None else days], dtype=torch.float32)
-    return Texts(question, report, since if config.prior else None)
 
 
 def reports_of(
