@@ -20,7 +20,9 @@ from xr2text_core.checks.estimates import (
 from xr2text_core.checks.speed import Sample, Speed, draw_sample, measure_speed
 from xr2text_core.data.readers import phantom
 from xr2text_core.data.study import Dataset, DatasetError
+from xr2text_core.model.regions import CELLS
 from xr2text_core.model.xr2text import XR2TextModel
+from xr2text_core.report.vocabulary import REGIONS
 from xr2text_core.settings.arguments import parse_arguments, settings_of
 from xr2text_core.settings.settings import Settings
 
@@ -84,10 +86,12 @@ def test_the_laptop_preset_fits_into_eight_gigabytes() -> None:
     assert 2.0e9 < memory.activations < 2.3e9
 
 
-def test_a_lateral_film_takes_an_encoder_of_its_own_and_no_further_weights(tiny: Settings) -> None:
+def test_a_lateral_film_takes_memory_of_its_own_and_weights_for_its_places_alone(tiny: Settings) -> None:
     one, two = (estimate_memory(planned_config(each), each) for each in (tiny, replace(tiny, views="all")))
-    width = planned_config(tiny).bart["d_model"]
-    assert (two.images, two.state) == (2 * one.images, one.state + 16 * width)
+    width, num_queries = planned_config(tiny).bart["d_model"], len(REGIONS) + planned_config(tiny).num_global_queries
+    places = len(REGIONS) * 2 * 4
+    of_regions = places * (1 + width + 1) + num_queries * width * CELLS**2  # where they lie, refined; their templates
+    assert (two.images, two.state) == (2 * one.images, one.state + 16 * (width + of_regions))
     assert one.activations < two.activations < 2 * one.activations
     laptop = settings("--preset", "laptop", "--views", "all")
     assert estimate_memory(planned_config(laptop), laptop).total <= 7.5 * GIB

@@ -10,7 +10,7 @@ import torch
 
 from xr2text_core.data.batches import BatchMaker
 from xr2text_core.machine.nvml import GpuReader
-from xr2text_core.model.generation import write_reports
+from xr2text_core.model.writing.generation import write_reports
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.run.checkpoint import Checkpoint, load_checkpoint

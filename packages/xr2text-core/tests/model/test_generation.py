@@ -14,8 +14,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from xr2text_core.data.batches import BatchMaker, ReadyStudies
 from xr2text_core.inference import evaluation
 from xr2text_core.model.build import build_model
-from xr2text_core.model.generation import write_reports, write_tokens
-from xr2text_core.model.xr2text import VisualOutput, XR2TextModel
+from xr2text_core.model.visual import VisualOutput
+from xr2text_core.model.writing.generation import write_reports, write_tokens
+from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
 
 STUDIES, VISUAL_TOKENS, MAX_TOKENS = 24, 20, 24

@@ -33,6 +33,8 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--root", help="folder of the data set; for manifest also its CSV file")
     data.add_argument("--section", choices=SECTIONS, help="part of the report (findings)")
     data.add_argument("--num-studies", type=positive, metavar="N", help="phantom: training studies to draw (1280)")
+    desk = "phantom: also lateral films, indications and earlier studies, and reports that need them"
+    data.add_argument("--desk", action="store_true", default=None, help=desk)
     model = parser.add_argument_group("model")
     model.add_argument("--preset", choices=tuple(PRESETS), help="sizes (phantom for phantoms, else laptop: 8 GB)")
     model.add_argument(
@@ -57,6 +59,10 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     model.add_argument(
         "--views", choices=("frontal", "all"), help="films of a study: the frontal one, or all (frontal)"
     )
+    question = "read why the film was taken, where the data set tells"
+    model.add_argument("--indication", action="store_true", default=None, help=question)
+    last = "read the last study of the patient, its frontal film and its report, where there is one"
+    model.add_argument("--prior", action="store_true", default=None, help=last)
     training = parser.add_argument_group("training")
     training.add_argument("--epochs", type=positive, metavar="N", help="passes over the studies of the stage (50)")
     training.add_argument(
@@ -139,6 +145,8 @@ def settings_of(options: argparse.Namespace) -> Settings:
         raise RunError("--resume continues a run and --init starts another: give only one of them")
     _check_tracker(given.get("track", ""))
     settings = Settings.of(**given)
+    if settings.desk and settings.data != "phantom":
+        raise RunError(f"--desk draws phantoms, --data {settings.data} has studies of its own: leave --desk out")
     if settings.freeze_encoder and not settings.is_encoder_pretrained and not settings.init:
         raise RunError(
             "--freeze-encoder would keep random weights: add --pretrained encoder or both, or --init FILE, "

@@ -105,8 +105,7 @@ class Stepper:
         loss_sum = torch.zeros((), device=batch.tokens.device)
         for part in batch.parts(micro_batch):
             output = self.model(
-                pixel_values=part.images,
-                film_mask=part.is_film,
+                **part.inputs,
                 labels=part.tokens,
                 finding_labels=part.finding_labels,
                 num_labels=part.num_tokens,
