@@ -180,7 +180,7 @@ def _without_traps(sentence: str) -> str:
 
 
 def _changes(sentence: str) -> dict[str, str]:
-    """Where a sentence words several changes, each is that of its clause: of its findings, else those just before it."""
+    """Where a sentence words several changes, each is of the findings of its clause, else of those just before."""
     words = _without_traps(sentence)
     worded = set(_worded(words))
     if len(worded) <= 1:
