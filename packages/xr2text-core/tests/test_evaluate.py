@@ -379,12 +379,14 @@ def test_the_loss_of_many_studies_is_that_of_a_few_at_a_time(
 
 
 @pytest.mark.parametrize(("precision", "dtype"), [("fp16", torch.float16), ("bf16", torch.bfloat16)])
-def test_a_trained_model_writes_in_the_precision_of_its_training_where_there_is_a_gpu(
+def test_a_trained_model_writes_in_the_precision_of_its_training_where_it_is_computed_in_hardware(
     run: Path, precision: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trained = load_model(run / CHECKPOINT)
     trained = replace(trained, settings=replace(trained.settings, precision=precision), device=torch.device("cpu"))
-    assert not trained.autocast()._enabled
+    for has_bf16 in (False, True):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda found=has_bf16: {"amx_bf16": found})
+        assert trained.autocast()._enabled is (has_bf16 and precision == "bf16")
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
     monkeypatch.setattr(torch.cuda.amp.common, "amp_definitely_not_available", lambda: False)
     on_gpu = replace(trained, device=torch.device("cuda")).autocast()

@@ -118,7 +118,8 @@ def _kept_bytes(config: XR2TextConfig, settings: Settings) -> int:
         model.decoder.training = False  # not its layers: transformers may draw which of them to skip
         if in_16_bits:
             for module in model.modules():
-                if isinstance(module, nn.LayerNorm):  # CUDA computes these in fp32, the CPU does not
+                # CUDA computes these in fp32, the CPU does not; those of the encoder are `_fast_norms`
+                if type(module) is nn.LayerNorm:
                     module.register_forward_pre_hook(lambda _, inputs: (inputs[0].float(),))
         images = torch.zeros(num_studies, config.num_places, 1, config.image_size, config.image_size)
         tokens = torch.zeros(num_studies, num_tokens, dtype=torch.long)

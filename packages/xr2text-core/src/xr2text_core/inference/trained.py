@@ -15,6 +15,7 @@ from xr2text_core.data.ready import make_ready, usable
 from xr2text_core.data.study import Dataset, DatasetError, Study, film_names
 from xr2text_core.inference.composer import Composer, ReportBank
 from xr2text_core.inference.reading import pen_of
+from xr2text_core.machine.processor import computes_bf16
 from xr2text_core.model.config import XR2TextConfig
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
@@ -33,9 +34,10 @@ class TrainedModel:
     composer: Composer | None = None  # None for a model that decides no findings first
 
     def autocast(self) -> torch.autocast:
-        """The precision of its training, which validation had too; FP32 on a CPU."""
+        """The precision of its training, which validation had too, where this device computes in it; else FP32."""
         dtype = {"fp16": torch.float16, "bf16": torch.bfloat16}.get(self.settings.precision)
-        return torch.autocast(self.device.type, dtype, enabled=self.device.type == "cuda" and dtype is not None)
+        is_in_hardware = self.device.type == "cuda" or (dtype == torch.bfloat16 and computes_bf16())
+        return torch.autocast(self.device.type, dtype, enabled=is_in_hardware and dtype is not None)
 
     def be_sensitive(self, sensitivity: float) -> None:
         """Write findings more or less readily than on the validation studies; 1 is as often as training reports do."""

@@ -117,14 +117,19 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
             if self.encoder.study is not None and finding_labels is not None:
                 states = self.encoder.study.decision.taught_states(finding_labels[:, -1], state_draws)
             encoder_outputs = self.encoder(pixel_values, film_mask, states, question_ids, prior_report_ids, prior_days)
+        memory, memory_mask = encoder_outputs[0], _added_to_attention(encoder_outputs)
         if labels is not None:
             pad, start = self.config.pad_token_id, self.config.decoder_start_token_id
             decoder_input_ids = shift_tokens_right(labels, pad, start)
+            if decoder_attention_mask is None and self.decoder.config._attn_implementation == "sdpa":
+                hidden = _teacher_forced(self.decoder, decoder_input_ids, memory, memory_mask)
+                output = ReportOutput(encoder_last_hidden_state=memory)
+                return self._with_losses(output, hidden, encoder_outputs, labels, finding_labels, num_labels)
         decoded = self.decoder(
             input_ids=decoder_input_ids,
             attention_mask=decoder_attention_mask,
-            encoder_hidden_states=encoder_outputs[0],
-            encoder_attention_mask=_added_to_attention(encoder_outputs),
+            encoder_hidden_states=memory,
+            encoder_attention_mask=memory_mask,
             past_key_values=past_key_values,
             use_cache=use_cache if labels is None else False,
             output_attentions=kwargs.get("output_attentions"),
@@ -132,16 +137,13 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
         output = ReportOutput(
             past_key_values=decoded.past_key_values,
             cross_attentions=decoded.cross_attentions,
-            encoder_last_hidden_state=encoder_outputs[0],
+            encoder_last_hidden_state=memory,
         )
-        if labels is None:
-            output.logits = self.lm_head(decoded.last_hidden_state)
-            return output
-        is_label = (labels != IGNORED).flatten()
-        places = is_label.nonzero() if num_labels is None else is_label.nonzero_static(size=num_labels)
-        return self._with_losses(
-            output, decoded.last_hidden_state, encoder_outputs, labels, places[:, 0], finding_labels
-        )
+        if labels is not None:
+            hidden = decoded.last_hidden_state
+            return self._with_losses(output, hidden, encoder_outputs, labels, finding_labels, num_labels)
+        output.logits = self.lm_head(decoded.last_hidden_state)
+        return output
 
     def _with_losses(
         self,
@@ -149,10 +151,13 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
         hidden: Tensor,
         seen: VisualOutput,
         labels: Tensor,
-        places: Tensor,
         finding_labels: Tensor | None,
+        num_labels: int | None,
     ) -> ReportOutput:
-        """`places`: where there is a label, in the flattened labels."""
+        """The losses where there is a label."""
+        is_label = (labels != IGNORED).flatten()
+        found = is_label.nonzero() if num_labels is None else is_label.nonzero_static(size=num_labels)
+        places = found[:, 0]
         logits = self.lm_head(hidden.flatten(0, 1)[places])  # (tokens, vocabulary)
         output.token_loss_sum = functional.cross_entropy(logits.float(), labels.flatten()[places], reduction="sum")
         output.num_tokens = torch.tensor(len(places))
@@ -175,3 +180,16 @@ def _added_to_attention(seen: VisualOutput) -> Tensor | None:
         return None
     added = torch.zeros(mask.shape, dtype=seen[0].dtype, device=mask.device)
     return added.masked_fill(~mask, -torch.inf)[:, None, None]
+
+
+def _teacher_forced(decoder: BartDecoder, tokens: Tensor, memory: Tensor, memory_mask: Tensor | None) -> Tensor:
+    """The states (B, T, D) that `decoder` gives whole reports, padded at their ends, where no earlier token looks.
+
+    Its own forward makes a mask of ones and asks whether all are ones: a GPU is waited for in every micro-batch.
+    """
+    places = torch.arange(tokens.shape[1], device=tokens.device)
+    hidden: Tensor = decoder.embed_tokens(tokens) + decoder.embed_positions(tokens, position_ids=places)
+    hidden = functional.dropout(decoder.layernorm_embedding(hidden), float(decoder.dropout or 0), decoder.training)
+    for layer in decoder.layers:
+        hidden = layer(hidden, None, memory, encoder_attention_mask=memory_mask, use_cache=False)
+    return hidden

@@ -72,7 +72,11 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
         "--batch", dest="micro_batch", type=positive, metavar="N", help="studies per micro-batch (laptop: 4)"
     )
     training.add_argument("--accumulation", type=positive, metavar="N", help="micro-batches per update (laptop: 8)")
-    training.add_argument("--precision", choices=("fp16", "bf16", "fp32"), help="precision on a GPU (fp16)")
+    training.add_argument(
+        "--precision",
+        choices=("fp16", "bf16", "fp32"),
+        help="on a GPU (fp16); a CPU has fp32, a recent one bf16 too",
+    )
     training.add_argument(
         "--encoder-rate", type=above_zero, metavar="LR", help="peak learning rate of the encoder (laptop: 3e-5)"
     )

@@ -15,6 +15,7 @@ from accelerate.state import AcceleratorState
 from torch import distributed
 
 from xr2text_core.machine.nvml import GpuReader
+from xr2text_core.machine.processor import computes_bf16
 from xr2text_core.machine.watch import MachineWatch
 from xr2text_core.settings.settings import Settings
 
@@ -64,8 +65,9 @@ def watch_machine(device: torch.device) -> MachineWatch:
 
 
 def precision_in_use(settings: Settings) -> str:
-    """As accelerate names it: without a GPU there is no mixed precision."""
-    is_mixed = settings.device != "cpu" and torch.cuda.is_available() and settings.precision != "fp32"
+    """As accelerate names it. A CPU computes in FP32, or in BF16 where it is asked to and has it in hardware."""
+    on_gpu = settings.device != "cpu" and torch.cuda.is_available()
+    is_mixed = settings.precision != "fp32" and (on_gpu or (settings.precision == "bf16" and computes_bf16()))
     return settings.precision if is_mixed else "no"
 
 
