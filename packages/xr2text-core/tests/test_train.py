@@ -231,9 +231,9 @@ def test_a_run_on_all_that_lies_on_a_desk_stopped_within_an_epoch_ends_as_an_unb
 
 
 def test_flags_for_what_no_study_has_are_one_clear_error(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="--indication: none of the .* training studies has an indication"):
+    with pytest.raises(DatasetError, match=r"--indication: none of the .* training studies has an indication"):
         trainer(tmp_path / "a", "--indication")
-    with pytest.raises(DatasetError, match="--prior: none of the .* training studies has an earlier study"):
+    with pytest.raises(DatasetError, match=r"--prior: none of the .* training studies has an earlier study"):
         trainer(tmp_path / "b", "--prior")
 
 
