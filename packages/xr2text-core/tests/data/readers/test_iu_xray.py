@@ -247,7 +247,9 @@ def test_indications_of_all_three_layouts_lose_their_removed_words(tmp_path: Pat
     r2gen.mkdir()
     write_annotation(r2gen, train=[("CXR1_IM-1", ["CXR1_IM-1/0.png"]), ("CXR2_IM-2", ["CXR2_IM-2/0.png"])])
     assert [study.indication for study in read(r2gen).studies] == ["male", ""]
-    open_i = write_open_i(tmp_path, ("PA view", "Lateral view"), frontal=1)
+    open_i = tmp_path / "open_i"
+    open_i.mkdir()
+    write_open_i(open_i, ("PA view", "Lateral view"), frontal=1)
     path = open_i / "ecgen-radiology" / "1.xml"
     abstract = '<AbstractText Label="INDICATION">Fever, XXXX.</AbstractText><AbstractText Label="FINDINGS">'
     path.write_text(path.read_text().replace('<AbstractText Label="FINDINGS">', abstract))
