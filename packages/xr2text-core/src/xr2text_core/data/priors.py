@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import lru_cache
+from typing import NamedTuple
 
 from xr2text_core.data.study import DatasetError, Prior, Study
 
@@ -35,88 +35,118 @@ def with_priors(
 
     DatasetError where a named prior is unknown, of another patient or split, not earlier, or its own successor.
     """
-    named = _named(studies, places, set(left_out))
-    notes = _about_dates(places)
-    groups: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for index, (study, place) in enumerate(zip(studies, places, strict=True)):
-        if is_time(place.time):
-            groups[study.patient_id, study.split].append(index)
-    by_date = _by_date(studies, places, groups)
-    found = []
-    for index, study in enumerate(studies):
-        before = named.get(index) if places[index].prior_id else by_date.get(index)
-        found.append(study if before is None else replace(study, prior=_prior(studies, places, index, before)))
-    return tuple(found), notes
-
-
-def _by_date(
-    studies: Sequence[Study], places: Sequence[Place], groups: Mapping[tuple[str, str], list[int]]
-) -> dict[int, int]:
-    """For each study the last earlier one with a frontal film."""
-    found = {}
-    for group in groups.values():
-        ordered = sorted(group, key=lambda index: (_moment(places[index].time), studies[index].study_id))
-        for position, index in enumerate(ordered):
-            earlier = (
-                other
-                for other in reversed(ordered[:position])
-                if is_earlier(places[other].time, places[index].time) and studies[other].views[0] != "lateral"
-            )
-            if (before := next(earlier, None)) is not None:
-                found[index] = before
-    return found
+    times = [_read(place.time) if place.time else None for place in places]
+    named = _named(studies, places, times, set(left_out))
+    by_date = _by_date(studies, times)
+    found = list(studies)
+    for index, place in enumerate(places):
+        before = named.get(index) if place.prior_id else by_date.get(index)
+        if before is not None:
+            last = studies[before]
+            days = _days(times[before], times[index])
+            found[index] = replace(studies[index], prior=Prior(last.frontal, last.report, days))
+    return tuple(found), _about_dates(places, times)
 
 
 def is_time(text: str) -> bool:
     """Whether a text is a date, or a date and a time, in ISO 8601."""
-    return _moment(text) is not None
+    return _read(text) is not None
 
 
-def is_earlier(time: str, other: str) -> bool:
+def is_earlier(text: str, other: str) -> bool:
     """Whether a time is before another one; where one of them is only a date, whether its day is."""
-    first, second = _moment(time), _moment(other)
+    return _precedes(_read(text), _read(other))
+
+
+class _Time(NamedTuple):
+    moment: datetime  # without a zone: that of UTC where the source gives one
+    has_clock: bool  # False for a date alone
+
+
+def _read(text: str) -> _Time | None:
+    """The time that a text says in ISO 8601, else None."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    if moment.tzinfo:
+        moment = moment.astimezone(UTC).replace(tzinfo=None)
+    return _Time(moment, len(text) > _ONLY_DATE)
+
+
+def _precedes(first: _Time | None, second: _Time | None) -> bool:
     if first is None or second is None:
         return False
-    if min(len(time), len(other)) <= _ONLY_DATE:
-        return first.date() < second.date()
-    return first < second
+    if first.has_clock and second.has_clock:
+        return first.moment < second.moment
+    return first.moment.date() < second.moment.date()
 
 
-def _named(studies: Sequence[Study], places: Sequence[Place], left_out: set[str]) -> dict[int, int]:
+def _days(first: _Time | None, second: _Time | None) -> float | None:
+    """Between two times; whole days where one of them is a date alone, None where one is unknown."""
+    if first is None or second is None:
+        return None
+    if first.has_clock and second.has_clock:
+        return (second.moment - first.moment).total_seconds() / _DAY_S
+    return float((second.moment.date() - first.moment.date()).days)
+
+
+def _by_date(studies: Sequence[Study], times: Sequence[_Time | None]) -> dict[int, int]:
+    """For each study the last earlier one with a frontal film, of the same patient and split."""
+    groups: dict[tuple[str, str], list[tuple[datetime, str, int]]] = defaultdict(list)
+    for index, (study, time) in enumerate(zip(studies, times, strict=True)):
+        if time is not None:
+            groups[study.patient_id, study.split].append((time.moment, study.study_id, index))
+    found = {}
+    for group in groups.values():
+        ordered = [index for _, _, index in sorted(group)]
+        for position, index in enumerate(ordered):
+            for other in reversed(ordered[:position]):
+                if studies[other].views[0] != "lateral" and _precedes(times[other], times[index]):
+                    found[index] = other
+                    break
+    return found
+
+
+def _named(
+    studies: Sequence[Study], places: Sequence[Place], times: Sequence[_Time | None], left_out: set[str]
+) -> dict[int, int]:
     """For each study whose source names the one before it, that one; none where it is unusable."""
+    naming = [index for index, place in enumerate(places) if place.prior_id]
     by_id: dict[str, list[int]] = defaultdict(list)
-    for index, study in enumerate(studies):
+    for index, study in enumerate(studies if naming else ()):
         by_id[study.study_id].append(index)
-    found: dict[int, int | None] = {}
-    for index, place in enumerate(places):
-        if not place.prior_id or (place.prior_id in left_out and place.prior_id not in by_id):
-            continue
+    found: dict[int, int] = {}
+    for index in naming:
+        study, place = studies[index], places[index]
         options = by_id.get(place.prior_id, [])
-        same_split = [each for each in options if studies[each].split == studies[index].split]
+        if not options and place.prior_id in left_out:
+            continue
+        same_split = [other for other in options if studies[other].split == study.split]
         before = next(iter(same_split or options), None)
-        if why := _why_not(studies, places, index, before):
-            raise DatasetError(f"row {place.line}: prior_study_id {place.prior_id} of study {why}")
+        if why := _why_not(studies, times, index, before):
+            raise DatasetError(f"row {place.line}: prior_study_id {place.prior_id} of study {study.study_id} {why}")
+        assert before is not None  # else there is a reason
         found[index] = before
     _refuse_circles(studies, places, found)
-    return {index: before for index, before in found.items() if before is not None}
+    return found
 
 
-def _why_not(studies: Sequence[Study], places: Sequence[Place], index: int, before: int | None) -> str:
+def _why_not(studies: Sequence[Study], times: Sequence[_Time | None], index: int, before: int | None) -> str:
     """What is wrong with a named prior; "" where nothing is."""
-    study, place = studies[index], places[index]
     if before is None:
-        return f"{study.study_id} is no study of this table; name one of the column study_id, or leave the cell empty"
-    other = studies[before]
+        return "is no study of this table; name one of the column study_id, or leave the cell empty"
+    study, other = studies[index], studies[before]
     if other.patient_id != study.patient_id:
-        return f"{study.study_id} is a study of another patient; give both the same patient_id"
+        return "is a study of another patient; give both the same patient_id"
     if other.split != study.split:
-        return f"{study.study_id} is in the split {other.split}, the study itself in {study.split}"
-    if is_time(place.time) and is_time(places[before].time) and not is_earlier(places[before].time, place.time):
-        return f"{study.study_id} is not earlier by the column date"
+        return f"is in the split {other.split}, the study itself in {study.split}"
+    if before != index and times[before] and times[index] and not _precedes(times[before], times[index]):
+        return "is not earlier by the column date"
     return ""
 
 
-def _refuse_circles(studies: Sequence[Study], places: Sequence[Place], found: Mapping[int, int | None]) -> None:
+def _refuse_circles(studies: Sequence[Study], places: Sequence[Place], found: Mapping[int, int]) -> None:
     """DatasetError where a study is its own successor, at once or after several steps."""
     is_done: set[int] = set()
     for start in found:
@@ -133,31 +163,10 @@ def _refuse_circles(studies: Sequence[Study], places: Sequence[Place], found: Ma
         is_done |= set(path)
 
 
-def _prior(studies: Sequence[Study], places: Sequence[Place], index: int, before: int) -> Prior:
-    first, second = _moment(places[before].time), _moment(places[index].time)
-    days = None
-    if first and second:
-        if min(len(places[before].time), len(places[index].time)) <= _ONLY_DATE:
-            days = float((second.date() - first.date()).days)
-        else:
-            days = (second - first).total_seconds() / _DAY_S
-    return Prior(studies[before].frontal, studies[before].report, days)
-
-
-def _about_dates(places: Sequence[Place]) -> list[str]:
-    wrong = [place.line for place in places if place.time and not is_time(place.time)]
+def _about_dates(places: Sequence[Place], times: Sequence[_Time | None]) -> list[str]:
+    wrong = [place.line for place, time in zip(places, times, strict=True) if place.time and time is None]
     if not wrong:
         return []
     count = "1 date is" if len(wrong) == 1 else f"{len(wrong)} dates are"
     row = f" (row {wrong[0]})" if wrong[0] else ""
     return [f"{count} not of the form 2020-01-31{row}: such a study has no earlier one, and is none of another"]
-
-
-@lru_cache(maxsize=4096)
-def _moment(time: str) -> datetime | None:
-    """The time without a zone (that of UTC where it has one); None where it is none."""
-    try:
-        moment = datetime.fromisoformat(time)
-    except ValueError:
-        return None
-    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
