@@ -70,7 +70,7 @@ def _copied_row(scored: Scored, section: str) -> Row:
 
 def same_studies_for(other: TrainedModel, path: Path, trained: TrainedModel, scored: Scored, root: str) -> BatchMaker:
     """The scored studies as batches for another checkpoint; DatasetError where the comparison would be unfair."""
-    for name in ("data", "section"):
+    for name in ("data", "section", "desk"):
         ours, theirs = getattr(trained.settings, name), getattr(other.settings, name)
         if ours != theirs:
             raise DatasetError(f"--against {path} was trained with --{name} {theirs}, the other checkpoint with {ours}")
