@@ -77,6 +77,22 @@ def test_the_nearest_neighbour_row_speaks_as_the_most_similar_training_image(run
     assert any(row["row"] == "nearest of 12 train images" for row in rows_of_half)
 
 
+def test_a_run_with_a_desk_is_scored_against_what_was_drawn(tmp_path: Path) -> None:
+    flags = ["--desk", "--num-studies", "16", "--val-studies", "4", "--image-size", "64", "--epochs", "1"]
+    assert Trainer(settings_of(parse_arguments([*flags, "--max-tokens", "20", "--out", str(tmp_path)]))).fit() == 0
+    code, rows = score(tmp_path, "--num-studies", "40", "--beams", "1")
+    by_name = {row["row"]: row for row in rows}
+    assert code == 0
+    ceiling = by_name["ceiling: phantom's own writer"]
+    assert float(ceiling["invented_comparisons"]) == 0 and float(ceiling["clinical_f1"]) == pytest.approx(1)
+    assert float(by_name["random training report"]["invented_comparisons"]) > 0
+    assert "last report copied, else the constant" in by_name
+    measured = {row["name"]: row for row in read(tmp_path / "scores/scores_best_model_test_first_40_reading.csv")}
+    shares = ("changes worded right", "changes right, last report copied", "denials that the question asks for")
+    assert all(0 <= float(measured[name]["value"]) <= 1 and measured[name]["truth"] == "drawn" for name in shares)
+    assert "AUC of what only the lateral film shows" in measured
+
+
 def test_two_checkpoints_are_compared_on_the_same_studies(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     other = str(run / "checkpoints/final_model.pt")
     code, rows = score(run, "--num-studies", "6", "--beams", "1", "--against", other, "--published")
