@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from xr2text_core.data.batches import IGNORED, Batch, BatchMaker
 from xr2text_core.model.config import XR2TextConfig
-from xr2text_core.model.generation import write_reports
+from xr2text_core.model.writing.generation import write_reports
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.report.vocabulary import FINDINGS, REGIONS

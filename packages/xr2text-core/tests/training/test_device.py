@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from accelerate import Accelerator
 
 from xr2text_core.settings.settings import Settings
 from xr2text_core.training import device
@@ -67,6 +68,11 @@ def test_a_computer_without_cuda_computes_on_its_cpu_even_a_mac(monkeypatch: pyt
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     open_device(Settings(device="auto", precision="fp16"))
     assert asked == {"mixed_precision": "no", "cpu": True}
+
+
+def test_a_second_run_in_the_same_process_has_its_own_precision() -> None:
+    Accelerator(mixed_precision="bf16", cpu=True)  # what an earlier run of a notebook left
+    assert open_device(Settings(device="cpu")).mixed_precision == "no"
 
 
 @pytest.mark.parametrize(

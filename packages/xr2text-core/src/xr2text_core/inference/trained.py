@@ -12,7 +12,7 @@ from xr2text_core.data.batches import BatchMaker
 from xr2text_core.data.images.cache import build_cache
 from xr2text_core.data.readers.sources import read_dataset
 from xr2text_core.data.ready import make_ready, usable
-from xr2text_core.data.study import Dataset, DatasetError, Study
+from xr2text_core.data.study import Dataset, DatasetError, Study, film_names
 from xr2text_core.inference.composer import Composer, ReportBank
 from xr2text_core.inference.reading import pen_of
 from xr2text_core.machine.processor import computes_bf16
@@ -58,7 +58,7 @@ class TrainedModel:
     def dataset(self, root: str = "") -> Dataset:
         """The data set it was trained on; `root` if it has moved since."""
         settings = self.settings
-        return read_dataset(settings.data, root or settings.root, settings.num_studies, settings.seed)
+        return read_dataset(settings.data, root or settings.root, settings.num_studies, settings.seed, settings.desk)
 
     def batches(self, studies: list[Study], beside: Sequence[Study] = (), most: int = 0) -> BatchMaker:
         """Batches of those of these studies whose images can be read; raises DatasetError where there are none.
@@ -66,7 +66,7 @@ class TrainedModel:
         `beside`: studies that share their image cache; `most`: so many of them, evenly spread, 0 for all.
         """
         settings = self.settings
-        names = [film for study in (*studies, *beside) for film in study.films(settings.views)]
+        names = film_names((*studies, *beside), settings.views, settings.prior)
         cache = build_cache(settings.cache_folder, names, settings.image_size, settings.workers)
         good = usable(studies, cache, settings.section)
         if not good:
@@ -75,7 +75,7 @@ class TrainedModel:
             )
         kept = good[:: -(-len(good) // most)] if most else good
         sizes = (settings.section, self.tokenizer, settings.max_tokens)
-        ready = make_ready(kept, *sizes, None, settings.views, cache.unreadable)
+        ready = make_ready(kept, *sizes, None, settings.inputs, cache.unreadable)
         return BatchMaker(ready, cache, self.device, settings.seed, settings.views)
 
 

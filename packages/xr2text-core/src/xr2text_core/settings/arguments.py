@@ -33,6 +33,8 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--root", help="folder of the data set; for manifest also its CSV file")
     data.add_argument("--section", choices=SECTIONS, help="part of the report (findings)")
     data.add_argument("--num-studies", type=positive, metavar="N", help="phantom: training studies to draw (1280)")
+    desk = "phantom: also lateral films, indications and earlier studies, and reports that need them"
+    data.add_argument("--desk", action="store_true", default=None, help=desk)
     model = parser.add_argument_group("model")
     model.add_argument("--preset", choices=tuple(PRESETS), help="sizes (phantom for phantoms, else laptop: 8 GB)")
     model.add_argument(
@@ -57,6 +59,10 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     model.add_argument(
         "--views", choices=("frontal", "all"), help="films of a study: the frontal one, or all (frontal)"
     )
+    question = "read why the film was taken, where the data set tells"
+    model.add_argument("--indication", action="store_true", default=None, help=question)
+    last = "read the last study of the patient, its frontal film and its report, where there is one"
+    model.add_argument("--prior", action="store_true", default=None, help=last)
     training = parser.add_argument_group("training")
     training.add_argument("--epochs", type=positive, metavar="N", help="passes over the studies of the stage (50)")
     training.add_argument(
@@ -88,8 +94,8 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     training.add_argument(
         "--freeze-stages", type=not_negative, metavar="N", help="first stages of the encoder that stay as they are (0)"
     )
-    from_start = "train on all studies from the first epoch"
-    training.add_argument("--no-curriculum", dest="curriculum", action="store_false", default=None, help=from_start)
+    stages = "normal studies first, or all from the first epoch (curriculum; cpu: not)"
+    training.add_argument("--curriculum", action=argparse.BooleanOptionalAction, help=stages)
     training.add_argument("--replay", type=share, metavar="0..1", help="share of harder studies in every stage (0.25)")
     training.add_argument("--seed", type=not_negative, help="of order, augmentation, dropout and phantoms (0)")
     files = parser.add_argument_group("scores and files")
@@ -143,6 +149,8 @@ def settings_of(options: argparse.Namespace) -> Settings:
         raise RunError("--resume continues a run and --init starts another: give only one of them")
     _check_tracker(given.get("track", ""))
     settings = Settings.of(**given)
+    if settings.desk and settings.data != "phantom":
+        raise RunError(f"--desk draws phantoms, --data {settings.data} has studies of its own: leave --desk out")
     if settings.freeze_encoder and not settings.is_encoder_pretrained and not settings.init:
         raise RunError(
             "--freeze-encoder would keep random weights: add --pretrained encoder or both, or --init FILE, "

@@ -106,12 +106,12 @@ class Stepper:
         with self.accelerator.autocast():  # around all micro-batches: each weight is cast to 16 bits once
             for part in batch.parts(micro_batch):
                 output = self.model(
-                    pixel_values=part.images,
-                    film_mask=part.is_film,
+                    **part.inputs,
                     labels=part.tokens,
                     finding_labels=part.finding_labels,
                     num_labels=part.num_tokens,
                     state_draws=part.state_draws,
+                    change_labels=part.change_labels,
                 )
                 with torch.autocast(batch.tokens.device.type, enabled=False):  # gradients have the types of the forward
                     loss = output.token_loss_sum / num_tokens
