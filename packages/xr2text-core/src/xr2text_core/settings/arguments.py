@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from dataclasses import fields
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from xr2text_core.report.report import SECTIONS
 from xr2text_core.run.folder import RunError
+from xr2text_core.settings.config_file import read_config
 from xr2text_core.settings.numbers import above_zero, at_least_zero, not_negative, positive, share
 from xr2text_core.settings.presets import PRESETS
 from xr2text_core.settings.settings import PRETRAINED, Settings
@@ -26,6 +28,13 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     return parser.parse_args(arguments)
 
 
+def settings_in(path: Path) -> dict[str, Any]:
+    """The settings in a file, checked as flags are; RunError names what is wrong in it."""
+    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False, allow_abbrev=False)
+    add_run_flags(parser)
+    return read_config(path, parser)
+
+
 def add_run_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of a run, shared by train and preflight."""
     data = parser.add_argument_group("data")
@@ -33,6 +42,12 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--root", help="folder of the data set; for manifest also its CSV file")
     data.add_argument("--section", choices=SECTIONS, help="part of the report (findings)")
     data.add_argument("--num-studies", type=positive, metavar="N", help="phantom: training studies to draw (1280)")
+    data.add_argument(
+        "--data-seed",
+        type=not_negative,
+        metavar="N",
+        help="phantom: seed of the studies; runs with the same one share their test set (that of --seed)",
+    )
     model = parser.add_argument_group("model")
     model.add_argument("--preset", choices=tuple(PRESETS), help="sizes (phantom for phantoms, else laptop: 8 GB)")
     model.add_argument(
@@ -87,7 +102,9 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     from_start = "train on all studies from the first epoch"
     training.add_argument("--no-curriculum", dest="curriculum", action="store_false", default=None, help=from_start)
     training.add_argument("--replay", type=share, metavar="0..1", help="share of harder studies in every stage (0.25)")
-    training.add_argument("--seed", type=not_negative, help="of order, augmentation, dropout and phantoms (0)")
+    training.add_argument(
+        "--seed", type=not_negative, metavar="N", help="of weights, order, augmentation and dropout (0)"
+    )
     files = parser.add_argument_group("scores and files")
     files.add_argument(
         "--select-by",
@@ -110,6 +127,12 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     files.add_argument("--device", choices=("auto", "cpu"), help="auto: the GPU if there is one (auto)")
     files.add_argument("--workers", type=not_negative, metavar="N", help="image decoding threads; 0: automatic (0)")
     how = parser.add_argument_group("how to start")
+    how.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="the settings of this run.json, without its --run and --out; flags beside it win",
+    )
     how.add_argument("--supervise", action="store_true", help="restart after a crash or a hang, from the last save")
     start = how.add_mutually_exclusive_group()
     start.add_argument("--resume", type=Path, metavar="FILE", help="continue from this checkpoint, not the latest")
@@ -132,11 +155,17 @@ def _check_tracker(name: str) -> None:
 
 
 def settings_of(options: argparse.Namespace) -> Settings:
-    """Defaults, overridden by the preset, then by the flags; RunError where a flag needs a missing package."""
+    """Defaults, overridden by the preset, then by --config, then by the flags, of which a preset is one.
+
+    RunError where a flag needs a missing package, or a file of settings is wrong.
+    """
     names = {field.name for field in fields(Settings)}
     given = {name: value for name, value in vars(options).items() if name in names and value is not None}
     if options.resume and options.init:
         raise RunError("--resume continues a run and --init starts another: give only one of them")
+    if options.config:
+        preset = PRESETS.get(given.get("preset", ""), {})
+        given = {**settings_in(options.config), **preset, **given}
     _check_tracker(given.get("track", ""))
     settings = Settings.of(**given)
     if settings.freeze_encoder and not settings.is_encoder_pretrained and not settings.init:

@@ -58,7 +58,8 @@ RULES: dict[str, tuple[Effect, str]] = {
     "freeze_stages": (MODEL, "refused: other weights are trained"),
     "curriculum": (RUN, ORDER),
     "replay": (RUN, ORDER),
-    "seed": (RUN, "refused: other phantoms, another order, other dropout"),
+    "seed": (RUN, "refused: another order, other dropout; without --data-seed other phantoms too"),
+    "data_seed": (RUN, "refused: other phantoms"),
     "select_by": (RUN, "refused: best by another score"),
     "val_studies": (CONTINUES, "the best model is selected anew: scores on other studies are not comparable"),
     "checkpoint_every": (CONTINUES, "from the next epoch on"),
@@ -106,7 +107,10 @@ def changes(old: dict[str, Any], new: Settings) -> list[Change]:
     """
     before = {**asdict(Settings()), **old}
     differ = [Change(name, before[name], value) for name, value in asdict(new).items() if before[name] != value]
-    return [each for each in differ if each.effect != FREE and (each.name != "init" or each.new)]
+    same = set() if new.init else {"init"}  # may be omitted on a resume
+    if new.phantom_seed == (before["seed"] if before["data_seed"] is None else before["data_seed"]):
+        same.add("data_seed")  # however it was given
+    return [each for each in differ if each.effect != FREE and each.name not in same]
 
 
 def refusal(differ: Sequence[Change], is_asked_for: bool = False) -> str:
@@ -126,4 +130,4 @@ def keep_beginning(old: dict[str, Any], new: Settings) -> Settings:
 
 
 def _shown(value: Any) -> str:
-    return str(value) if value != "" else "none"
+    return str(value) if value not in ("", None) else "none"
