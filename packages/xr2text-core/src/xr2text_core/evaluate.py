@@ -23,6 +23,8 @@ from xr2text_core.settings.settings import BEAMS
 if TYPE_CHECKING:
     from xr2text_core.inference.scoring import CheckpointScores
 
+STATISTICS = Path("data/statistics")
+MOST_LETTERS = 150  # of the names of runs in the name of a file
 NEIGHBOURS = 20_000  # training images for the nearest-neighbour row: bounds its memory to a few hundred MiB
 
 
@@ -62,16 +64,33 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument(
         "--save-reports", action="store_true", help="also write candidates and references (report text!)"
     )
+    parser.add_argument(
+        "--runs",
+        nargs="+",
+        metavar="RUN",
+        help="mean, SD and t interval of runs that are scored already, by their names or their files scores_*.csv",
+    )
     add_score_flags(parser, None)
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.runs:
+        _check_gathering(parser, options)
+    return options
+
+
+def _check_gathering(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """An error for flags that could change nothing."""
+    given = {name for name, value in vars(options).items() if value != parser.get_default(name)}
+    if idle := sorted(given - {"runs", "checkpoint", "split", "num_studies", "sensitivity", "latex", "out"}):
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in idle)
+        parser.error(f"--runs reads scores that are there already: leave out {flags}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse_arguments(arguments)
-    options.out = options.out or statistics_of(options.checkpoint) or Path("data/statistics")
-    point = "" if options.sensitivity is None else f"_sensitivity_{options.sensitivity:g}"
-    part = f"_first_{options.num_studies}" if options.num_studies else ""  # never over the scores of the whole split
-    name = f"{options.checkpoint.stem}_{options.split}{part}{point}"
+    if options.runs:
+        return gather(options)
+    options.out = options.out or statistics_of(options.checkpoint) or STATISTICS
+    name = name_of(options)
     paths = output_paths(options.out, name)
     from xr2text_core.inference.scoring import score_checkpoint
 
@@ -97,6 +116,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
         write_reports(paths["reports"], scores)
     if options.published or scores.trained.settings.data == "mimic-cxr":
         print("\n" + published_table(screen_width()))
+    return 0
+
+
+def name_of(options: argparse.Namespace) -> str:
+    """CHECKPOINT_SPLIT of the files, with what makes the scores others than those of the whole split."""
+    point = "" if options.sensitivity is None else f"_sensitivity_{options.sensitivity:g}"
+    part = f"_first_{options.num_studies}" if options.num_studies else ""
+    return f"{options.checkpoint.stem}_{options.split}{part}{point}"
+
+
+def gather(options: argparse.Namespace) -> int:
+    """Show and write means and spreads of the scores that earlier calls wrote."""
+    from xr2text_core.metrics.tables import runs
+
+    folder, name = statistics_of(options.checkpoint, "") or STATISTICS, name_of(options)
+    files = {
+        run: Path(run) if run.endswith(".csv") else output_paths(folder / run, name)["scores"] for run in options.runs
+    }
+    names = "_".join(Path(run).parent.name if run.endswith(".csv") else run for run in options.runs)
+    path = (options.out or folder) / f"runs_{names[:MOST_LETTERS]}_{name}.csv"
+    try:
+        keep_inputs("--out", [path], files.values())
+        keep_inputs("--latex", [options.latex] if options.latex else [], files.values())
+        gathered = runs.read_runs(files)
+        print(runs.show(gathered, screen_width()))
+        runs.write(gathered, path)
+        print(f"written to {path}")
+        if options.latex:
+            runs.write_latex(gathered, options.latex)
+            print(f"written to {options.latex}")
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     return 0
 
 
