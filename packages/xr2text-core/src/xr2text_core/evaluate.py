@@ -1,6 +1,7 @@
-"""Scores a checkpoint on a split beside baselines, with 95 % intervals; or compares two checkpoints.
+"""Scores a checkpoint on a split beside baselines, with 95 % intervals; compares two; or gathers several runs.
 
 python -m xr2text_core.evaluate [--checkpoint checkpoints/best_model.pt] [--split test] [--against OTHER.pt]
+python -m xr2text_core.evaluate --runs seed0 seed1 seed2
 """
 
 import argparse
@@ -33,9 +34,16 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         prog="python -m xr2text_core.evaluate", usage="%(prog)s [flags]", description=__doc__.splitlines()[0]
     )
     add_checkpoint_flag(parser, "file to score")
-    parser.add_argument("--against", type=Path, help="second checkpoint: both on the same studies, paired test")
-    parser.add_argument("--split", choices=("train", "val", "test"), default="test", help="(default: %(default)s)")
-    parser.add_argument("--root", default="", help="folder of the data set, if it has moved since training")
+    parser.add_argument(
+        "--against",
+        type=Path,
+        metavar="FILE",
+        help="second checkpoint: both on the same studies, with a paired test (default: none)",
+    )
+    parser.add_argument(
+        "--split", choices=("train", "val", "test"), default="test", help="studies to score (default: %(default)s)"
+    )
+    parser.add_argument("--root", default="", metavar="DIR", help="folder of the data set (default: as in training)")
     parser.add_argument(
         "--beams", type=positive, default=BEAMS, metavar="N", help="beam width; 1 is greedy (default: %(default)s)"
     )
@@ -57,10 +65,10 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         "--sensitivity",
         type=above_zero,
         metavar="R",
-        help="how readily findings are written (default: the model's own)",
+        help="write findings R times as often as training reports do (default: the model's own)",
     )
-    parser.add_argument("--frontier", action="store_true", help="also score the sensitivities from 0.3 to 2")
-    parser.add_argument("--published", action="store_true", help="show published scores for other data sets too")
+    parser.add_argument("--frontier", action="store_true", help="also score a range of sensitivities, 0.3 to 2")
+    parser.add_argument("--published", action="store_true", help="also show published scores (always with mimic-cxr)")
     parser.add_argument(
         "--save-reports", action="store_true", help="also write candidates and references (report text!)"
     )
@@ -68,7 +76,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         "--runs",
         nargs="+",
         metavar="RUN",
-        help="mean, SD and t interval of runs that are scored already, by their names or their files scores_*.csv",
+        help="only gather scored runs: mean, SD and t interval. Names of runs, or their scores_*.csv (default: none)",
     )
     add_score_flags(parser, None)
     options = parser.parse_args(arguments)

@@ -68,14 +68,16 @@ def _write_study(study: Study, out: Path, size: int) -> dict[str, str]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m xr2text_core.phantom", usage="%(prog)s --out DIR [flags]", description=__doc__.splitlines()[0]
+        prog="python -m xr2text_core.phantom",
+        usage="%(prog)s --out DIR [flags]",
+        description=f"{__doc__.splitlines()[0]} Defaults are in parentheses.",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="new or empty folder to write into")
     parser.add_argument("--num-train", type=_count, default=1280, metavar="N", help="training studies (1280)")
     parser.add_argument("--num-val", type=_count, default=160, metavar="N", help="validation studies (160)")
     parser.add_argument("--num-test", type=_count, default=300, metavar="N", help="test studies (300)")
     parser.add_argument("--size", type=_size, default=256, metavar="PX", help="width and height in pixels (256)")
-    parser.add_argument("--seed", type=_count, default=0, metavar="N", help="another seed draws other studies (0)")
+    parser.add_argument("--seed", type=_count, default=0, metavar="N", help="each seed draws other studies (0)")
     return parser
 
 
