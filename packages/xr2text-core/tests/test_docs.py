@@ -215,6 +215,57 @@ def test_every_extra_that_a_page_installs_exists() -> None:
             assert re.search(rf"^{extra} = \[", project, re.MULTILINE), f"xr2text-{package}[{extra}]"
 
 
+POWERSHELL = [
+    (page, line)
+    for page in PAGES
+    for block in re.findall(
+        r"^ *```powershell\n(.*?)^ *```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+    for line in block.splitlines()
+]
+NOT_POWERSHELL = {
+    "&& and || came with PowerShell 7": r"&&|\|\|",
+    "the Python of Windows is py or python": r"\bpython3\b",
+    "a shell's words": r"(?:^|[;\s])(?:source|export|sudo|\.) |\\$",
+    "a variable is set by $env:NAME = ...": r"(?:^|;)\s*[A-Z_]+=",
+    "programs of the environment lie in .venv\\Scripts": r"\.venv/|/Scripts|\bvenv\\bin|(?<!\.venv\\)\bScripts\\",
+}
+
+
+def test_pages_have_lines_for_powershell() -> None:
+    assert len({page for page, _ in POWERSHELL}) >= 2
+
+
+@pytest.mark.parametrize("reason", NOT_POWERSHELL)
+def test_lines_for_powershell_work_in_the_one_that_windows_brings(reason: str) -> None:
+    """Windows PowerShell 5.1, whose environment nobody has activated."""
+    wrong = [f"{page.name}: {line}" for page, line in POWERSHELL if re.search(NOT_POWERSHELL[reason], line)]
+    assert wrong == [], reason
+    starts = [re.split(r"[\s;]", line.strip())[0] for _, line in POWERSHELL]
+    assert set(starts) <= {
+        "git",
+        "cd",
+        "py",
+        *(rf".venv\Scripts\{name}" for name in ("pip", "python", "xr2text-monitor")),
+    }
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("git clone a b && cd b", "&& and || came with PowerShell 7"),
+        ("python3 -m venv .venv", "the Python of Windows is py or python"),
+        (". .venv/bin/activate", "a shell's words"),
+        ("OMP_NUM_THREADS=1 python -m a", "a variable is set by $env:NAME = ..."),
+        (".venv/Scripts/pip install a", "programs of the environment lie in .venv\\Scripts"),
+        ("Scripts\\pip install a", "programs of the environment lie in .venv\\Scripts"),
+    ],
+)
+def test_what_powershell_does_not_know_would_be_found(line: str, reason: str) -> None:
+    assert re.search(NOT_POWERSHELL[reason], line)
+    assert not re.search(NOT_POWERSHELL[reason], '.venv\\Scripts\\pip install -e "packages/a[b]"')
+
+
 @pytest.mark.parametrize("command", [each for each in COMMANDS if not each.ours], ids=str)
 def test_every_script_that_a_command_starts_exists(command: Command) -> None:
     places = (ROOT, *(ROOT / "packages").iterdir())

@@ -61,7 +61,7 @@ RULES: dict[str, tuple[Effect, str]] = {
     "seed": (RUN, "refused: another order, other dropout; without --data-seed other phantoms too"),
     "data_seed": (RUN, "refused: other phantoms"),
     "select_by": (RUN, "refused: best by another score"),
-    "val_studies": (CONTINUES, "the best model is selected anew: scores on other studies are not comparable"),
+    "val_studies": (CONTINUES, "the best model is selected again: scores on other studies are not comparable"),
     "checkpoint_every": (CONTINUES, "from the next epoch on"),
     "autosave_min": (FREE, "how much a kill can cost"),
     "workers": (FREE, "speed alone"),
