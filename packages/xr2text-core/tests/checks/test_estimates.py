@@ -20,7 +20,9 @@ from xr2text_core.checks.estimates import (
 from xr2text_core.checks.speed import Sample, Speed, draw_sample, measure_speed
 from xr2text_core.data.readers import phantom
 from xr2text_core.data.study import Dataset, DatasetError
+from xr2text_core.model.regions import CELLS
 from xr2text_core.model.xr2text import XR2TextModel
+from xr2text_core.report.vocabulary import REGIONS
 from xr2text_core.settings.arguments import parse_arguments, settings_of
 from xr2text_core.settings.settings import Settings
 
@@ -54,20 +56,28 @@ def kept_by_a_real_forward(model: XR2TextModel, num_studies: int, num_tokens: in
         kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage()
         return tensor
 
-    size, num_views = model.config.image_size, {"frontal": 1, "all": 2}[model.config.views]
+    config = model.config
+    size, num_places = config.image_size, {"frontal": 1, "all": 2}[config.views] + config.prior
+    texts = {"question_ids": torch.ones(num_studies, 48, dtype=torch.long)} if config.indication else {}
+    if config.prior:
+        texts["prior_report_ids"] = torch.ones(num_studies, 96, dtype=torch.long) * 2
+        texts["prior_days"] = torch.ones(num_studies)
     tokens = torch.ones(num_studies, num_tokens, dtype=torch.long)
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         logits = model.train()(
-            pixel_values=torch.rand(num_studies, num_views, 1, size, size), decoder_input_ids=tokens, use_cache=False
+            pixel_values=torch.rand(num_studies, num_places, 1, size, size),
+            decoder_input_ids=tokens,
+            use_cache=False,
+            **texts,
         ).logits
         functional.cross_entropy(logits.flatten(0, 1), tokens.flatten())
     weights = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
     return sum(storage.nbytes() for key, storage in kept.items() if key not in weights)
 
 
-@pytest.mark.parametrize("views", ["frontal", "all"])
-def test_what_is_counted_on_paper_is_what_a_forward_pass_keeps(tiny: Settings, views: str) -> None:
-    tiny = replace(tiny, views=views)
+@pytest.mark.parametrize(("views", "reads"), [("frontal", False), ("all", False), ("frontal", True), ("all", True)])
+def test_what_is_counted_on_paper_is_what_a_forward_pass_keeps(tiny: Settings, views: str, reads: bool) -> None:
+    tiny = replace(tiny, views=views, indication=reads, prior=reads)
     config = planned_config(tiny, vocabulary=300)
     counted = estimate_memory(config, tiny).activations
     kept = kept_by_a_real_forward(XR2TextModel(config), tiny.micro_batch, tiny.max_tokens)
@@ -84,10 +94,12 @@ def test_the_laptop_preset_fits_into_eight_gigabytes() -> None:
     assert 2.0e9 < memory.activations < 2.3e9
 
 
-def test_a_lateral_film_takes_an_encoder_of_its_own_and_no_further_weights(tiny: Settings) -> None:
+def test_a_lateral_film_takes_memory_of_its_own_and_weights_for_its_places_alone(tiny: Settings) -> None:
     one, two = (estimate_memory(planned_config(each), each) for each in (tiny, replace(tiny, views="all")))
-    width = planned_config(tiny).bart["d_model"]
-    assert (two.images, two.state) == (2 * one.images, one.state + 16 * width)
+    width, num_queries = planned_config(tiny).bart["d_model"], len(REGIONS) + planned_config(tiny).num_global_queries
+    places = len(REGIONS) * 2 * 4
+    of_regions = places * (1 + width + 1) + num_queries * width * CELLS**2  # where they lie, refined; their templates
+    assert (two.images, two.state) == (2 * one.images, one.state + 16 * (width + of_regions))
     assert one.activations < two.activations < 2 * one.activations
     laptop = settings("--preset", "laptop", "--views", "all")
     assert estimate_memory(planned_config(laptop), laptop).total <= 7.5 * GIB
@@ -97,6 +109,14 @@ def test_steps_with_one_film_or_two_are_measured(tiny: Settings, sample: Sample)
     films = [each * (1 + number % 2) for number, each in enumerate(sample.train.images)]
     both, few = replace(tiny, views="all"), replace(sample, train=replace(sample.train, images=films))
     assert measure_speed(both, planned_config(both, len(few.tokenizer)), few).study_s > 0
+
+
+def test_steps_with_all_that_lies_on_a_desk_are_measured(tiny: Settings) -> None:
+    tiny = replace(tiny, views="all", indication=True, prior=True, desk=True)
+    drawn = draw_sample(phantom.read(num_train=24, num_val=8, num_test=0, desk=True), tiny)
+    assert measure_speed(tiny, planned_config(tiny, len(drawn.tokenizer)), drawn).study_s > 0
+    with pytest.raises(DatasetError, match="--prior: none of the 24 training studies has an earlier study"):
+        draw_sample(phantom.read(num_train=24, num_val=8, num_test=0), replace(tiny, indication=False))
 
 
 def test_fewer_studies_at_once_take_less_and_fp32_takes_more(tiny: Settings) -> None:

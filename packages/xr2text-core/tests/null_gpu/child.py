@@ -64,7 +64,9 @@ class Bench:
         torch.cuda.reset_peak_memory_stats()
         before = {name: stand_ins.count(name) for name in ("launches", "synchronisations")}
         result = self.stepper.take_step(batch, self.settings.micro_batch, 0)
+        is_lax = torch.is_deterministic_algorithms_warn_only_enabled()
         return {
+            "is_strict": torch.are_deterministic_algorithms_enabled() and not is_lax,
             **{name: stand_ins.count(name) - number for name, number in before.items()},
             "micro_batch": result.micro_batch,
             "oom_retries": result.oom_retries,
@@ -82,8 +84,13 @@ def full_step(settings: Settings) -> dict[str, Any]:
 
 
 def short_step(settings: Settings) -> dict[str, Any]:
-    """A step whose last micro-batch is a single study."""
-    return Bench(settings).step([60] * (settings.effective_batch - settings.micro_batch + 1))
+    """A step whose last micro-batch is a single study, and the report of one study."""
+    bench, tokenizer = Bench(settings), ReportTokenizer.learn(["clear"])
+    found = bench.step([60] * (settings.effective_batch - settings.micro_batch + 1))
+    studies: Any = SimpleNamespace(plain=lambda indices: bench.batch([60] * len(indices)))
+    with eval_mode(bench.model), bench.accelerator.autocast():
+        written = write_all(bench.model, tokenizer, studies, [[0]], settings.max_tokens, 3, False, lambda: False)
+    return found | {"reports": len(written.reports) if written else 0}
 
 
 def epochs(settings: Settings, num_epochs: int = 2, num_steps: int = 6, num_batches: int = 3) -> dict[str, Any]:

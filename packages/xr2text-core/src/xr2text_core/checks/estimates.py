@@ -4,7 +4,7 @@ Nothing is downloaded: a model with random weights is as large and as fast as th
 """
 
 import os
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 
 import torch
@@ -12,7 +12,7 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode  # private, but runs a model without computing or its memory
 from torch.nn import functional
 
-from xr2text_core.checks.speed import Sample, Speed
+from xr2text_core.checks.speed import Sample, Speed, longest_texts
 from xr2text_core.checks.weights import cached_folder
 from xr2text_core.data.images.cache import MOST_WORKERS
 from xr2text_core.model.build import model_config
@@ -40,11 +40,11 @@ def planned_config(settings: Settings, vocabulary: int = MAX_VOCABULARY) -> XR2T
     decoder = cached_folder(settings.decoder)
     is_pretrained, is_here = settings.is_decoder_pretrained, Path(decoder).is_dir()
     sizes = (settings.image_size, settings.max_tokens, ReportTokenizer.learn([]))
-    config = model_config(settings.encoder, decoder, is_pretrained and is_here, *sizes, settings.views)
+    config = model_config(settings.encoder, decoder, is_pretrained and is_here, *sizes, **asdict(settings.inputs))
     if is_pretrained and is_here:
         return config
     bart = config.bart | {"vocab_size": BART_VOCABULARY if is_pretrained else vocabulary}
-    return XR2TextConfig(config.encoder, config.encoder_options, config.image_size, bart, views=settings.views)
+    return XR2TextConfig.from_dict({**config.to_dict(), "bart": bart, "vocab_size": bart["vocab_size"]})
 
 
 def count_parameters(config: XR2TextConfig) -> int:
@@ -93,7 +93,7 @@ def estimate_memory(config: XR2TextConfig, settings: Settings) -> MemoryEstimate
     tokens = settings.micro_batch * settings.max_tokens
     return MemoryEstimate(
         state=_bytes(config, settings, STATE_BYTES),
-        images=4 * settings.effective_batch * _num_views(config) * settings.image_size**2,
+        images=4 * settings.effective_batch * config.num_places * settings.image_size**2,
         activations=_kept_bytes(config, settings),
         logits=LOGIT_BYTES * tokens * config.vocab_size,
     )
@@ -115,21 +115,20 @@ def _kept_bytes(config: XR2TextConfig, settings: Settings) -> int:
     model = _sizes(config, settings.freeze_encoder)
     with FakeTensorMode(allow_non_fake_inputs=True), torch.autocast("cpu", torch.bfloat16, enabled=in_16_bits):
         model.to_empty(device="cpu")
+        model.decoder.training = False  # not its layers: transformers may draw which of them to skip
         if in_16_bits:
             for module in model.modules():
-                if isinstance(module, nn.LayerNorm):  # CUDA computes these in fp32, the CPU does not
+                # CUDA computes these in fp32, the CPU does not; those of the encoder are `_fast_norms`
+                if type(module) is nn.LayerNorm:
                     module.register_forward_pre_hook(lambda _, inputs: (inputs[0].float(),))
-        images = torch.zeros(num_studies, _num_views(config), 1, config.image_size, config.image_size)
+        images = torch.zeros(num_studies, config.num_places, 1, config.image_size, config.image_size)
         tokens = torch.zeros(num_studies, num_tokens, dtype=torch.long)
+        texts = longest_texts(config, num_studies).inputs
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-            logits = model(pixel_values=images, decoder_input_ids=tokens, use_cache=False).logits
+            logits = model(pixel_values=images, decoder_input_ids=tokens, use_cache=False, **texts).logits
             functional.cross_entropy(logits.float().flatten(0, 1), tokens.flatten())
         weights = {parameter.untyped_storage()._cdata for parameter in model.parameters()}
         return sum(storage.nbytes() for key, storage in kept.items() if key not in weights)
-
-
-def _num_views(config: XR2TextConfig) -> int:
-    return 2 if config.views == "all" else 1
 
 
 @dataclass(frozen=True)

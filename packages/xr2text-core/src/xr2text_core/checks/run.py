@@ -11,7 +11,7 @@ from xr2text_core.checks.weights import SCRATCH, locate_decoder, locate_encoder
 from xr2text_core.data.images.cache_files import cached_names, find_cache
 from xr2text_core.data.images.decode import read_image
 from xr2text_core.data.images.formats import ImageError
-from xr2text_core.data.study import SPLITS, Dataset
+from xr2text_core.data.study import SPLITS, Dataset, film_names
 from xr2text_core.model.weights import WeightsError
 from xr2text_core.run.folder import RunFolder
 from xr2text_core.run.status import running_trainer
@@ -101,7 +101,7 @@ def check_disk_of(settings: Settings, checkpoint: int, num_new_images: int, fres
 def num_new_images(dataset: Dataset, settings: Settings) -> int:
     """How many images must be decoded before the first epoch; those that no cache has a row for."""
     studies = dataset.split("train") + dataset.split("val")[: settings.val_studies]
-    names, size = sorted({film for study in studies for film in study.films(settings.views)}), settings.image_size
+    names, size = sorted({*film_names(studies, settings.views, settings.prior)}), settings.image_size
     return len(set(names).difference(cached_names(find_cache(settings.cache_folder, names, size), size)))
 
 

@@ -51,6 +51,8 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="phantom: seed of the studies; runs with the same one share their test set (that of --seed)",
     )
+    desk = "phantom: also lateral films, indications and earlier studies, and reports that need them"
+    data.add_argument("--desk", action="store_true", default=None, help=desk)
     model = parser.add_argument_group("model")
     model.add_argument("--preset", choices=tuple(PRESETS), help="set of sizes (phantom for phantoms, else laptop)")
     model.add_argument(
@@ -78,6 +80,10 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     model.add_argument(
         "--views", choices=("frontal", "all"), help="films of a study: frontal only, or lateral too (frontal)"
     )
+    question = "read why the film was taken, where the data set tells"
+    model.add_argument("--indication", action="store_true", default=None, help=question)
+    last = "read the last study of the patient, its frontal film and its report, where there is one"
+    model.add_argument("--prior", action="store_true", default=None, help=last)
     training = parser.add_argument_group("training")
     training.add_argument("--epochs", type=positive, metavar="N", help="passes over the studies of the stage (50)")
     training.add_argument(
@@ -87,7 +93,11 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
         "--batch", dest="micro_batch", type=positive, metavar="N", help="studies per micro-batch (laptop: 4)"
     )
     training.add_argument("--accumulation", type=positive, metavar="N", help="micro-batches per update (laptop: 8)")
-    training.add_argument("--precision", choices=("fp16", "bf16", "fp32"), help="precision on a GPU (fp16)")
+    training.add_argument(
+        "--precision",
+        choices=("fp16", "bf16", "fp32"),
+        help="on a GPU (fp16); a CPU has fp32, a recent one bf16 too",
+    )
     training.add_argument(
         "--encoder-rate", type=above_zero, metavar="LR", help="peak learning rate of the encoder (laptop: 3e-5)"
     )
@@ -105,8 +115,8 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     training.add_argument(
         "--freeze-stages", type=not_negative, metavar="N", help="stages of the encoder to freeze, first ones first (0)"
     )
-    from_start = "train on all studies from the first epoch"
-    training.add_argument("--no-curriculum", dest="curriculum", action="store_false", default=None, help=from_start)
+    stages = "normal studies first, or all from the first epoch (curriculum; cpu: not)"
+    training.add_argument("--curriculum", action=argparse.BooleanOptionalAction, help=stages)
     training.add_argument("--replay", type=share, metavar="0..1", help="share of harder studies in every stage (0.25)")
     training.add_argument(
         "--seed", type=not_negative, metavar="N", help="of weights, order, augmentation and dropout (0)"
@@ -179,6 +189,8 @@ def settings_of(options: argparse.Namespace) -> Settings:
         given = {**settings_in(options.config), **preset, **given}
     _check_tracker(given.get("track", ""))
     settings = Settings.of(**given)
+    if settings.desk and settings.data != "phantom":
+        raise RunError(f"--desk draws phantoms, --data {settings.data} has studies of its own: leave --desk out")
     if settings.freeze_encoder and not settings.is_encoder_pretrained and not settings.init:
         raise RunError(
             "--freeze-encoder would keep random weights: add --pretrained encoder or both, or --init FILE, "
