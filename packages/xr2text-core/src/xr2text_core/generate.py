@@ -59,10 +59,17 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         action="store_true",
         help="the images are the films of one study: a frontal one, then a lateral one",
     )
-    parser.add_argument("--indication", default="", metavar="TEXT", help="why the film was taken")
-    parser.add_argument("--prior-image", type=Path, metavar="IMAGE", help="frontal film of the patient's last study")
-    parser.add_argument("--prior-report", default="", metavar="TEXT|FILE", help="report of that study")
-    parser.add_argument("--prior-days", type=at_least_zero, metavar="N", help="days between the two studies")
+    parser.add_argument("--indication", default="", metavar="TEXT", help="why the film was taken (default: none)")
+    parser.add_argument(
+        "--prior-image",
+        type=Path,
+        metavar="IMAGE",
+        help="frontal film of the last study of the patient (default: none)",
+    )
+    parser.add_argument("--prior-report", default="", metavar="TEXT|FILE", help="report of that study (default: none)")
+    parser.add_argument(
+        "--prior-days", type=at_least_zero, metavar="N", help="days between the two studies (default: unknown)"
+    )
     parser.add_argument(
         "--with", dest="known", action="append", default=[], type=_known, metavar="FINDING",
         help='write the report as if this finding were present, or with "FINDING=absent" absent; may be repeated',

@@ -8,7 +8,7 @@ import html
 import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
@@ -109,7 +109,7 @@ def write_all(trained: TrainedModel, scored: Scored, num_beams: int) -> WrittenR
         batch = scored.batches.plain(everything[start : start + STUDIES_AT_ONCE])
         if lost := scored.batches.take_lost():
             raise DatasetError(f"{', '.join(lost)}: can no longer be read; the same command again skips it")
-        parts.append(reports_of(trained, batch.images, batch.is_film, num_beams))
+        parts.append(reports_of(trained, batch.images, batch.is_film, num_beams, texts=batch.texts))
     return WrittenReports(
         [report for part in parts for report in part.reports],
         np.concatenate([part.attention for part in parts]),
@@ -166,7 +166,7 @@ def findings_said(text: str) -> dict[int, str]:
 
 def image_rows(scored: Scored, written: WrittenReports) -> list[dict[str, Any]]:
     """Per study: the films that the model sees, the attention of the regions, and the findings they suspect."""
-    views = {film: view for study in scored.studies for film, view in zip(study.images, study.views, strict=True)}
+    views = {study.study_id: dict(zip(study.images, study.views, strict=True)) for study in scored.studies}
     peaks = written.attention.max(axis=(2, 3), keepdims=True)
     maps = np.rint(255 * written.attention / peaks).astype(np.uint8)  # (N, R, G, G)
     percent = np.rint(100 * written.suspected).astype(int)  # (N, R + 1, F)
@@ -175,12 +175,17 @@ def image_rows(scored: Scored, written: WrittenReports) -> list[dict[str, Any]]:
     return [
         {
             "id": ready.study_ids[index],
-            "films": [{"view": views[film], "image": jpeg_uri(read_image(film, SHOWN_PX))} for film in films],
+            "films": [shown_film(film, views[ready.study_ids[index]]) for film in films if film],
             "attention": base64.b64encode(maps[index].tobytes()).decode(),
             "suspected": percent[index].tolist(),
         }
         for index, films in enumerate(studies)
     ]
+
+
+def shown_film(film: str, views: Mapping[str, str]) -> dict[str, str]:
+    """A film with its view; one that is none of the study's own is that of the last study."""
+    return {"view": views.get(film, "last study"), "image": jpeg_uri(read_image(film, SHOWN_PX))}
 
 
 def jpeg_uri(pixels: NDArray[Any]) -> str:

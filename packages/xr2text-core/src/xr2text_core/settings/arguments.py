@@ -80,9 +80,9 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     model.add_argument(
         "--views", choices=("frontal", "all"), help="films of a study: frontal only, or lateral too (frontal)"
     )
-    question = "read why the film was taken, where the data set tells"
+    question = "also read the indication, where the data set has one"
     model.add_argument("--indication", action="store_true", default=None, help=question)
-    last = "read the last study of the patient, its frontal film and its report, where there is one"
+    last = "also read the patient's last study, its frontal film and report, where there is one"
     model.add_argument("--prior", action="store_true", default=None, help=last)
     training = parser.add_argument_group("training")
     training.add_argument("--epochs", type=positive, metavar="N", help="passes over the studies of the stage (50)")
@@ -115,7 +115,7 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     training.add_argument(
         "--freeze-stages", type=not_negative, metavar="N", help="stages of the encoder to freeze, first ones first (0)"
     )
-    stages = "normal studies first, or all from the first epoch (curriculum; cpu: not)"
+    stages = "normal studies first, or all from the first epoch (on; cpu: off)"
     training.add_argument("--curriculum", action=argparse.BooleanOptionalAction, help=stages)
     training.add_argument("--replay", type=share, metavar="0..1", help="share of harder studies in every stage (0.25)")
     training.add_argument(

@@ -74,7 +74,7 @@ RULES: dict[str, tuple[Effect, str]] = {
     "run": (FREE, "another name is another run, in folders of its own"),
     "out": (FREE, "another folder holds other runs; a run that is moved with its files resumes there"),
 }
-NAMES = {"micro_batch": "batch", "curriculum": "no-curriculum"}  # of flags, where they are not those of the settings
+NAMES = {"micro_batch": "batch"}  # of flags, where they are not those of the settings
 
 
 @dataclass(frozen=True)
