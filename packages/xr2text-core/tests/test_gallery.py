@@ -21,7 +21,7 @@ from PIL import Image
 
 from xr2text_core import evaluate, gallery
 from xr2text_core.data.images.decode import read_image
-from xr2text_core.inference.gallery import SHOWN_PX, Gallery, findings_said, jpeg_uri, page
+from xr2text_core.inference.gallery import SHOWN_PX, Gallery, findings_said, jpeg_uri, page, shown_film
 from xr2text_core.inference.reports import reports_of
 from xr2text_core.inference.trained import load_model
 from xr2text_core.metrics.clinical_f1 import clinical_statistics
@@ -188,6 +188,11 @@ def test_what_the_image_head_decided_is_what_the_model_decides(run: Path, writte
     assert [each["decided"] for each in written["studies"]] == [np.flatnonzero(row).tolist() for row in reading.decided]
     overall = [each["suspected"][-1] for each in written["studies"]]
     assert np.abs(np.array(overall) - 100 * reading.probabilities).max() <= 0.5 + 1e-4
+
+
+def test_a_film_that_is_not_of_the_study_is_that_of_the_last_one() -> None:
+    views = {"phantom:0/0": "PA"}
+    assert [shown_film(f"phantom:0/{number}", views)["view"] for number in range(2)] == ["PA", "last study"]
 
 
 def test_findings_are_given_as_each_report_says_them() -> None:

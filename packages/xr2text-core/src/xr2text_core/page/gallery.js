@@ -3,7 +3,7 @@
 // Report text is only ever set as text, never as HTML.
 
 const data = JSON.parse(document.getElementById("data").textContent);
-const KINDS = { agreed: "Agreed", missed: "Missed", invented: "Invented" };
+const KINDS = ["agreed", "missed", "invented"]; // a finding that both reports assert, only the reference, only the candidate
 const FEWEST_LISTED = 3; // findings of a study
 const SUSPECTED_FROM = 20; // percent: weaker suspicions are not listed
 const ORDERS = {
@@ -34,7 +34,7 @@ function fillList(list, rows) {
 
 function fillFindingChoice(select) {
   data.findings.forEach((name, finding) => {
-    const num = data.studies.filter((study) => Object.keys(KINDS).some((kind) => study[kind].includes(finding))).length;
+    const num = data.studies.filter((study) => KINDS.some((kind) => study[kind].includes(finding))).length;
     if (num) select.append(new Option(`${name} (${num})`, finding));
   });
 }
@@ -132,7 +132,7 @@ function penNote(study) {
 
 function findingRow(study, finding) {
   const row = element("tr");
-  const kind = Object.keys(KINDS).find((each) => study[each].includes(finding));
+  const kind = KINDS.find((each) => study[each].includes(finding));
   const name = element("th", data.findings[finding]);
   name.scope = "row";
   const result = tableCell("Result", "");
@@ -244,7 +244,7 @@ function drawAttention(canvas, encoded, region) {
 function matches({ study, words }, { search, finding, kind }) {
   if (!search.every((word) => words.includes(word))) return false;
   if (!finding && !kind) return true;
-  const kinds = kind ? [kind] : Object.keys(KINDS);
+  const kinds = kind ? [kind] : KINDS;
   return kinds.some((each) => (finding ? study[each].includes(Number(finding)) : study[each].length));
 }
 
@@ -263,7 +263,7 @@ function update() {
   }
   for (const chip of main.querySelectorAll(".chip")) chip.classList.toggle("wanted", chip.dataset.finding === wanted.finding);
   main.querySelector(".empty").hidden = shown.length > 0;
-  const sums = Object.keys(KINDS).map((kind) => countOf(shown, kind));
+  const sums = KINDS.map((kind) => countOf(shown, kind));
   toolbar.querySelector(".count").textContent = `${shown.length} of ${cards.length} studies; findings: ${sums.join(", ")}`;
 }
 

@@ -14,7 +14,7 @@ from statistics import fmean
 from scipy.stats import t
 
 from xr2text_core.metrics.findings.reading import MACRO
-from xr2text_core.metrics.table import COLUMNS, PAGE, READING_LEGEND, heading, short, write_rows
+from xr2text_core.metrics.table import COLUMNS, INVENTED, PAGE, READING_LEGEND, heading, short, write_rows
 from xr2text_core.metrics.tables.aligned import DASH, Block, aligned, write_latex_table
 from xr2text_core.run.errors import UserError
 from xr2text_core.run.screen import UNLIMITED, folded
@@ -121,7 +121,8 @@ def write_latex(runs: Sequence[RunScores], path: Path) -> None:
 def _table(runs: Sequence[RunScores]) -> tuple[list[str], list[Block]]:
     """Titles of the columns, and a block of mean, deviation and interval per row."""
     spreads = _spreads(runs, "scores")
-    columns = [column for column in COLUMNS if any(score == column[1] for _, score in spreads)]
+    defined = {score for (_, score), spread in spreads.items() if not math.isnan(spread.mean)}
+    columns = [column for column in (*COLUMNS, INVENTED) if column[1] in defined]
     lines = {
         row: [spreads[row, name].lines(form) for _, name, form in columns]
         for row in dict.fromkeys(row for row, _ in spreads)
