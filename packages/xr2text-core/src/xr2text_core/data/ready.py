@@ -11,8 +11,9 @@ from xr2text_core.data.images.cache import ImageCache
 from xr2text_core.data.ragged import Ragged
 from xr2text_core.data.read_reports import Labels, read_reports
 from xr2text_core.data.study import DatasetError, Study
-from xr2text_core.report.comparisons import without_comparisons
+from xr2text_core.report.comparisons import CHANGES, changes, without_comparisons
 from xr2text_core.report.tokenizer import PRIOR_TOKENS, QUESTION_TOKENS, ReportTokenizer
+from xr2text_core.report.vocabulary import FINDINGS
 from xr2text_core.settings.settings import Inputs
 
 ONE_FILM = Inputs()
@@ -27,6 +28,7 @@ class ReadyPriors:
     days: NDArray[np.float32]  # between the studies, NaN where nobody knows
     alone: list[str]  # the reports of the studies without comparisons; "" where nothing else is said
     alone_tokens: Ragged  # the same as token ids; of the whole report where nothing else is said
+    changes: NDArray[np.int8]  # (N, F), as the report says: 1 + a place in CHANGES, 0 for nothing
 
 
 @dataclass(frozen=True)
@@ -125,4 +127,10 @@ def _priors(
         days=np.array(days, dtype=np.float32),
         alone=alone,
         alone_tokens=Ragged.of(tokenizer.encode(taught, max_tokens)),
+        changes=np.array([_changes(reference) for reference in references], dtype=np.int8),
     )
+
+
+def _changes(report: str) -> list[int]:
+    said = changes(report)
+    return [1 + CHANGES.index(said[finding]) if finding in said else 0 for finding in FINDINGS]

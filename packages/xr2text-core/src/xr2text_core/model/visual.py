@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers.modeling_outputs import BaseModelOutput
 
+from xr2text_core.model.change_head import ChangeHead
 from xr2text_core.model.config import XR2TextConfig
 from xr2text_core.model.encoder import ImageEncoder
 from xr2text_core.model.film import film_box
@@ -32,7 +33,8 @@ class VisualOutput(BaseModelOutput):
     routing (B, R), 0..1; region_attention (B, Q, N) over the frontal film, each row sums to 1;
     attention_mask (B, S), False at the tokens of what is missing, or None where nothing is;
     film_features (B, V, C), the mean backbone features of each film, zeros for a missing one;
-    word_logits (B, W) and thumbnails (B, V * 24 * 24) of a model that decides findings first.
+    word_logits (B, W) and thumbnails (B, V * 24 * 24) of a model that decides findings first; with a last study also
+    change_logits (B, F, 6), what became of each finding since.
     """
 
     finding_logits: Tensor | None = None
@@ -42,6 +44,7 @@ class VisualOutput(BaseModelOutput):
     film_features: Tensor | None = None
     word_logits: Tensor | None = None
     thumbnails: Tensor | None = None
+    change_logits: Tensor | None = None
 
 
 class MemoryPart(NamedTuple):
@@ -49,6 +52,14 @@ class MemoryPart(NamedTuple):
 
     tokens: Tensor
     is_there: Tensor | None = None
+
+
+class Before(NamedTuple):
+    """The last study: its part of the memory, what tells of changes, and the logits of its findings (B, F)."""
+
+    parts: list[MemoryPart]
+    evidence: MemoryPart
+    finding_logits: Tensor
 
 
 class VisualEncoder(nn.Module):
@@ -78,6 +89,8 @@ class VisualEncoder(nn.Module):
         self.num_films, self.reads_question = config.num_films, config.indication
         self.texts = TextEncoder(config) if config.indication or config.prior else None
         self.last_study = LastStudy(config, len(self.regions.queries)) if config.prior else None
+        sizes = width, config.bart["decoder_attention_heads"], len(config.findings)
+        self.changes = ChangeHead(*sizes) if config.prior and config.findings_first else None
 
     def forward(
         self,
@@ -109,7 +122,8 @@ class VisualEncoder(nn.Module):
         routed, logits, routing = self.head(queries, self.regions.num_regions)
         memory = [MemoryPart(routed), *(MemoryPart(film.tokens, film.is_there) for film in own)]
         memory += self._question(question_ids)
-        memory += self._last_study(read, prior[0] if prior else None, prior_report_ids, prior_days)
+        before = self._last_study(read, prior[0] if prior else None, prior_report_ids, prior_days)
+        memory += [] if before is None else before.parts
         last_hidden_state, attention_mask = joined(memory)
         output = VisualOutput(
             last_hidden_state=last_hidden_state,
@@ -122,7 +136,7 @@ class VisualEncoder(nn.Module):
         if self.study is None:
             return output
         own_mask = None if film_mask is None else film_mask[:, : self.num_films]
-        return self._with_study(output, self.study, films[:, : self.num_films], own_mask, finding_states)
+        return self._with_study(output, self.study, films[:, : self.num_films], own_mask, finding_states, before)
 
     def _seen(self, films: Tensor, features: Tensor, film_mask: Tensor | None) -> list[SeenFilm]:
         """What is seen of the films (B, V, 1, H, H) at each place, of their features (V, B, N, C)."""
@@ -154,27 +168,36 @@ class VisualEncoder(nn.Module):
 
     def _last_study(
         self, read: Tensor, film: SeenFilm | None, report_ids: Tensor | None, days: Tensor | None
-    ) -> list[MemoryPart]:
+    ) -> Before | None:
         """The last study, where it is given. `read` (B, Q, D): what regions read on the frontal films of this one."""
         if film is None and report_ids is None and days is None:
-            return []
+            return None
         if self.last_study is None or self.texts is None:
             raise ValueError("prior_report_ids or prior_days are given to a model that reads no last study")
         has_film = torch.zeros(len(read), dtype=torch.bool, device=read.device)
-        parts = []
+        parts, logits = [], read.new_zeros(len(read), self.head.findings.out_features)
         if film is not None:
             has_film = ~has_film if film.is_there is None else film.is_there
             before = self.regions.as_tokens(self.regions.read_frontal(film)[0])
             change = self.last_study.change(self.regions.as_tokens(read), before)
-            then = self.head(before, self.regions.num_regions)[0] + self.last_study.film
-            parts = [MemoryPart(each, has_film) for each in (change, then, film.tokens)]
+            then, rows, _ = self.head(before, self.regions.num_regions)
+            logits = rows[:, -1]
+            parts = [MemoryPart(each, has_film) for each in (change, then + self.last_study.film, film.tokens)]
         if report_ids is None:
             report_ids = torch.zeros(len(read), 0, dtype=torch.long, device=read.device)
         since = self.last_study.since(read.new_full((len(read),), torch.nan) if days is None else days)
-        return [*parts, MemoryPart(*self.texts(report_ids, "prior_report_ids", since, has_film))]
+        report = MemoryPart(*self.texts(report_ids, "prior_report_ids", since, has_film))
+        evidence = MemoryPart(*joined([*parts[:1], report]))
+        return Before([*parts, report], evidence, logits)
 
     def _with_study(
-        self, seen: VisualOutput, study: StudyHead, films: Tensor, film_mask: Tensor | None, states: Tensor | None
+        self,
+        seen: VisualOutput,
+        study: StudyHead,
+        films: Tensor,
+        film_mask: Tensor | None,
+        states: Tensor | None,
+        before: Before | None,
     ) -> VisualOutput:
         """Add what the whole study shows, and tell it to the decoder."""
         assert seen.last_hidden_state is not None and seen.finding_logits is not None
@@ -184,6 +207,11 @@ class VisualEncoder(nn.Module):
             logits = logits + seen.finding_logits[:, -1]
         seen.finding_logits = torch.cat([seen.finding_logits[:, :-1], logits.unsqueeze(1)], 1)
         told = study.tell(study.decision.states(logits) if states is None else states)
+        if before is not None and self.changes is not None:
+            evidence, is_there = before.evidence
+            assert is_there is not None  # texts always tell
+            seen.change_logits = self.changes(evidence, is_there, logits, before.finding_logits)
+            told = told + self.changes.tell(seen.change_logits) * is_there.any(1)[:, None, None]
         seen.last_hidden_state = torch.cat([told.to(seen.last_hidden_state), seen.last_hidden_state], 1)
         if seen.attention_mask is not None:
             seen.attention_mask = functional.pad(seen.attention_mask, (told.shape[1], 0), value=True)

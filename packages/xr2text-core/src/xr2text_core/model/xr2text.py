@@ -13,6 +13,7 @@ from transformers import BartConfig, GenerationMixin, PreTrainedModel
 from transformers.modeling_outputs import Seq2SeqLMOutput
 from transformers.models.bart.modeling_bart import BartDecoder, shift_tokens_right
 
+from xr2text_core.model.change_head import change_loss
 from xr2text_core.model.config import XR2TextConfig
 from xr2text_core.model.visual import VisualEncoder, VisualOutput
 from xr2text_core.report.tokenizer import IGNORED
@@ -103,6 +104,7 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
         question_ids: Tensor | None = None,
         prior_report_ids: Tensor | None = None,
         prior_days: Tensor | None = None,
+        change_labels: Tensor | None = None,
         **kwargs: Any,
     ) -> ReportOutput:
         """Images, `film_mask` and texts as in VisualEncoder, or their `encoder_outputs`, and the report so far: logits.
@@ -110,6 +112,7 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
         With `labels` (B, T; padding is -100) the decoder input is derived from them and losses are returned instead of
         logits, computed only where there is a label. `finding_labels` (B, R + 1, F), 0..1, add the loss of the regions.
         The decoder is then told those of the whole study, as wrong as `state_draws` (B, 2, F), 0..1, make them.
+        `change_labels` (B, F), 0..5 or `IGNORED`, add the loss of what became of each finding since the last study.
         A caller who knows the number of labels spares a GPU the wait for it.
         """
         if encoder_outputs is None:
@@ -118,13 +121,14 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
                 states = self.encoder.study.decision.taught_states(finding_labels[:, -1], state_draws)
             encoder_outputs = self.encoder(pixel_values, film_mask, states, question_ids, prior_report_ids, prior_days)
         memory, memory_mask = encoder_outputs[0], _added_to_attention(encoder_outputs)
+        targets = finding_labels, change_labels
         if labels is not None:
             pad, start = self.config.pad_token_id, self.config.decoder_start_token_id
             decoder_input_ids = shift_tokens_right(labels, pad, start)
             if decoder_attention_mask is None and self.decoder.config._attn_implementation == "sdpa":
                 hidden = _teacher_forced(self.decoder, decoder_input_ids, memory, memory_mask)
                 output = ReportOutput(encoder_last_hidden_state=memory)
-                return self._with_losses(output, hidden, encoder_outputs, labels, finding_labels, num_labels)
+                return self._with_losses(output, hidden, encoder_outputs, labels, targets, num_labels)
         decoded = self.decoder(
             input_ids=decoder_input_ids,
             attention_mask=decoder_attention_mask,
@@ -141,7 +145,7 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
         )
         if labels is not None:
             hidden = decoded.last_hidden_state
-            return self._with_losses(output, hidden, encoder_outputs, labels, finding_labels, num_labels)
+            return self._with_losses(output, hidden, encoder_outputs, labels, targets, num_labels)
         output.logits = self.lm_head(decoded.last_hidden_state)
         return output
 
@@ -151,10 +155,11 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
         hidden: Tensor,
         seen: VisualOutput,
         labels: Tensor,
-        finding_labels: Tensor | None,
+        targets: tuple[Tensor | None, Tensor | None],
         num_labels: int | None,
     ) -> ReportOutput:
-        """The losses where there is a label."""
+        """The losses where there is a label; `targets`: of the findings and of the changes."""
+        finding_labels, change_labels = targets
         is_label = (labels != IGNORED).flatten()
         found = is_label.nonzero() if num_labels is None else is_label.nonzero_static(size=num_labels)
         places = found[:, 0]
@@ -169,6 +174,8 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
             output.finding_loss_sum = losses.sum(2).mean(1).sum()
             if self.encoder.study is not None and seen.word_logits is not None:
                 output.finding_loss_sum += self.encoder.study.films.word_loss(seen.word_logits, labels)
+            if change_labels is not None and seen.change_logits is not None:
+                output.finding_loss_sum += change_loss(seen.change_logits, change_labels)
         return output
 
 
