@@ -37,6 +37,7 @@ RUN_ELSEWHERE = {
     r"train --resume": "test_train.py::test_any_checkpoint_can_be_resumed_and_newer_rows_are_cut",
     r"train --pause-temp": "test_train.py::test_a_hot_gpu_pauses_the_training_after_saving_and_changes_nothing",
     r"train --image-size": "test_train.py::test_named_runs_lie_beside_each_other",
+    r"seed[012]\b": "test_several_runs.py::test_scores_of_runs_are_gathered_by_their_names_or_their_files",
     r"^scripts": "supervisor/test_start_script.py::test_preflight_and_training_get_the_same_flags",
     r"xr2text-monitor$": f"{MONITOR}/test_app.py::test_a_run_is_followed_from_nothing_to_its_end",
     r"--on-alert": f"{MONITOR}/test_monitor_cli.py::test_on_alert_gets_the_warning_in_its_environment",
