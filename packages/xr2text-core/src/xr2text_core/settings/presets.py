@@ -38,7 +38,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "freeze_stages": 3,
         "curriculum": False,
     },
-    # An 8 GB laptop GPU: an encoder of 89 M parameters and the decoder half of a BART base.
+    # An 8 GB laptop GPU: an encoder of 88 M parameters and the decoder half of a BART base.
     "laptop": {
         "encoder": "convnext_base.fb_in22k_ft_in1k_384",
         "decoder": "GanjinZero/biobart-base",
