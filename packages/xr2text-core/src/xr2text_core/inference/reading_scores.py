@@ -25,12 +25,16 @@ def composed_from(trained: TrainedModel, scored: Scored, result: Evaluation) -> 
 
 def measures_of(scored: Scored, result: Evaluation) -> list[Measure]:
     """How well the eye sees, and how well the reports say it."""
+    eye, codes = eye_of(scored, result)
+    return reading_measures(result.candidates, scored.references.texts, codes, eye)
+
+
+def eye_of(scored: Scored, result: Evaluation) -> tuple[Eye | None, list[tuple[str, ...]]]:
+    """What was decided, None for a model that decides no findings first, and the annotators' codes of each study."""
     reading = result.reading
-    eye = None if reading is None else Eye(reading.probabilities, reading.decided)
     codes = {study.study_id: study.codes for study in scored.studies}
-    return reading_measures(
-        result.candidates, scored.references.texts, [codes[each] for each in scored.batches.studies.study_ids], eye
-    )
+    eye = None if reading is None else Eye(reading.probabilities, reading.decided)
+    return eye, [codes[each] for each in scored.batches.studies.study_ids]
 
 
 def frontier_rows(trained: TrainedModel, scored: Scored, result: Evaluation) -> list[Row]:
