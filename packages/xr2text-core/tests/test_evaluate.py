@@ -142,7 +142,7 @@ def test_figures_of_the_image_head_carry_the_names_of_the_scores(run: Path) -> N
     assert "best_model.pt, test split of phantom, 80 studies; truth: rule labels" in drawn
     table = read(run / "scores/scores_best_model_test_first_80_reading.csv")
     values = {row["finding"]: float(row["value"]) for row in table if row["name"] == "finding AUC"}
-    panels = re.findall(r"<!-- (\D+) \(n = \d+\)\nAUC ([\d.]+) -->", drawn)
+    panels = re.findall(r"<!-- ([a-z ]+) \(n = \d+\) -->.*?<!-- AUC ([\d.]+) -->", drawn, re.DOTALL)
     assert panels
     assert all(f"{values[finding]:.2f}" == number for finding, number in panels)
 

@@ -12,7 +12,7 @@ from xr2text_core.settings.numbers import above_zero, at_least_zero, not_negativ
 from xr2text_core.settings.presets import PRESETS
 from xr2text_core.settings.settings import PRETRAINED, Settings
 
-TRACKERS = ("tensorboard",)  # each is the name of the package that it needs, and of the folder that it writes
+TRACKERS = ("tensorboard", "trackio", "wandb")  # each is the name of the package that it needs
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -104,7 +104,7 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     files.add_argument(
         "--pause-temp", type=above_zero, metavar="C", help="pause above it, in C (90, or where the GPU throttles)"
     )
-    files.add_argument("--track", choices=TRACKERS, help="also log the curves to this tracker")
+    files.add_argument("--track", choices=TRACKERS, help="also log the curves to this tracker (none)")
     files.add_argument("--run", metavar="NAME", help="name of the run, and of the sub-folders for its files (none)")
     files.add_argument("--out", metavar="DIR", help="folder that holds checkpoints/ and data/ (here)")
     files.add_argument("--device", choices=("auto", "cpu"), help="auto: the GPU if there is one (auto)")
@@ -126,8 +126,8 @@ def add_checkpoint_flag(parser: argparse.ArgumentParser, purpose: str) -> None:
 
 
 def _check_tracker(name: str) -> None:
-    """RunError where the package of a tracker is missing."""
-    if name and find_spec(name) is None:
+    """RunError where the package of a tracker is missing; a folder of its name, as wandb writes one, is no package."""
+    if name and getattr(find_spec(name), "origin", None) is None:
         raise RunError(f"--track {name} needs the package {name}: `pip install {name}` installs it")
 
 
