@@ -123,6 +123,7 @@ class StandIn(ModuleType):
 
     def log(self, values: dict[str, float], step: int) -> None:
         self._do("log")
+        assert "step" not in values  # trackio would warn and rename it
         self.logged.append((step, values["bleu_4"]))
 
     def finish(self) -> None:

@@ -31,6 +31,7 @@ class Curves:
 
     def add(self, row: EpochRow) -> None:
         numbers = {column: value for column, value in asdict(row).items() if isinstance(value, int | float)}
+        del numbers["step"]  # a word of the trackers' own: theirs counts epochs
         values = {column: value for column, value in numbers.items() if not math.isnan(value)}
         if self._tracker is not None:
             self._try(lambda: self._tracker.log(values, row.epoch))
