@@ -159,6 +159,10 @@ def test_the_page_serves_this_computer_and_no_file_of_it(address: str, run: Path
     assert not config["analytics_enabled"]
     for path in (run / CHECKPOINT, run / "film.png", Path(__file__), Path("/etc/passwd")):
         assert httpx.get(f"{address}gradio_api/file={path}").status_code in (403, 404), path
+    elsewhere = {"path": str(run / "film.png"), "meta": {"_type": "gradio.FileData"}}
+    call = f"{address}gradio_api/call/read"
+    answered = httpx.get(f"{call}/{httpx.post(call, json={'data': [elsewhere, None]}).json()['event_id']}", timeout=60)
+    assert "event: error" in answered.text and "film.png: read" not in answered.text
 
 
 def test_the_page_works_in_a_browser_at_both_widths_and_asks_nobody_else(
@@ -189,7 +193,7 @@ def test_the_command_deletes_what_was_uploaded_when_it_ends(run: Path, tmp_path:
     from gradio_client import Client
 
     command = [sys.executable, "-m", "xr2text_core.demo", "--no-browser", "--device", "cpu"]
-    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "HTTP_PROXY": "http://127.0.0.1:9"}  # nobody is there
     with subprocess.Popen(
         [*command, "--checkpoint", run / CHECKPOINT], env=environment, stdout=subprocess.PIPE
     ) as served:
@@ -213,9 +217,13 @@ def test_what_is_missing_is_one_line_that_says_what_to_do(
     pytest.importorskip("gradio", reason="the extra demo is not installed")
     assert demo.main(["--checkpoint", str(tmp_path / "none.pt")]) == 2
     assert "error: --checkpoint " in capsys.readouterr().err
+    for name in ("GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_ENABLED", "no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, "")  # what the command sets does not reach the next test
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
         assert demo.main(["--checkpoint", str(run / CHECKPOINT), "--no-browser", "--port", str(port)]) == 2
-    assert f"error: --port {port}: " in capsys.readouterr().err
+    assert f"error: --port {port} cannot be used: name another" in capsys.readouterr().err
+    assert demo.main(["--checkpoint", str(run / CHECKPOINT), "--no-browser", "--port", "70000"]) == 2
+    assert "error: --port 70000 cannot be used: name another" in capsys.readouterr().err

@@ -60,9 +60,8 @@ def serve(options: argparse.Namespace) -> None:
         trained = load_model(options.checkpoint, options.device)
     except UserError as error:
         raise UserError(f"--checkpoint {error}") from error
-    with TemporaryDirectory(prefix="xr2text-demo-") as folder:
-        # Read when gradio is imported: no statistics for its makers, and films in a folder that is deleted.
-        os.environ.update(GRADIO_ANALYTICS_ENABLED="False", GRADIO_TEMP_DIR=folder)
+    with TemporaryDirectory(prefix="xr2text-demo-", ignore_cleanup_errors=True) as folder:
+        set_up_gradio(folder)
         from xr2text_core.inference.demo.answer import answer
         from xr2text_core.inference.demo.page import demo_page, open_page
 
@@ -70,11 +69,19 @@ def serve(options: argparse.Namespace) -> None:
         page = demo_page(trained, str(options.checkpoint))
         try:
             address = open_page(page, folder, options.port, in_browser=not options.no_browser)
-        except OSError as error:
-            raise UserError(f"--port {options.port or '7860'}: {error}; name another") from error
+        except (OSError, OverflowError) as error:
+            taken = f"--port {options.port} cannot be used" if options.port else "no port from 7860 on is free"
+            raise UserError(f"{taken}: name another with --port") from error
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         print(f"{address} (this computer only; Ctrl-C ends it)\n{NOT_A_DEVICE}", flush=True)
         page.block_thread()
+
+
+def set_up_gradio(folder: str) -> None:
+    """Before gradio is imported: no statistics for its makers, films in `folder`, and no proxy for this computer."""
+    os.environ.update(GRADIO_ANALYTICS_ENABLED="False", GRADIO_TEMP_DIR=folder)
+    for name in ("no_proxy", "NO_PROXY"):
+        os.environ[name] = ",".join(filter(None, (os.environ.get(name), "127.0.0.1", "localhost")))
 
 
 if __name__ == "__main__":
