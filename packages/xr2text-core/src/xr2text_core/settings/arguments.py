@@ -14,7 +14,7 @@ from xr2text_core.settings.numbers import above_zero, at_least_zero, not_negativ
 from xr2text_core.settings.presets import PRESETS
 from xr2text_core.settings.settings import PRETRAINED, Settings
 
-TRACKERS = ("tensorboard",)  # each is the name of the package that it needs, and of the folder that it writes
+TRACKERS = ("tensorboard", "trackio", "wandb")  # each is the name of the package that it needs
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -170,8 +170,8 @@ def add_checkpoint_flag(parser: argparse.ArgumentParser, purpose: str) -> None:
 
 
 def _check_tracker(name: str) -> None:
-    """RunError where the package of a tracker is missing."""
-    if name and find_spec(name) is None:
+    """RunError where the package of a tracker is missing; a folder of its name, as wandb writes one, is no package."""
+    if name and getattr(find_spec(name), "origin", None) is None:
         raise RunError(f"--track {name} needs the package {name}: `pip install {name}` installs it")
 
 
