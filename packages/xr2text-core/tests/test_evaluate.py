@@ -2,6 +2,7 @@
 
 import csv
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +15,8 @@ from xr2text_core import evaluate, generate
 from xr2text_core.data.batches import BatchMaker
 from xr2text_core.data.study import DatasetError
 from xr2text_core.drawing.names import draw_image
-from xr2text_core.inference import evaluation
-from xr2text_core.inference.comparison import same_studies_for, studies_to_score
+from xr2text_core.inference import evaluation, scoring
+from xr2text_core.inference.comparison import mean_features, same_studies_for, studies_to_score
 from xr2text_core.inference.desk import Desk, report_from
 from xr2text_core.inference.reports import reports_for
 from xr2text_core.inference.trained import load_model
@@ -411,3 +412,24 @@ def test_a_trained_model_writes_in_the_precision_of_its_training_where_it_is_com
     monkeypatch.setattr(torch.cuda.amp.common, "amp_definitely_not_available", lambda: False)
     on_gpu = replace(trained, device=torch.device("cuda")).autocast()
     assert (on_gpu._enabled, on_gpu.fast_dtype) == (True, dtype)
+
+
+@pytest.mark.parametrize("use", ["evaluate", "generate", "features"])
+def test_every_use_of_a_trained_model_computes_in_the_precision_of_its_training(
+    run: Path, use: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    trained = load_model(run / CHECKPOINT)
+    trained.model.cpu()
+    trained = replace(trained, settings=replace(trained.settings, precision="bf16"), device=torch.device("cpu"))
+    dtypes: set[torch.dtype] = set()
+    for part in (trained.model.encoder.images, trained.model.lm_head):
+        part.register_forward_hook(lambda _, inputs, output: dtypes.add(output.dtype))
+    batches = trained.batches(trained.dataset().split("val"))
+    uses: dict[str, Callable[[], object]] = {
+        "evaluate": lambda: scoring._written(trained, batches, "clean-full", 1),
+        "generate": lambda: reports_for(trained, [[draw_image("phantom:0/0", 64)]], 1),
+        "features": lambda: mean_features(trained, batches),
+    }
+    uses[use]()
+    assert dtypes == {torch.bfloat16}

@@ -18,6 +18,7 @@ from xr2text_core.checks.estimates import BART_VOCABULARY, estimate_memory, plan
 from xr2text_core.data.augment import augment
 from xr2text_core.data.batches import Batch
 from xr2text_core.data.randomness import NUM_DRAWS
+from xr2text_core.data.texts import Texts
 from xr2text_core.inference.evaluation import EVALUATION_BATCH, eval_mode, write_all
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
@@ -51,12 +52,29 @@ class Bench:
         self.stepper = Stepper(self.accelerator, self.model, self.optimizer, 1.0, 0)
 
     def batch(self, lengths: Sequence[int]) -> Batch:
-        """Studies whose reports have these lengths."""
+        """Studies whose reports have these lengths; every second one lacks all that may be missing."""
         num, size = len(lengths), self.settings.image_size
-        pixels = torch.zeros(num, size, size, dtype=torch.uint8, device="cuda")
-        images = augment(pixels, torch.zeros(num, NUM_DRAWS, dtype=torch.float64, device="cuda"))
+        num_films = self.config.num_places
+        pixels = torch.zeros(num * num_films, size, size, dtype=torch.uint8, device="cuda")
+        images = augment(pixels, torch.zeros(len(pixels), NUM_DRAWS, dtype=torch.float64, device="cuda"))
+        is_film = torch.ones(num, num_films, dtype=torch.bool)
+        is_film[::2, 1:] = False
         tokens = torch.zeros(num, max(lengths), dtype=torch.long, device="cuda")
-        return Batch(images, tokens, images.new_zeros(num, len(REGIONS) + 1, len(FINDINGS)), range(num), lengths)
+        texts = Texts(
+            question=tokens[:, :40] if self.config.indication else None,
+            prior_report=tokens[:, :40] if self.config.prior else None,
+            prior_days=tokens[:, 0].float() if self.config.prior else None,
+        )
+        return Batch(
+            images.view(num, num_films, *images.shape[1:]),
+            tokens,
+            images.new_zeros(num, len(REGIONS) + 1, len(FINDINGS)),
+            range(num),
+            lengths,
+            is_film if num_films > 1 else None,
+            texts=texts,
+            change_labels=tokens.new_zeros(num, len(FINDINGS)) if self.config.prior else None,
+        )
 
     def step(self, lengths: Sequence[int]) -> dict[str, Any]:
         """One step, and what it took."""

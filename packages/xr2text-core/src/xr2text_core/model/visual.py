@@ -15,7 +15,7 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from xr2text_core.model.config import XR2TextConfig
 from xr2text_core.model.encoder import ImageEncoder
-from xr2text_core.model.film import film_box
+from xr2text_core.model.film import film_box, on_device_of
 from xr2text_core.model.last_study import LastStudy
 from xr2text_core.model.regions import RegionHead, RegionQueries, SeenFilm, position_encoding
 from xr2text_core.model.study_head import StudyHead
@@ -130,7 +130,7 @@ class VisualEncoder(nn.Module):
         tokens = tokens + position_encoding(tokens.shape[2], tokens.shape[3], tokens.device)
         found = []
         for place, mark in enumerate(self._marks()[: films.shape[1]]):
-            is_there = None if film_mask is None or place == 0 else film_mask[:, place].to(tokens.device)
+            is_there = None if film_mask is None or place == 0 else on_device_of(tokens, film_mask[:, place])
             its_tokens = tokens[place] if mark is None else tokens[place] + mark
             found.append(SeenFilm(features[place], its_tokens, film_box(films[:, place]), is_there))
         return found
@@ -198,7 +198,7 @@ class VisualEncoder(nn.Module):
 
     def _features(self, films: Tensor, film_mask: Tensor | None) -> Tensor:
         """Backbone features (V * B, N, C) of films (V * B, 1, H, H), view by view; a missing film is not encoded."""
-        places = None if film_mask is None else film_mask.T.flatten().nonzero()[:, 0].to(films.device)
+        places = None if film_mask is None else on_device_of(films, film_mask.T.flatten().nonzero()[:, 0])
         found: Tensor = self.images(films if places is None else films[places])
         if places is None:
             return found
