@@ -3,6 +3,7 @@
 Nothing is downloaded: a model with random weights is as large and as fast as the pretrained one.
 """
 
+import math
 import os
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from xr2text_core.checks.weights import cached_folder
 from xr2text_core.data.images.cache import MOST_WORKERS
 from xr2text_core.model.build import model_config
 from xr2text_core.model.config import XR2TextConfig
+from xr2text_core.model.encoder import LARGEST_GRID
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import MAX_VOCABULARY, ReportTokenizer
 from xr2text_core.settings.settings import Settings
@@ -41,10 +43,18 @@ def planned_config(settings: Settings, vocabulary: int = MAX_VOCABULARY) -> XR2T
     is_pretrained, is_here = settings.is_decoder_pretrained, Path(decoder).is_dir()
     sizes = (settings.image_size, settings.max_tokens, ReportTokenizer.learn([]))
     config = model_config(settings.encoder, decoder, is_pretrained and is_here, *sizes, settings.views)
-    if is_pretrained and is_here:
-        return config
-    bart = config.bart | {"vocab_size": BART_VOCABULARY if is_pretrained else vocabulary}
-    return XR2TextConfig(config.encoder, config.encoder_options, config.image_size, bart, views=settings.views)
+    if not (is_pretrained and is_here):
+        bart = config.bart | {"vocab_size": BART_VOCABULARY if is_pretrained else vocabulary}
+        config = XR2TextConfig(config.encoder, config.encoder_options, config.image_size, bart, views=settings.views)
+    config.largest_grid = LARGEST_GRID if settings.cache_tokens else 0
+    return config
+
+
+def tokens_of_film(config: XR2TextConfig) -> tuple[int, int]:
+    """How many tokens the encoder makes of a film, and how many values each has."""
+    images = torch.zeros(1, 1, config.image_size, config.image_size, device="meta")
+    num_tokens, width = _sizes(config, True).encoder.images(images).shape[1:]
+    return num_tokens, width
 
 
 def count_parameters(config: XR2TextConfig) -> int:
@@ -91,9 +101,10 @@ class MemoryEstimate:
 def estimate_memory(config: XR2TextConfig, settings: Settings) -> MemoryEstimate:
     """For a micro-batch whose reports all have --max-tokens tokens, and whose studies have all films: the maximum."""
     tokens = settings.micro_batch * settings.max_tokens
+    film = 4 * settings.image_size**2 + (2 * math.prod(tokens_of_film(config)) if settings.cache_tokens else 0)
     return MemoryEstimate(
         state=_bytes(config, settings, STATE_BYTES),
-        images=4 * settings.effective_batch * _num_views(config) * settings.image_size**2,
+        images=film * settings.effective_batch * _num_views(config),
         activations=_kept_bytes(config, settings),
         logits=LOGIT_BYTES * tokens * config.vocab_size,
     )
@@ -113,6 +124,7 @@ def _kept_bytes(config: XR2TextConfig, settings: Settings) -> int:
         return tensor
 
     model = _sizes(config, settings.freeze_encoder)
+    shape = tokens_of_film(config) if settings.cache_tokens else None
     with FakeTensorMode(allow_non_fake_inputs=True), torch.autocast("cpu", torch.bfloat16, enabled=in_16_bits):
         model.to_empty(device="cpu")
         if in_16_bits:
@@ -121,8 +133,9 @@ def _kept_bytes(config: XR2TextConfig, settings: Settings) -> int:
                     module.register_forward_pre_hook(lambda _, inputs: (inputs[0].float(),))
         images = torch.zeros(num_studies, _num_views(config), 1, config.image_size, config.image_size)
         tokens = torch.zeros(num_studies, num_tokens, dtype=torch.long)
+        cached = images.new_zeros(*images.shape[:2], *shape, dtype=torch.half) if shape else None
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-            logits = model(pixel_values=images, decoder_input_ids=tokens, use_cache=False).logits
+            logits = model(pixel_values=images, decoder_input_ids=tokens, use_cache=False, features=cached).logits
             functional.cross_entropy(logits.float().flatten(0, 1), tokens.flatten())
         weights = {parameter.untyped_storage()._cdata for parameter in model.parameters()}
         return sum(storage.nbytes() for key, storage in kept.items() if key not in weights)
@@ -134,14 +147,18 @@ def _num_views(config: XR2TextConfig) -> int:
 
 @dataclass(frozen=True)
 class TimeEstimate:
-    """Seconds: an epoch of each stage, validation included; the whole run; decoding all images once before it."""
+    """Seconds: an epoch of each stage, validation included; the whole run; before it, once, decoding all images, and
+    encoding films for --cache-tokens."""
 
     epoch_s: dict[str, float]
     run_s: float
     decoding_s: float
+    encoding_s: float = 0.0
 
 
-def estimate_time(settings: Settings, sample: Sample, speed: Speed, num_new_images: int) -> TimeEstimate:
+def estimate_time(
+    settings: Settings, sample: Sample, speed: Speed, num_new_images: int, num_new_films: int = 0
+) -> TimeEstimate:
     """Stages admit different numbers of studies, so their epochs differ; saving checkpoints is not included."""
     plan = Plan.of(settings, sample.train)
     study_s = speed.study_s * sample.num_train / len(sample.train)
@@ -151,4 +168,5 @@ def estimate_time(settings: Settings, sample: Sample, speed: Speed, num_new_imag
         epoch_s={plan.stage(epoch): seconds for epoch, seconds in each.items()},
         run_s=sum(each.values()),
         decoding_s=speed.image_s * num_new_images / min(os.cpu_count() or 1, MOST_WORKERS),
+        encoding_s=speed.film_s * num_new_films,
     )

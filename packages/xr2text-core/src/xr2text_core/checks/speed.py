@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from xr2text_core.data.augment import to_float
 from xr2text_core.data.batches import Batch, by_study, finding_targets, padded
 from xr2text_core.data.images.decode import read_image
 from xr2text_core.data.images.formats import ImageError, Pixels
+from xr2text_core.data.images.tokens import AT_ONCE
 from xr2text_core.data.ready import ReadyStudies, make_ready
 from xr2text_core.data.study import Dataset, DatasetError, Study
 from xr2text_core.inference.evaluation import EVALUATION_BATCH, evaluate_batch
@@ -62,7 +63,7 @@ def _usable(dataset: Dataset, split: str, settings: Settings) -> list[Study]:
 
 @dataclass(frozen=True)
 class Speed:
-    """Seconds that a training study, a validation report and the decoding of an image take, and how it was measured."""
+    """Seconds of a training study, a validation report, decoding and encoding a film, and how they were measured."""
 
     study_s: float
     report_s: float
@@ -71,6 +72,7 @@ class Speed:
     studies_in_step: int
     micro_batch: int  # smaller than requested if memory ran out
     peak_bytes: int | None  # allocated on the GPU, with reports of full length
+    film_s: float = 0.0  # to encode a film; measured where that is done once
 
 
 def measure_speed(
@@ -107,6 +109,7 @@ def measure_speed(
         studies_in_step=len(batch),
         micro_batch=micro_batch,
         peak_bytes=peak,
+        film_s=bench.film_s(reports) if settings.cache_tokens else 0.0,
     )
 
 
@@ -131,6 +134,7 @@ class _Bench:
         self.device = self.accelerator.device
         self.on_gpu = self.device.type == "cuda"
         model = XR2TextModel(config)
+        self.caches_tokens = settings.cache_tokens
         if settings.freeze_encoder:
             model.encoder.images.freeze()
         self.model, optimizer = self.accelerator.prepare(model, build_optimizer(model, settings, self.device))
@@ -152,7 +156,15 @@ class _Bench:
         num_films = [len(films[index]) for index in indices]
         images, is_film = by_study(to_float(pixels.to(self.device)), num_films, self.model.config.views)
         labels = torch.from_numpy(targets).to(self.device)
-        return Batch(images, padded(tokens).to(self.device), labels, is_film=is_film)
+        batch = Batch(images, padded(tokens).to(self.device), labels, is_film=is_film)
+        return replace(batch, features=self._features(batch)) if self.caches_tokens else batch
+
+    def _features(self, batch: Batch) -> torch.Tensor:
+        """In place of tokens from the disk."""
+        size = batch.images.shape[-1]
+        with torch.no_grad(), self.accelerator.autocast():
+            shape = self.model.encoder.images(batch.images.new_zeros(1, 1, size, size)).shape[1:]
+        return batch.images.new_zeros(*batch.images.shape[:2], *shape, dtype=torch.half)
 
     def step_s(self, batch: Batch, micro_batch: int, step: int) -> tuple[float, int]:
         """Seconds of one step, and the micro-batch that fitted."""
@@ -168,6 +180,15 @@ class _Bench:
         with self.accelerator.autocast():
             evaluate_batch(self.model, tokenizer, batch, batch.tokens.shape[1], num_beams=1)
         return self._now() - started
+
+    def film_s(self, batch: Batch) -> float:
+        """Seconds that the encoder takes for a film."""
+        films = batch.films()
+        started = self._now()
+        with torch.no_grad(), self.accelerator.autocast():
+            for start in range(0, len(films), AT_ONCE):
+                self.model.encoder.images(films[start : start + AT_ONCE])
+        return (self._now() - started) / len(films)
 
     def _now(self) -> float:
         if self.on_gpu:

@@ -12,6 +12,7 @@ from torch import Tensor
 from xr2text_core.data.augment import augment, to_float
 from xr2text_core.data.images.cache import ImageCache
 from xr2text_core.data.images.formats import ImageError, Pixels
+from xr2text_core.data.images.tokens import TokenCache
 from xr2text_core.data.randomness import NUM_DRAWS, draws, state_draws
 from xr2text_core.data.ready import ReadyStudies
 from xr2text_core.report.labeler import ReportLabels
@@ -38,6 +39,7 @@ class Batch:
     lengths: Sequence[int] = ()  # counted where they are not given
     is_film: Tensor | None = None  # None: all are there
     state_draws: Tensor | None = None  # (B, 2, F) in 0..1: how wrong the decoder is told; None: it is told the truth
+    features: Tensor | None = None  # (B, V, N, C) FP16: what a frozen encoder sees in them, where it is cached
 
     def __post_init__(self) -> None:
         if not self.lengths:
@@ -58,7 +60,8 @@ class Batch:
             is_film = None if self.is_film is None else self.is_film[part]
             drawn = None if self.state_draws is None else self.state_draws[part]
             labels, studies = self.finding_labels[part], self.studies[part]
-            yield Batch(self.images[part], tokens, labels, studies, lengths, is_film, drawn)
+            features = None if self.features is None else self.features[part]
+            yield Batch(self.images[part], tokens, labels, studies, lengths, is_film, drawn, features)
 
     def films(self) -> Tensor:
         """The films that are there, (F, 1, H, H)."""
@@ -80,18 +83,31 @@ class BatchMaker:
     device: torch.device
     seed: int
     views: str = "frontal"  # or "all": whether batches have a place for a lateral film
+    tokens: TokenCache | None = None  # of a frozen encoder; training then augments nothing
     _lost: dict[str, bool] = field(default_factory=dict, init=False)  # image -> whether `take_lost` has named it
 
     def training(self, indices: Sequence[int], epoch: int) -> Batch:
-        """An augmented batch, longest reports first, so that its slices waste little padding."""
+        """A batch, augmented or with cached tokens; longest reports first, so that its slices waste little padding."""
         lengths = self.studies.tokens.take(np.array(indices, dtype=np.int64)).lengths
         indices = [indices[place] for place in np.argsort(-lengths, kind="stable")]
-        batch = self._batch(indices, lambda films, keys: augment(films, self._draws(keys, epoch)))
+        batch = self._with_tokens(indices) if self.tokens else self._augmented(indices, epoch)
         size = (len(batch), 2, len(FINDINGS))
         drawn = [
             state_draws(self.seed, epoch, self.studies.study_ids[index], size[1] * size[2]) for index in batch.studies
         ]
         return replace(batch, state_draws=torch.from_numpy(np.array(drawn, np.float32).reshape(size)).to(self.device))
+
+    def _augmented(self, indices: Sequence[int], epoch: int) -> Batch:
+        return self._batch(indices, lambda films, keys: augment(films, self._draws(keys, epoch)))
+
+    def _with_tokens(self, indices: Sequence[int]) -> Batch:
+        assert self.tokens is not None
+        batch = self.plain(indices)
+        there = [1] * len(batch) if batch.is_film is None else batch.is_film.sum(1).tolist()
+        of_studies = [self.studies.images[index] for index in batch.studies]
+        films = [name for names, count in zip(of_studies, there, strict=True) for name in names[:count]]
+        read = torch.from_numpy(self.tokens.tokens(films)).to(self.device)
+        return replace(batch, features=by_study(read, there, self.views)[0])
 
     def plain(self, indices: Sequence[int]) -> Batch:
         """A batch without augmentation, for validation."""
@@ -159,7 +175,10 @@ class BatchMaker:
 
 
 def by_study(films: Tensor, num_films: Sequence[int], views: str) -> tuple[Tensor, Tensor | None]:
-    """Films (F, 1, H, H), study by study, as `images` and `is_film` of a Batch. A study has one film, or two."""
+    """Films (F, 1, H, H), or their tokens (F, N, C), study by study, as `images` and `is_film` of a Batch.
+
+    A study has one film, or two.
+    """
     if views == "frontal":
         return films[:, None], None
     is_film = torch.tensor([[True, number > 1] for number in num_films], dtype=torch.bool).view(-1, 2)

@@ -16,7 +16,7 @@ from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 from transformers.models.bart.modeling_bart import BartDecoder, shift_tokens_right
 
 from xr2text_core.model.config import XR2TextConfig
-from xr2text_core.model.encoder import ImageEncoder
+from xr2text_core.model.encoder import LARGEST_GRID, ImageEncoder
 from xr2text_core.model.film import film_box
 from xr2text_core.model.regions import RegionHead, RegionQueries, position_encoding
 from xr2text_core.model.study_head import StudyHead
@@ -66,8 +66,9 @@ class VisualEncoder(nn.Module):
         super().__init__()
         width = config.bart["d_model"]
         self.images = ImageEncoder(
-            config.encoder, config.image_size, config.encoder_options, config.pixel_mean, config.pixel_std
-        )
+            config.encoder, config.image_size, config.encoder_options, config.pixel_mean, config.pixel_std,
+            config.largest_grid,
+        )  # fmt: skip
         self.project = nn.Linear(self.images.channels, width)
         self.norm = nn.LayerNorm(width)
         self.regions = RegionQueries(
@@ -83,18 +84,23 @@ class VisualEncoder(nn.Module):
         pixel_values: Tensor,
         film_mask: Tensor | None = None,
         finding_states: Tensor | None = None,
+        features: Tensor | None = None,
         **_: Any,
     ) -> VisualOutput:
         """Images (B, 1, H, H), the frontal film of each study, or (B, V, 1, H, H), the lateral one second; values 0..1.
 
         `film_mask` (B, V), bool, says which films are there, all without it; a mask on the host spares a GPU a wait.
         The decoder is told `finding_states` (B, F), or else what the study head decides.
+        With `features` (B, V, N, C), what the backbone sees in these films, it is not asked again.
         ValueError for more films than the model knows, and for a study without its frontal film.
         """
         films = pixel_values if pixel_values.ndim == 5 else pixel_values[:, None]
         num_studies, num_views = films.shape[:2]
         self._check(num_views, film_mask)
-        features = self._features(films.transpose(0, 1).flatten(0, 1), film_mask)  # (V * B, N, C), view by view
+        if features is None:
+            features = self._features(films.transpose(0, 1).flatten(0, 1), film_mask)  # (V * B, N, C), view by view
+        else:
+            features = features.transpose(0, 1).flatten(0, 1).to(films)
         seen = features.detach() if self.is_shielded else features
         tokens = self.norm(self.project(seen))  # (V * B, N, D)
         tokens = tokens + position_encoding(tokens.shape[1], tokens.shape[2], tokens.device)
@@ -184,6 +190,10 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
         if initialise is not None:
             initialise()
 
+    def pool_tokens(self) -> None:
+        """From here on the tokens of the backbone are averaged to at most LARGEST_GRID a side; kept with the model."""
+        self.config.largest_grid = self.encoder.images.largest_grid = LARGEST_GRID
+
     def get_encoder(self, modality: str | None = None) -> nn.Module:
         return self.encoder
 
@@ -209,9 +219,10 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
         num_labels: int | None = None,
         film_mask: Tensor | None = None,
         state_draws: Tensor | None = None,
+        features: Tensor | None = None,
         **kwargs: Any,
     ) -> ReportOutput:
-        """Images and `film_mask` as in VisualEncoder, or their `encoder_outputs`, and the report so far -> logits.
+        """Images, `film_mask`, `features` as in VisualEncoder, or their `encoder_outputs`, and the report -> logits.
 
         With `labels` (B, T; padding is -100) the decoder input is derived from them and losses are returned instead of
         logits, computed only where there is a label. `finding_labels` (B, R + 1, F), 0..1, add the loss of the regions.
@@ -222,7 +233,7 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
             states = None
             if self.encoder.study is not None and finding_labels is not None:
                 states = self.encoder.study.decision.taught_states(finding_labels[:, -1], state_draws)
-            encoder_outputs = self.encoder(pixel_values, film_mask, states)
+            encoder_outputs = self.encoder(pixel_values, film_mask, states, features)
         if labels is not None:
             pad, start = self.config.pad_token_id, self.config.decoder_start_token_id
             decoder_input_ids = shift_tokens_right(labels, pad, start)

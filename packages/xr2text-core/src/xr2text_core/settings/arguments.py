@@ -50,6 +50,8 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     )
     frozen = "keep the pretrained encoder as it is: less memory, faster; every epoch still augments"
     model.add_argument("--freeze-encoder", action="store_true", default=None, help=frozen)
+    cached = "with --freeze-encoder: encode each film once, to disk; much faster, but nothing is augmented"
+    model.add_argument("--cache-tokens", action="store_true", default=None, help=cached)
     model.add_argument(
         "--image-size", type=positive, metavar="PX", help="side of the square image, pixels (laptop: 384)"
     )
@@ -139,6 +141,8 @@ def settings_of(options: argparse.Namespace) -> Settings:
         raise RunError("--resume continues a run and --init starts another: give only one of them")
     _check_tracker(given.get("track", ""))
     settings = Settings.of(**given)
+    if settings.cache_tokens and not settings.freeze_encoder:
+        raise RunError("--cache-tokens keeps what a frozen encoder sees: add --freeze-encoder, or leave it out")
     if settings.freeze_encoder and not settings.is_encoder_pretrained and not settings.init:
         raise RunError(
             "--freeze-encoder would keep random weights: add --pretrained encoder or both, or --init FILE, "

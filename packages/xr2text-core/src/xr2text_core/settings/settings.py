@@ -25,6 +25,7 @@ class Settings:
     decoder: str = ""
     pretrained: str = "both"
     freeze_encoder: bool = False
+    cache_tokens: bool = False
     init: str = ""
     image_size: int = 384
     max_tokens: int = 128

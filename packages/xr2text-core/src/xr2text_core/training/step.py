@@ -111,6 +111,7 @@ class Stepper:
                 finding_labels=part.finding_labels,
                 num_labels=part.num_tokens,
                 state_draws=part.state_draws,
+                features=part.features,
             )
             loss = output.token_loss_sum / num_tokens + self.finding_weight * output.finding_loss_sum / num_studies
             self.accelerator.backward(loss)
