@@ -105,7 +105,7 @@ def test_the_losses_are_those_of_a_frozen_encoder_without_augmentation(
     found = losses(train(tmp_path / "cached", path, *flags, "--cache-tokens", size=size))
     monkeypatch.setattr(batches_module, "augment", lambda films, _: to_float(films))
     plain = Trainer(settings(tmp_path / "plain", path, *flags, size=size))
-    plain.model.pool_tokens()
+    plain.model.freeze(0, whole=True, is_cached=True)
     assert plain.fit() == 0
     assert found == pytest.approx(losses(plain), rel=ONE_IN_FP16)
 
@@ -132,7 +132,7 @@ def test_a_run_that_is_interrupted_ends_with_the_same_weights(resnet: str, tmp_p
 
 @pytest.fixture
 def frozen(two_film_model: XR2TextModel) -> XR2TextModel:
-    two_film_model.encoder.images.freeze()
+    two_film_model.freeze(0, whole=True)
     return two_film_model
 
 
@@ -191,8 +191,8 @@ def test_pooling_keeps_places_and_the_mean() -> None:
     down = across.view(old, old).T.reshape(1, -1, 1)
     found = pooled(torch.cat([across, down], 2), side).view(side, side, 2)
     centres = torch.arange(side).add(0.5).div(side)
-    torch.testing.assert_close(found[3, :, 0], centres, rtol=0, atol=1e-6)
-    torch.testing.assert_close(found[:, 3, 1], centres, rtol=0, atol=1e-6)
+    torch.testing.assert_close(found[3, :, 0], centres, rtol=0, atol=0.1 / old)  # a tenth of a token
+    torch.testing.assert_close(found[:, 3, 1], centres, rtol=0, atol=0.1 / old)
     few = torch.rand(2, 9, 4)
     assert pooled(few, side) is few
     many = torch.rand(2, old * old, 4)

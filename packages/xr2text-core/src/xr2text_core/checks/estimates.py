@@ -18,7 +18,6 @@ from xr2text_core.checks.weights import cached_folder
 from xr2text_core.data.images.cache import MOST_WORKERS
 from xr2text_core.model.build import model_config
 from xr2text_core.model.config import XR2TextConfig
-from xr2text_core.model.encoder import LARGEST_GRID
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import MAX_VOCABULARY, ReportTokenizer
 from xr2text_core.settings.settings import Settings
@@ -46,19 +45,20 @@ def planned_config(settings: Settings, vocabulary: int = MAX_VOCABULARY) -> XR2T
     if not (is_pretrained and is_here):
         bart = config.bart | {"vocab_size": BART_VOCABULARY if is_pretrained else vocabulary}
         config = XR2TextConfig(config.encoder, config.encoder_options, config.image_size, bart, views=settings.views)
-    config.largest_grid = LARGEST_GRID if settings.cache_tokens else 0
+    config.update({"findings_first": True, "teach_encoder": settings.teach_encoder})
     return config
 
 
-def tokens_of_film(config: XR2TextConfig) -> tuple[int, int]:
+def tokens_of_film(config: XR2TextConfig, settings: Settings) -> tuple[int, int]:
     """How many tokens the encoder makes of a film, and how many values each has."""
     images = torch.zeros(1, 1, config.image_size, config.image_size, device="meta")
-    num_tokens, width = _sizes(config, True).encoder.images(images).shape[1:]
+    num_tokens, width = _sizes(config, settings).encoder.images(images).shape[1:]
     return num_tokens, width
 
 
 def count_parameters(config: XR2TextConfig) -> int:
-    return sum(parameter.numel() for parameter in _sizes(config, False).parameters())
+    with torch.device("meta"):
+        return sum(parameter.numel() for parameter in XR2TextModel(config).parameters())
 
 
 def checkpoint_bytes(config: XR2TextConfig, settings: Settings) -> int:
@@ -68,17 +68,16 @@ def checkpoint_bytes(config: XR2TextConfig, settings: Settings) -> int:
 
 def _bytes(config: XR2TextConfig, settings: Settings, trained: int) -> int:
     """Of all parameters, at so many bytes for a trained one."""
-    parameters = _sizes(config, settings.freeze_encoder).parameters()
+    parameters = _sizes(config, settings).parameters()
     return sum(each.numel() * (trained if each.requires_grad else FROZEN_BYTES) for each in parameters)
 
 
-def _sizes(config: XR2TextConfig, is_encoder_frozen: bool) -> XR2TextModel:
-    """The model in train mode, without its numbers."""
+def _sizes(config: XR2TextConfig, settings: Settings) -> XR2TextModel:
+    """The model in train mode, without its numbers, as far frozen as a run with these settings freezes it."""
     with torch.device("meta"):
         model = XR2TextModel(config)
     model.train()
-    if is_encoder_frozen:
-        model.encoder.images.freeze()
+    model.freeze(settings.freeze_stages, settings.freeze_encoder, settings.cache_tokens)
     return model
 
 
@@ -101,7 +100,9 @@ class MemoryEstimate:
 def estimate_memory(config: XR2TextConfig, settings: Settings) -> MemoryEstimate:
     """For a micro-batch whose reports all have --max-tokens tokens, and whose studies have all films: the maximum."""
     tokens = settings.micro_batch * settings.max_tokens
-    film = 4 * settings.image_size**2 + (2 * math.prod(tokens_of_film(config)) if settings.cache_tokens else 0)
+    film = 4 * settings.image_size**2 + (
+        2 * math.prod(tokens_of_film(config, settings)) if settings.cache_tokens else 0
+    )
     return MemoryEstimate(
         state=_bytes(config, settings, STATE_BYTES),
         images=film * settings.effective_batch * _num_views(config),
@@ -123,8 +124,8 @@ def _kept_bytes(config: XR2TextConfig, settings: Settings) -> int:
         kept[storage._cdata] = storage
         return tensor
 
-    model = _sizes(config, settings.freeze_encoder)
-    shape = tokens_of_film(config) if settings.cache_tokens else None
+    model = _sizes(config, settings)
+    shape = tokens_of_film(config, settings) if settings.cache_tokens else None
     with FakeTensorMode(allow_non_fake_inputs=True), torch.autocast("cpu", torch.bfloat16, enabled=in_16_bits):
         model.to_empty(device="cpu")
         if in_16_bits:

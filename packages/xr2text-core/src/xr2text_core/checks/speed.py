@@ -135,8 +135,7 @@ class _Bench:
         self.on_gpu = self.device.type == "cuda"
         model = XR2TextModel(config)
         self.caches_tokens = settings.cache_tokens
-        if settings.freeze_encoder:
-            model.encoder.images.freeze()
+        model.freeze(settings.freeze_stages, settings.freeze_encoder, settings.cache_tokens)
         self.model, optimizer = self.accelerator.prepare(model, build_optimizer(model, settings, self.device))
         self.stepper = Stepper(self.accelerator, self.model, optimizer, settings.finding_weight, settings.seed)
         allocate_state(optimizer)

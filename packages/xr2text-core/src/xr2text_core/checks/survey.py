@@ -146,7 +146,7 @@ def _films_to_encode(dataset: Dataset, settings: Settings, config: XR2TextConfig
     """How many films a start with --cache-tokens would encode first, and how many bytes it would write."""
     if not settings.cache_tokens:
         return 0, 0
-    shape = estimates.tokens_of_film(config)
+    shape = estimates.tokens_of_film(config, settings)
     num_films = run_checks.num_new_films(dataset, settings, shape)
     return num_films, num_films * row_type(shape).itemsize
 

@@ -145,7 +145,9 @@ class VisualEncoder(nn.Module):
 
     def _features(self, films: Tensor, film_mask: Tensor | None) -> Tensor:
         """Backbone features (V * B, N, C) of films (V * B, 1, H, H), view by view; a missing film is not encoded."""
-        places = None if film_mask is None else film_mask.T.flatten().nonzero()[:, 0].to(films.device)
+        places = (
+            None if film_mask is None else film_mask.T.flatten().nonzero()[:, 0].to(films.device, non_blocking=True)
+        )
         found: Tensor = self.images(films if places is None else films[places])
         if places is None:
             return found
@@ -190,9 +192,16 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
         if initialise is not None:
             initialise()
 
-    def pool_tokens(self) -> None:
-        """From here on the tokens of the backbone are averaged to at most LARGEST_GRID a side; kept with the model."""
-        self.config.largest_grid = self.encoder.images.largest_grid = LARGEST_GRID
+    def freeze(self, stages: int, whole: bool = False, is_cached: bool = False) -> None:
+        """Keep the first stages of the encoder as they are, or the whole of it.
+
+        Tokens that are cached are averaged to at most LARGEST_GRID a side, here and wherever the model goes.
+        """
+        self.encoder.images.freeze_stages(stages)
+        if whole:
+            self.encoder.images.freeze()
+        if is_cached:
+            self.config.largest_grid = self.encoder.images.largest_grid = LARGEST_GRID
 
     def get_encoder(self, modality: str | None = None) -> nn.Module:
         return self.encoder
@@ -286,7 +295,7 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
 
 def _token_mask(film_mask: Tensor, memory: Sequence[Tensor]) -> Tensor:
     """Which tokens of the memory are there (B, S): its parts are the region tokens, then those of each film."""
-    of_films = film_mask.to(memory[0].device, torch.bool).unbind(1)
+    of_films = film_mask.to(memory[0].device, torch.bool, non_blocking=True).unbind(1)
     is_there = (torch.ones_like(of_films[0]), *of_films)  # (B,) each
     return torch.cat([each[:, None].expand(-1, part.shape[1]) for each, part in zip(is_there, memory, strict=True)], 1)
 

@@ -57,7 +57,7 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     )
     model.add_argument("--max-tokens", type=positive, metavar="N", help="longest report, tokens (laptop: 128)")
     model.add_argument(
-        "--views", choices=("frontal", "all"), help="films of a study: the frontal one, or all (frontal)"
+        "--views", choices=("frontal", "all"), help="films of a study: the frontal one, or all (laptop: all)"
     )
     training = parser.add_argument_group("training")
     training.add_argument("--epochs", type=positive, metavar="N", help="passes over the studies of the stage (50)")
@@ -81,10 +81,13 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     training.add_argument(
         "--teach-encoder",
         choices=("all", "findings"),
-        help="losses that reach the encoder (all): on few studies, findings",
+        help="losses that reach the encoder; on few studies, findings (laptop: findings)",
     )
     training.add_argument(
-        "--freeze-stages", type=not_negative, metavar="N", help="first stages of the encoder that stay as they are (0)"
+        "--freeze-stages",
+        type=not_negative,
+        metavar="N",
+        help="first stages of the encoder that stay as they are (laptop: 2)",
     )
     from_start = "train on all studies from the first epoch"
     training.add_argument("--no-curriculum", dest="curriculum", action="store_false", default=None, help=from_start)
@@ -143,9 +146,9 @@ def settings_of(options: argparse.Namespace) -> Settings:
     settings = Settings.of(**given)
     if settings.cache_tokens and not settings.freeze_encoder:
         raise RunError("--cache-tokens keeps what a frozen encoder sees: add --freeze-encoder, or leave it out")
-    if settings.freeze_encoder and not settings.is_encoder_pretrained and not settings.init:
+    if (settings.freeze_encoder or settings.freeze_stages) and not settings.keeps_weights:
+        flag = "--freeze-encoder" if settings.freeze_encoder else "--freeze-stages"
         raise RunError(
-            "--freeze-encoder would keep random weights: add --pretrained encoder or both, or --init FILE, "
-            "or leave it out"
+            f"{flag} would keep random weights: add --pretrained encoder or both, or --init FILE, or leave it out"
         )
     return settings

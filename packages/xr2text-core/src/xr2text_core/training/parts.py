@@ -117,11 +117,7 @@ def build_parts(settings: Settings, processes: Processes, found: Found | None, s
     torch.manual_seed(settings.seed)
     bank = _bank(found, data)
     model = _model(settings, found, data.tokenizer, len(bank.texts))
-    model.encoder.images.freeze_stages(settings.freeze_stages)
-    if settings.freeze_encoder:
-        model.encoder.images.freeze()
-    if settings.cache_tokens:
-        model.pool_tokens()
+    model.freeze(settings.freeze_stages, settings.freeze_encoder, settings.cache_tokens)
     optimizer = build_optimizer(model, settings, device)
     batches, val_batches = (
         BatchMaker(each, data.cache, device, settings.seed, settings.views) for each in (data.train, data.val)
