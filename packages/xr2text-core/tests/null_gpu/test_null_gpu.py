@@ -38,7 +38,7 @@ def test_a_step_fits_is_deterministic_and_waits_for_the_card_once(run: Run, pres
         (["--freeze-encoder"], 4.6),
         (["--freeze-encoder", "--cache-tokens"], 4.6),
     ],
-    ids=" ".join,
+    ids=str,
 )
 def test_the_estimate_is_what_is_taken(run: Run, flags: list[str], most_gib: float) -> None:
     found = run("full_step", "--preset", "laptop", *flags, NULL_GPU_MIB="8188")
