@@ -22,8 +22,9 @@ from xr2text_core.checks.speed import Sample, Speed, draw_sample, measure_speed
 from xr2text_core.data.readers import phantom
 from xr2text_core.data.study import Dataset, DatasetError
 from xr2text_core.model.film_head import NUM_WORDS
+from xr2text_core.model.regions import CELLS
 from xr2text_core.model.xr2text import XR2TextModel
-from xr2text_core.report.vocabulary import FINDINGS
+from xr2text_core.report.vocabulary import FINDINGS, REGIONS
 from xr2text_core.settings.arguments import parse_arguments, settings_of
 from xr2text_core.settings.settings import Settings
 
@@ -114,12 +115,15 @@ def test_cached_tokens_wait_on_the_card_and_the_encoder_keeps_nothing(tiny: Sett
     assert found.activations <= without.activations == pytest.approx(found.activations, rel=0.02)
 
 
-def test_a_lateral_film_takes_an_encoder_of_its_own_and_no_further_weights(tiny: Settings) -> None:
+def test_a_lateral_film_takes_memory_of_its_own_and_weights_for_its_places_alone(tiny: Settings) -> None:
     one, two = (estimate_memory(planned_config(each), each) for each in (tiny, replace(tiny, views="all")))
     config = planned_config(tiny)
     with torch.device("meta"):
         channels = XR2TextModel(config).encoder.images.channels
-    added = config.bart["d_model"] + channels * (len(FINDINGS) + NUM_WORDS)  # its embedding, its heads
+    width, num_queries = config.bart["d_model"], len(REGIONS) + config.num_global_queries
+    places = len(REGIONS) * 2 * 4
+    of_regions = places * (1 + width + 1) + num_queries * width * CELLS**2  # where they lie, refined; their templates
+    added = width + of_regions + channels * (len(FINDINGS) + NUM_WORDS)
     assert (two.images, two.state) == (2 * one.images, one.state + 16 * added)
     assert one.activations < two.activations < 2 * one.activations
 

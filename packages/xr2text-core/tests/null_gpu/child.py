@@ -15,6 +15,7 @@ import stand_ins
 import torch
 
 from xr2text_core.checks.estimates import BART_VOCABULARY, estimate_memory, planned_config, tokens_of_film
+from xr2text_core.checks.speed import longest_texts
 from xr2text_core.data.augment import augment
 from xr2text_core.data.batches import Batch, by_study
 from xr2text_core.data.randomness import NUM_DRAWS
@@ -53,11 +54,10 @@ class Bench:
 
     def batch(self, lengths: Sequence[int]) -> Batch:
         """Studies whose reports have these lengths."""
-        num, size, views = len(lengths), self.settings.image_size, self.settings.views
-        num_films = [2 if views == "all" else 1] * num
-        pixels = torch.zeros(sum(num_films), size, size, dtype=torch.uint8, device="cuda")
+        num, size, places = len(lengths), self.settings.image_size, self.config.num_places
+        pixels = torch.zeros(num * places, size, size, dtype=torch.uint8, device="cuda")
         films = augment(pixels, torch.zeros(len(pixels), NUM_DRAWS, dtype=torch.float64, device="cuda"))
-        images, is_film = by_study(films, num_films, views)
+        images, is_film = by_study(films, [[True] * places] * num, places)
         del films
         tokens = torch.zeros(num, max(lengths), dtype=torch.long, device="cuda")
         targets = images.new_zeros(num, len(REGIONS) + 1, len(FINDINGS))
@@ -66,7 +66,8 @@ class Bench:
         if self.settings.cache_tokens:
             shape = tokens_of_film(self.config, self.settings)
             features = images.new_zeros(*images.shape[:2], *shape, dtype=torch.half)
-        return Batch(images, tokens, targets, range(num), lengths, is_film, states, features)
+        texts = longest_texts(self.config, num).to(images.device)
+        return Batch(images, tokens, targets, range(num), lengths, is_film, states, texts, features)
 
     def step(self, lengths: Sequence[int]) -> dict[str, Any]:
         """One step, and what it took."""
@@ -74,7 +75,9 @@ class Bench:
         torch.cuda.reset_peak_memory_stats()
         before = {name: stand_ins.count(name) for name in ("launches", "synchronisations")}
         result = self.stepper.take_step(batch, self.settings.micro_batch, 0)
+        is_lax = torch.is_deterministic_algorithms_warn_only_enabled()
         return {
+            "is_strict": torch.are_deterministic_algorithms_enabled() and not is_lax,
             **{name: stand_ins.count(name) - number for name, number in before.items()},
             "micro_batch": result.micro_batch,
             "oom_retries": result.oom_retries,
@@ -92,8 +95,13 @@ def full_step(settings: Settings) -> dict[str, Any]:
 
 
 def short_step(settings: Settings) -> dict[str, Any]:
-    """A step whose last micro-batch is a single study."""
-    return Bench(settings).step([60] * (settings.effective_batch - settings.micro_batch + 1))
+    """A step whose last micro-batch is a single study, and the report of one study."""
+    bench, tokenizer = Bench(settings), ReportTokenizer.learn(["clear"])
+    found = bench.step([60] * (settings.effective_batch - settings.micro_batch + 1))
+    studies: Any = SimpleNamespace(plain=lambda indices: bench.batch([60] * len(indices)))
+    with eval_mode(bench.model), bench.accelerator.autocast():
+        written = write_all(bench.model, tokenizer, studies, [[0]], settings.max_tokens, 3, False, lambda: False)
+    return found | {"reports": len(written.reports) if written else 0}
 
 
 def epochs(settings: Settings, num_epochs: int = 2, num_steps: int = 6, num_batches: int = 3) -> dict[str, Any]:

@@ -46,6 +46,13 @@ def test_real_data_takes_the_laptop_preset_by_itself() -> None:
     assert (chosen.preset, chosen.image_size, chosen.pretrained) == ("laptop", 384, "both")
 
 
+def test_a_desk_is_drawn_for_phantoms_alone() -> None:
+    assert settings("--desk").desk
+    assert not settings().desk
+    with pytest.raises(RunError, match="--desk draws phantoms, --data manifest"):
+        settings("--data", "manifest", "--root", "somewhere", "--desk")
+
+
 @pytest.mark.parametrize(
     ("asked", "encoder", "decoder"),
     [("both", True, True), ("encoder", True, False), ("decoder", False, True), ("none", False, False)],

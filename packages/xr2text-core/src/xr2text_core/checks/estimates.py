@@ -5,7 +5,7 @@ Nothing is downloaded: a model with random weights is as large and as fast as th
 
 import math
 import os
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 
 import torch
@@ -13,7 +13,7 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode  # private, but runs a model without computing or its memory
 from torch.nn import functional
 
-from xr2text_core.checks.speed import Sample, Speed
+from xr2text_core.checks.speed import Sample, Speed, longest_texts
 from xr2text_core.checks.weights import cached_folder
 from xr2text_core.data.images.cache import MOST_WORKERS
 from xr2text_core.model.build import model_config
@@ -41,10 +41,10 @@ def planned_config(settings: Settings, vocabulary: int = MAX_VOCABULARY) -> XR2T
     decoder = cached_folder(settings.decoder)
     is_pretrained, is_here = settings.is_decoder_pretrained, Path(decoder).is_dir()
     sizes = (settings.image_size, settings.max_tokens, ReportTokenizer.learn([]))
-    config = model_config(settings.encoder, decoder, is_pretrained and is_here, *sizes, settings.views)
+    config = model_config(settings.encoder, decoder, is_pretrained and is_here, *sizes, **asdict(settings.inputs))
     if not (is_pretrained and is_here):
         bart = config.bart | {"vocab_size": BART_VOCABULARY if is_pretrained else vocabulary}
-        config = XR2TextConfig(config.encoder, config.encoder_options, config.image_size, bart, views=settings.views)
+        config = XR2TextConfig.from_dict({**config.to_dict(), "bart": bart, "vocab_size": bart["vocab_size"]})
     config.update({"findings_first": True, "teach_encoder": settings.teach_encoder})
     return config
 
@@ -105,7 +105,7 @@ def estimate_memory(config: XR2TextConfig, settings: Settings) -> MemoryEstimate
     )
     return MemoryEstimate(
         state=_bytes(config, settings, STATE_BYTES),
-        images=film * settings.effective_batch * _num_views(config),
+        images=film * settings.effective_batch * config.num_places,
         activations=_kept_bytes(config, settings),
         logits=LOGIT_BYTES * tokens * config.vocab_size,
     )
@@ -128,22 +128,22 @@ def _kept_bytes(config: XR2TextConfig, settings: Settings) -> int:
     shape = tokens_of_film(config, settings) if settings.cache_tokens else None
     with FakeTensorMode(allow_non_fake_inputs=True), torch.autocast("cpu", torch.bfloat16, enabled=in_16_bits):
         model.to_empty(device="cpu")
+        model.decoder.training = False  # not its layers: transformers may draw which of them to skip
         if in_16_bits:
             for module in model.modules():
-                if isinstance(module, nn.LayerNorm):  # CUDA computes these in fp32, the CPU does not
+                # CUDA computes these in fp32, the CPU does not; those of the encoder are `_fast_norms`
+                if type(module) is nn.LayerNorm:
                     module.register_forward_pre_hook(lambda _, inputs: (inputs[0].float(),))
-        images = torch.zeros(num_studies, _num_views(config), 1, config.image_size, config.image_size)
+        images = torch.zeros(num_studies, config.num_places, 1, config.image_size, config.image_size)
         tokens = torch.zeros(num_studies, num_tokens, dtype=torch.long)
+        texts = longest_texts(config, num_studies).inputs
         cached = images.new_zeros(*images.shape[:2], *shape, dtype=torch.half) if shape else None
+        seen = {"pixel_values": images, "features": cached, **texts}
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-            logits = model(pixel_values=images, decoder_input_ids=tokens, use_cache=False, features=cached).logits
+            logits = model(decoder_input_ids=tokens, use_cache=False, **seen).logits
             functional.cross_entropy(logits.float().flatten(0, 1), tokens.flatten())
         weights = {parameter.untyped_storage()._cdata for parameter in model.parameters()}
         return sum(storage.nbytes() for key, storage in kept.items() if key not in weights)
-
-
-def _num_views(config: XR2TextConfig) -> int:
-    return 2 if config.views == "all" else 1
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from xr2text_core.data.images.cache_files import cached_names, find_cache
 from xr2text_core.data.images.decode import read_image
 from xr2text_core.data.images.formats import ImageError
 from xr2text_core.data.images.tokens import num_cached
-from xr2text_core.data.study import SPLITS, Dataset
+from xr2text_core.data.study import SPLITS, Dataset, film_names
 from xr2text_core.model.weights import WeightsError
 from xr2text_core.run.folder import RunFolder
 from xr2text_core.run.status import running_trainer
@@ -109,14 +109,14 @@ def num_new_images(dataset: Dataset, settings: Settings) -> int:
 def num_new_films(dataset: Dataset, settings: Settings, shape: tuple[int, int]) -> int:
     """How many training films have no tokens of this shape yet, by whatever encoder: its weights may not be here."""
     path, _ = _cache_of(dataset, settings)
-    wanted = {film for study in dataset.split("train") for film in study.films(settings.views)}
+    wanted = {*film_names(dataset.split("train"), settings.views, settings.prior)}
     return max(0, len(wanted) - num_cached(path, shape, len(cached_names(path, settings.image_size))))
 
 
 def _cache_of(dataset: Dataset, settings: Settings) -> tuple[Path, list[str]]:
     """Where the images of a run are cached, and their names."""
     studies = dataset.split("train") + dataset.split("val")[: settings.val_studies]
-    names = sorted({film for study in studies for film in study.films(settings.views)})
+    names = sorted({*film_names(studies, settings.views, settings.prior)})
     return find_cache(settings.cache_folder, names, settings.image_size), names
 
 

@@ -110,7 +110,7 @@ def all_checks(settings: Settings, resume: Path | None, fresh: bool, show: Show)
 def _look_ahead(findings: Findings, settings: Settings, device: Device, fresh: bool, show: Show) -> None:
     """Add what needs the data set and the sizes of the model: data, disk, memory and time."""
     show("reading the data set")
-    dataset = read_dataset(settings.data, settings.root, settings.num_studies, settings.seed)
+    dataset = read_dataset(settings.data, settings.root, settings.num_studies, settings.seed, settings.desk)
     sample = draw_sample(dataset, settings)
     num_images = run_checks.num_new_images(dataset, settings)
     config = estimates.planned_config(settings, len(sample.tokenizer))
@@ -120,7 +120,7 @@ def _look_ahead(findings: Findings, settings: Settings, device: Device, fresh: b
     findings.checks.append(run_checks.check_disk_of(settings, checkpoint_bytes, num_images, fresh, token_bytes))
     show("counting memory")
     findings.memory = memory = estimates.estimate_memory(config, settings)
-    if not device.is_gpu:  # on the CPU the trainer computes in fp32
+    if not device.is_gpu:  # on the CPU the trainer computes in fp32, or in less
         memory = estimates.estimate_memory(config, replace(settings, precision="fp32"))
     available = int(psutil.virtual_memory().available)  # before the measured steps use some of it
     reason = _reason_not_to_measure(settings, device, memory, available)

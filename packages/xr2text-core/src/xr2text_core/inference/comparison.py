@@ -9,7 +9,7 @@ from xr2text_core.data.study import Dataset, DatasetError, Study
 from xr2text_core.inference.ceiling import ceiling_row
 from xr2text_core.inference.features import mean_features
 from xr2text_core.inference.trained import TrainedModel
-from xr2text_core.metrics.baselines import nearest_neighbour
+from xr2text_core.metrics.baselines import best_constant, nearest_neighbour
 from xr2text_core.metrics.meteor import Meteor
 from xr2text_core.metrics.rows import References, Row, trivial_rows
 
@@ -37,7 +37,9 @@ def studies_to_score(
     train, val = (
         [text for study in dataset.split(name) if (text := study.report.section(section))] for name in ("train", "val")
     )
-    references = References.beside(batches.studies.references, protocol, train, meteor)
+    has_prior = {study.study_id: study.prior is not None for study in studies}
+    without_prior = [not has_prior[each] for each in batches.studies.study_ids]
+    references = References.beside(batches.studies.references, protocol, train, meteor, without_prior)
     return Scored(dataset, studies, batches, references, train, val)
 
 
@@ -49,9 +51,21 @@ def comparison_rows(trained: TrainedModel, scored: Scored, candidates: Sequence[
     rows = trivial_rows(scored.references, candidates, scored.train, scored.val)
     if neighbours and scored.train:
         rows.append(_neighbour_row(trained, scored, neighbours))
-    if trained.settings.data == "phantom":
-        rows.append(ceiling_row(scored.references, scored.batches.studies.frontal, trained.settings.section))
+    settings = trained.settings
+    if any(study.prior for study in scored.studies):
+        rows.append(_copied_row(scored, settings.section))
+    if settings.data == "phantom":
+        rows.append(ceiling_row(scored.references, scored.batches.studies.frontal, settings.section, settings.desk))
     return rows
+
+
+def _copied_row(scored: Scored, section: str) -> Row:
+    """The report of the last study once more; where there is none, the best constant report."""
+    last = {study.study_id: study.prior.report.section(section) for study in scored.studies if study.prior}
+    train = scored.train
+    constant = best_constant(train, scored.val or train, scored.references.protocol) if train else ""
+    reports = [last.get(each) or constant for each in scored.batches.studies.study_ids]
+    return scored.references.row("last report copied, else the constant", reports)
 
 
 def same_studies_for(other: TrainedModel, path: Path, trained: TrainedModel, scored: Scored, root: str) -> BatchMaker:

@@ -31,14 +31,17 @@ COLUMNS = (
     ("commonest", "commonest_share", ".0%"),
     ("length", "length_ratio", ".2f"),
 )
+INVENTED = ("invented", "invented_comparisons", ".1%")  # a column where it is known which studies have no prior
 Column = tuple[str, str, str]
 LEGEND = (
     "label F1: macro F1 of our rule labeler's findings, not CheXbert; abnormal: the same over abnormal references; "
     "distinct: different reports; commonest: share of the commonest report; length: candidate / reference tokens; "
     "below a model: 95 % bootstrap intervals over studies"
 )
+INVENTED_LEGEND = "invented: reports that compare with a prior study, of studies that have none"
 READING_LEGEND = (
-    "labels: our rule labeler's reading of the references; MeSH: annotators' codes; F1 and AUC: macro over findings "
+    "labels: our rule labeler's reading of the references; MeSH: annotators' codes; drawn: what the phantom drew; "
+    "F1 and AUC: macro over findings "
     "with at least 10 positives"
 )
 DASH = "-"
@@ -90,13 +93,18 @@ def table(rows: Sequence[Row], unmeasured: Sequence[str] = (), width: int = UNLI
         )
         for part in parts_that_fit(sizes, width - name_width)
     ]
-    return "\n".join(["\n\n".join(parts), folded(LEGEND, min(width, PAGE))])
+    return "\n".join(["\n\n".join(parts), folded(_legend(columns), min(width, PAGE))])
+
+
+def _legend(columns: Sequence[Column]) -> str:
+    return f"{LEGEND}; {INVENTED_LEGEND}" if INVENTED in columns else LEGEND
 
 
 def _columns(rows: Sequence[Row]) -> tuple[Column, ...]:
     """Title, name and format of each column; scores that were asked for by name come last."""
     extra = dict.fromkeys(name for row in rows for name in row.extra)
-    return (*COLUMNS, *((name.upper(), name, ".4f") for name in extra))
+    is_known = any(not math.isnan(row.invented_comparisons) for row in rows)
+    return (*COLUMNS, *((INVENTED,) if is_known else ()), *((name.upper(), name, ".4f") for name in extra))
 
 
 def _blocks(
@@ -137,7 +145,7 @@ def write_latex(path: Path, rows: Sequence[Row], caption: str, unmeasured: Seque
     style = frame.style.format(escape="latex").format_index(escape="latex", axis=0).format_index(escape="latex", axis=1)
     text = style.to_latex(
         column_format="l" + "r" * len(columns), hrules=True, position_float="centering", label="tab:scores",
-        caption=_escaped(". ".join([*caption.splitlines(), LEGEND])),
+        caption=_escaped(". ".join([*caption.splitlines(), _legend(columns)])),
     )  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
@@ -225,7 +233,12 @@ def write_clinical(path: Path, scores: Sequence[ClinicalScore], about: Mapping[s
 
 
 def _values(row: Row) -> dict[str, float | int]:
-    return {**asdict(row.scores), "clinical_f1_abnormal": row.clinical.macro_abnormal, **row.extra}
+    return {
+        **asdict(row.scores),
+        "clinical_f1_abnormal": row.clinical.macro_abnormal,
+        "invented_comparisons": row.invented_comparisons,
+        **row.extra,
+    }
 
 
 def cell(value: float, form: str) -> str:

@@ -8,11 +8,14 @@ Shapes: B batch, H height = width in pixels, N = G x G tokens of the feature map
 
 import hashlib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any, Self
 
 import timm
 import torch
+from timm.layers.fast_norm import is_fast_norm, set_fast_norm
 from timm.models import group_parameters
 from torch import Tensor, nn
 
@@ -125,14 +128,29 @@ def create_backbone(
     arguments = {"pretrained": pretrained, "in_chans": 1, "num_classes": num_classes, **options}
     arguments |= {"pretrained_cfg_overlay": overlay} if overlay else {}
     backbone: Any
-    try:
-        backbone = timm.create_model(name, img_size=image_size, **arguments)
-    except TypeError:  # convolutional backbones take any size
-        backbone = timm.create_model(name, **arguments)
+    with _fast_norms():
+        try:
+            backbone = timm.create_model(name, img_size=image_size, **arguments)
+        except TypeError:  # convolutional backbones take any size
+            backbone = timm.create_model(name, **arguments)
     if num_classes:
         backbone.reset_classifier(0)
     backbone.head = nn.Identity()  # ConvNeXt keeps a norm there: weights without a gradient, which DDP refuses
     return backbone
+
+
+@contextmanager
+def _fast_norms() -> Iterator[None]:
+    """Norms of models that timm creates meanwhile stay in 16 bits under autocast; PyTorch's kernels sum in 32 anyway.
+
+    Not beside apex, whose norm timm would then call on a CPU too.
+    """
+    before = is_fast_norm()  # type: ignore[no-untyped-call]
+    set_fast_norm(before or find_spec("apex") is None)  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        set_fast_norm(before)  # type: ignore[no-untyped-call]
 
 
 def _map_to_tokens(features: Tensor, channels: int) -> Tensor:

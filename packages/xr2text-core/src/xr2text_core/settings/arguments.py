@@ -33,6 +33,8 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--root", help="folder of the data set; for manifest also its CSV file")
     data.add_argument("--section", choices=SECTIONS, help="part of the report (findings)")
     data.add_argument("--num-studies", type=positive, metavar="N", help="phantom: training studies to draw (1280)")
+    desk = "phantom: also lateral films, indications and earlier studies, and reports that need them"
+    data.add_argument("--desk", action="store_true", default=None, help=desk)
     model = parser.add_argument_group("model")
     model.add_argument("--preset", choices=tuple(PRESETS), help="sizes (phantom for phantoms, else laptop: 8 GB)")
     model.add_argument(
@@ -59,6 +61,10 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     model.add_argument(
         "--views", choices=("frontal", "all"), help="films of a study: the frontal one, or all (laptop: all)"
     )
+    question = "read why the film was taken, where the data set tells"
+    model.add_argument("--indication", action="store_true", default=None, help=question)
+    last = "read the last study of the patient, its frontal film and its report, where there is one"
+    model.add_argument("--prior", action="store_true", default=None, help=last)
     training = parser.add_argument_group("training")
     training.add_argument("--epochs", type=positive, metavar="N", help="passes over the studies of the stage (50)")
     training.add_argument(
@@ -68,7 +74,11 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
         "--batch", dest="micro_batch", type=positive, metavar="N", help="studies per micro-batch (laptop: 4)"
     )
     training.add_argument("--accumulation", type=positive, metavar="N", help="micro-batches per update (laptop: 8)")
-    training.add_argument("--precision", choices=("fp16", "bf16", "fp32"), help="precision on a GPU (fp16)")
+    training.add_argument(
+        "--precision",
+        choices=("fp16", "bf16", "fp32"),
+        help="on a GPU (fp16); a CPU has fp32, a recent one bf16 too",
+    )
     training.add_argument(
         "--encoder-rate", type=above_zero, metavar="LR", help="peak learning rate of the encoder (laptop: 3e-5)"
     )
@@ -89,8 +99,8 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="first stages of the encoder that stay as they are (laptop: 2)",
     )
-    from_start = "train on all studies from the first epoch"
-    training.add_argument("--no-curriculum", dest="curriculum", action="store_false", default=None, help=from_start)
+    stages = "normal studies first, or all from the first epoch (curriculum; cpu: not)"
+    training.add_argument("--curriculum", action=argparse.BooleanOptionalAction, help=stages)
     training.add_argument("--replay", type=share, metavar="0..1", help="share of harder studies in every stage (0.25)")
     training.add_argument("--seed", type=not_negative, help="of order, augmentation, dropout and phantoms (0)")
     files = parser.add_argument_group("scores and files")
@@ -144,6 +154,8 @@ def settings_of(options: argparse.Namespace) -> Settings:
         raise RunError("--resume continues a run and --init starts another: give only one of them")
     _check_tracker(given.get("track", ""))
     settings = Settings.of(**given)
+    if settings.desk and settings.data != "phantom":
+        raise RunError(f"--desk draws phantoms, --data {settings.data} has studies of its own: leave --desk out")
     if settings.cache_tokens and not settings.freeze_encoder:
         raise RunError("--cache-tokens keeps what a frozen encoder sees: add --freeze-encoder, or leave it out")
     if (settings.freeze_encoder or settings.freeze_stages) and not settings.keeps_weights:

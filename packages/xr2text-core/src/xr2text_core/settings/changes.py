@@ -29,6 +29,7 @@ RULES: dict[str, tuple[Effect, str]] = {
     "root": (FREE, "the data set may have moved; other studies than before are refused"),
     "section": (RUN, "refused: other reports"),
     "num_studies": (RUN, "refused: other studies"),
+    "desk": (RUN, "refused: other reports"),
     "preset": (FREE, "counts only through the settings that it sets"),
     "encoder": (MODEL, SIZES),
     "decoder": (MODEL, SIZES),
@@ -39,6 +40,8 @@ RULES: dict[str, tuple[Effect, str]] = {
     "image_size": (MODEL, SIZES),
     "max_tokens": (MODEL, SIZES),
     "views": (MODEL, SIZES),
+    "indication": (MODEL, "refused: another input"),
+    "prior": (MODEL, "refused: another input"),
     "epochs": (
         CONTINUES,
         "the learning rate decays from its current value to its floor at the new end; no stage returns",

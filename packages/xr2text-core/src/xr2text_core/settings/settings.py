@@ -11,6 +11,15 @@ BEAMS = 4  # width of the search wherever a trained model writes reports; valida
 
 
 @dataclass(frozen=True)
+class Inputs:
+    """What a model reads of a study: its films, why they were taken, and the last study of the patient."""
+
+    views: str = "frontal"  # or "all": a lateral film too
+    indication: bool = False
+    prior: bool = False
+
+
+@dataclass(frozen=True)
 class Settings:
     """The settings of one run; written to run.json and kept in every checkpoint. Units are in names and --help."""
 
@@ -19,6 +28,7 @@ class Settings:
     root: str = ""
     section: str = "findings"
     num_studies: int = 1280
+    desk: bool = False
     # model
     preset: str = ""
     encoder: str = ""
@@ -30,6 +40,8 @@ class Settings:
     image_size: int = 384
     max_tokens: int = 128
     views: str = "frontal"
+    indication: bool = False
+    prior: bool = False
     # training
     epochs: int = 50
     patience: int = 999
@@ -87,6 +99,10 @@ class Settings:
     @property
     def is_decoder_pretrained(self) -> bool:
         return is_pretrained("decoder", self.pretrained)
+
+    @property
+    def inputs(self) -> Inputs:
+        return Inputs(self.views, self.indication, self.prior)
 
     @property
     def effective_batch(self) -> int:

@@ -79,9 +79,9 @@ def _thumbnails(batches: BatchMaker, studies: Sequence[int]) -> tuple[NDArray[np
         batch = batches.plain(studies[start : start + AT_ONCE])
         if len(batch):
             rows = [row_of[study] for study in batch.studies]
-            small = functional.adaptive_avg_pool2d(batch.images.flatten(0, 1), SIDE)
+            small = functional.adaptive_avg_pool2d(batch.images[:, :num_films].flatten(0, 1), SIDE)
             films[rows] = small.view(len(batch), num_films, -1).double().cpu().numpy()
-            is_film[rows] = True if batch.is_film is None else batch.is_film.numpy()
+            is_film[rows] = True if batch.is_film is None else batch.is_film[:, :num_films].numpy()
     return films, is_film
 
 

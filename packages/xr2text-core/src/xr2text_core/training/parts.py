@@ -65,7 +65,7 @@ class Parts:
         fitted = {name: tensor for name, tensor in self.model.state_dict().items() if name.startswith(THUMBNAILS)}
         self.model.load_state_dict({**checkpoint.model, **fitted})
         if self.model.encoder.study is not None:
-            fit_thumbnails(self.model.encoder.study, self.batches, bank_indices(self.data.train.references))
+            fit_thumbnails(self.model.encoder.study, self.batches, bank_indices(self.data.train.to_compose_from))
 
     def with_cached_tokens(self, status: Status) -> "Parts":
         """With --cache-tokens, training reads what the frozen encoder sees from the disk; missing films are encoded."""
@@ -126,7 +126,7 @@ def build_parts(settings: Settings, processes: Processes, found: Found | None, s
     optimizer = accelerator.prepare(optimizer)
     allocate_state(optimizer)
     if not found:
-        fit_before_training(model, batches, bank_indices(data.train.references))
+        fit_before_training(model, batches, bank_indices(data.train.to_compose_from))
     stepper = Stepper(accelerator, model, optimizer, settings.finding_weight, settings.seed, processes)
     return Parts(
         settings, data, plan, accelerator, processes, model, optimizer, batches, val_batches, stepper, Composer(bank)
@@ -138,7 +138,7 @@ def _bank(found: Found | None, data: PreparedData) -> ReportBank:
     if found and found.origin != "init" and found.checkpoint.bank:
         with found.reading():
             return ReportBank.from_json(found.checkpoint.bank)
-    return ReportBank.of(data.train.references)
+    return ReportBank.of(data.train.to_compose_from)
 
 
 def _model(settings: Settings, found: Found | None, tokenizer: ReportTokenizer, num_reports: int) -> XR2TextModel:
@@ -148,6 +148,6 @@ def _model(settings: Settings, found: Found | None, tokenizer: ReportTokenizer, 
             return model_of_sizes(found.checkpoint, num_reports)
     sizes = (settings.image_size, settings.max_tokens)
     return build_model(
-        settings.encoder, settings.decoder, settings.pretrained, *sizes, tokenizer, settings.views,
+        settings.encoder, settings.decoder, settings.pretrained, *sizes, tokenizer, **asdict(settings.inputs),
         num_reports=num_reports, teach_encoder=settings.teach_encoder,
     )  # fmt: skip

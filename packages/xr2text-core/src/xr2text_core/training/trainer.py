@@ -3,8 +3,10 @@
 import gc
 import logging
 import math
+import sys
 import time
 from pathlib import Path
+from subprocess import DEVNULL, PIPE, CalledProcessError, run
 from typing import Any
 
 import torch
@@ -308,12 +310,14 @@ class Trainer:
         self.run_log.finished(self.progress)
 
     def _draw(self) -> None:
+        """In a process of its own: matplotlib would stay in the memory of this one. The run is complete without."""
+        history, folder = str(self.folder.history), str(self.folder.figures)
+        command = [sys.executable, "-m", "xr2text_core.figures", "--history", history, "--out", folder]
         try:
-            from xr2text_core.run.figures import draw_figures  # matplotlib and pandas: only at the end
-
-            draw_figures(self.folder.history, self.folder.figures)
-        except Exception as error:  # the run is complete without its figures
-            log.warning("The figures could not be drawn (%s); python -m xr2text_core.figures draws them later.", error)
+            run(command, check=True, stdout=DEVNULL, stderr=PIPE)
+        except (OSError, CalledProcessError) as error:
+            why = (getattr(error, "stderr", b"").decode(errors="replace").splitlines() or [str(error)])[-1]
+            log.warning("The figures could not be drawn (%s); python -m xr2text_core.figures draws them later.", why)
 
     # -- small answers
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from xr2text_core.report.language import is_english
+from xr2text_core.data.language import is_english
 from xr2text_core.report.report import Report
 from xr2text_core.report.sections import cut_report
 
