@@ -106,7 +106,7 @@ def test_frozen_stages_keep_no_activations_moments_and_gradients(tiny: Settings)
 
 
 def test_cached_tokens_wait_on_the_card_and_the_encoder_keeps_nothing(tiny: Settings) -> None:
-    frozen = replace(tiny, freeze_encoder=True)
+    frozen = replace(tiny, encoder="test_convnext", freeze_encoder=True)
     cached = replace(frozen, cache_tokens=True)
     config = planned_config(cached)
     num_tokens, width = tokens_of_film(config, cached)

@@ -51,9 +51,11 @@ def planned_config(settings: Settings, vocabulary: int = MAX_VOCABULARY) -> XR2T
 
 def tokens_of_film(config: XR2TextConfig, settings: Settings) -> tuple[int, int]:
     """How many tokens the encoder makes of a film, and how many values each has."""
-    images = torch.zeros(1, 1, config.image_size, config.image_size, device="meta")
-    num_tokens, width = _sizes(config, settings).encoder.images(images).shape[1:]
-    return num_tokens, width
+    encoder = _sizes(config, settings).encoder.images
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        encoder.to_empty(device="cpu")
+        num_tokens, width = encoder(torch.zeros(1, 1, config.image_size, config.image_size)).shape[1:]
+    return int(num_tokens), int(width)
 
 
 def count_parameters(config: XR2TextConfig) -> int:
@@ -100,12 +102,10 @@ class MemoryEstimate:
 def estimate_memory(config: XR2TextConfig, settings: Settings) -> MemoryEstimate:
     """For a micro-batch whose reports all have --max-tokens tokens, and whose studies have all films: the maximum."""
     tokens = settings.micro_batch * settings.max_tokens
-    film = 4 * settings.image_size**2 + (
-        2 * math.prod(tokens_of_film(config, settings)) if settings.cache_tokens else 0
-    )
+    cached = 2 * math.prod(tokens_of_film(config, settings)) if settings.cache_tokens else 0
     return MemoryEstimate(
         state=_bytes(config, settings, STATE_BYTES),
-        images=film * settings.effective_batch * config.num_places,
+        images=(4 * settings.image_size**2 + cached) * settings.effective_batch * config.num_places,
         activations=_kept_bytes(config, settings),
         logits=LOGIT_BYTES * tokens * config.vocab_size,
     )
