@@ -8,6 +8,7 @@ Does nothing without a card.
 """
 
 import argparse
+import gc
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -59,6 +60,7 @@ class Row:
 
 def measured(name: str, flags: list[str]) -> Row:
     """One row; the allocator starts empty."""
+    gc.collect()  # the model of the row before
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
     settings = settings_of(parse_flags(["--preset", "laptop", *flags]))

@@ -293,13 +293,8 @@ def test_all_that_lies_on_a_desk_can_be_given(
     model = ["--checkpoint", str(desk_run / CHECKPOINT), "--beams", "1"]
     prior = ["--prior-image", str(images / "1.png"), "--prior-report", str(report), "--prior-days", "12"]
     films = [str(images / "0.png"), str(images / "1.png")]
-    for flags in (
-        [films[0]],
-        [*films],
-        [films[0], "--indication", "Cough."],
-        [films[0], *prior],
-        ["--study", *films, *prior],
-    ):
+    asked = ["--indication", "Cough."]
+    for flags in ([films[0]], films, [films[0], *asked], [films[0], *prior], ["--study", *films, *prior, *asked]):
         assert generate.main([*flags, *model]) == 0
     assert "error" not in capsys.readouterr().err
     assert generate.main([films[0], *model, "--prior-image", str(tmp_path / "none.png")]) == 2

@@ -58,20 +58,28 @@ def kept_by_a_real_forward(model: XR2TextModel, num_studies: int, num_tokens: in
         kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage()
         return tensor
 
-    size, num_views = model.config.image_size, {"frontal": 1, "all": 2}[model.config.views]
+    config = model.config
+    size, num_places = config.image_size, {"frontal": 1, "all": 2}[config.views] + config.prior
+    texts = {"question_ids": torch.ones(num_studies, 48, dtype=torch.long)} if config.indication else {}
+    if config.prior:
+        texts["prior_report_ids"] = torch.ones(num_studies, 96, dtype=torch.long) * 2
+        texts["prior_days"] = torch.ones(num_studies)
     tokens = torch.ones(num_studies, num_tokens, dtype=torch.long)
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         logits = model.train()(
-            pixel_values=torch.rand(num_studies, num_views, 1, size, size), decoder_input_ids=tokens, use_cache=False
+            pixel_values=torch.rand(num_studies, num_places, 1, size, size),
+            decoder_input_ids=tokens,
+            use_cache=False,
+            **texts,
         ).logits
         functional.cross_entropy(logits.flatten(0, 1), tokens.flatten())
     weights = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
     return sum(storage.nbytes() for key, storage in kept.items() if key not in weights)
 
 
-@pytest.mark.parametrize("views", ["frontal", "all"])
-def test_what_is_counted_on_paper_is_what_a_forward_pass_keeps(tiny: Settings, views: str) -> None:
-    tiny = replace(tiny, views=views)
+@pytest.mark.parametrize(("views", "reads"), [("frontal", False), ("all", False), ("frontal", True), ("all", True)])
+def test_what_is_counted_on_paper_is_what_a_forward_pass_keeps(tiny: Settings, views: str, reads: bool) -> None:
+    tiny = replace(tiny, views=views, indication=reads, prior=reads)
     config = planned_config(tiny, vocabulary=300)
     counted = estimate_memory(config, tiny).activations
     kept = kept_by_a_real_forward(XR2TextModel(config), tiny.micro_batch, tiny.max_tokens)
@@ -132,6 +140,14 @@ def test_steps_with_one_film_or_two_are_measured(tiny: Settings, sample: Sample)
     films = [each * (1 + number % 2) for number, each in enumerate(sample.train.images)]
     both, few = replace(tiny, views="all"), replace(sample, train=replace(sample.train, images=films))
     assert measure_speed(both, planned_config(both, len(few.tokenizer)), few).study_s > 0
+
+
+def test_steps_with_all_that_lies_on_a_desk_are_measured(tiny: Settings) -> None:
+    tiny = replace(tiny, views="all", indication=True, prior=True, desk=True)
+    drawn = draw_sample(phantom.read(num_train=24, num_val=8, num_test=0, desk=True), tiny)
+    assert measure_speed(tiny, planned_config(tiny, len(drawn.tokenizer)), drawn).study_s > 0
+    with pytest.raises(DatasetError, match="--prior: none of the 24 training studies has an earlier study"):
+        draw_sample(phantom.read(num_train=24, num_val=8, num_test=0), replace(tiny, indication=False))
 
 
 def test_fewer_studies_at_once_take_less_and_fp32_takes_more(tiny: Settings) -> None:

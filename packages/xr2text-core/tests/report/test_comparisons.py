@@ -36,6 +36,10 @@ COMPARED = (
     "the right effusion is unchanged",
     "The previously seen nodule is not visible.",
     "There is a mass, not seen on the prior exam.",
+    "Increased left pleural effusion.",
+    "Decreased pulmonary edema.",
+    "The right effusion is unaltered.",
+    "The left lung has increased in volume since yesterday.",
 )
 NOT_COMPARED = (
     "The lungs are clear.",
@@ -61,6 +65,10 @@ NOT_COMPARED = (
     "Follow up in a short interval is advised.",
     "The right lung volume is low compared to the left.",
     "If symptoms persist, repeat the film.",
+    "The left lung has increased markings.",
+    "No acute changes.",
+    "Volumes are low compared with normal.",
+    "A new-born child.",
     "Worsening shortness of breath.",
     "New onset cough.",
     "Reviewed against the lateral view.",

@@ -52,7 +52,7 @@ class ReadyStudies:
     @property
     def to_compose_from(self) -> list[str]:
         """Reports whose sentences may be written again: comparisons are true of one study alone."""
-        return self.references if self.priors is None else self.priors.alone
+        return self.priors.alone if self.priors is not None and any(self.priors.alone) else self.references
 
 
 def usable(studies: list[Study], cache: ImageCache, section: str) -> list[Study]:

@@ -28,7 +28,16 @@ _DEGREE = (
     r"(?:(?:very|more|less|slight|slightly|mild|mildly|minimal|minimally|moderate|moderately|marked|markedly|somewhat"
     r"|significant|significantly|substantial|substantially|considerable|considerably|further|again|now|also|not|much"
     r"|partially|partly|nearly|near|almost|completely|complete|essentially|largely|grossly|overall|relatively"
-    r"|appreciable|appreciably|definite|relevant|other|acute|gross|real|major|visible|detectable|radiographic)\s+)*"
+    r"|appreciable|appreciably|definite|relevant|other|gross|real|major|visible|detectable|radiographic)\s+)*"
+)
+# "has increased" is a verb where none of what has increased follows: "the lung has increased markings".
+_VERB_ENDS = (
+    r"(?=\W*(?:$|[.,;:)]|(?:in|since|from|compared|relative|by|and|but|with|over|slightly|mildly|markedly|on|now)\b))"
+)
+_WHAT_GROWS = (  # increased markings are no comparison, an increased effusion is
+    r"(?:(?:the|an?|of|in|size|amount|right|left|bilateral|small|moderate|large|pulmonary|pleural|interstitial|basal"
+    r"|basilar|bibasilar|lower|upper|lobe|sided)[- ]+)*"
+    r"(?:effusions?|edema|pneumothora\w+|consolidations?|atelectas\w+)\b"
 )
 _SEEN = r"(?:seen|noted|demonstrated|identified|visualized|appreciated)"
 _SYMPTOMS = (
@@ -39,8 +48,8 @@ _SYMPTOMS = (
 _TRAPS = re.compile(
     "|".join(
         (
-            r"\bnew (?:york|england|jersey|mexico|haven|hampshire|orleans|zealand|delhi|patient|diagnos\w+|baseline)\b",
-            r"\bnew[- ]onset\b",
+            r"\bnew (?:york|england|jersey|mexico|haven|hampshire|orleans|zealand|delhi|year|world|patient|diagnos\w+"
+            r"|baseline|technique|protocol|scanner|system|hospital)\b|\bnew[- ](?:onset|born)\b",
             rf"\b(?:new|worse\w*|increas\w+|decreas\w+|improv\w+|persist\w+|progress\w+|stable)\s+{_SYMPTOMS}",
             rf"\b{_SYMPTOMS}\s+(?:ha(?:s|ve)\s+)?(?:persist\w*|worse\w*|improve\w*|resolve\w*)",
             r"\b(?:no|without)\s+(?:(?:available|relevant|recent|direct|old|other|prior|previous|earlier|chest|such)\s+)*"
@@ -50,7 +59,7 @@ _TRAPS = re.compile(
             r"\b(?:unavailable|not available)\b[^.;]*\bcomparison\b",
             r"\bcomparison\s+(?:can|could|would|may|should|is\s+(?:recommended|advised|suggested))\b",
             r"\b(?:compared?|comparison|relative)\s+(?:to|with)\s+(?:(?:that|those|of|the|on)\s+)*"
-            r"(?:right|left|contralateral|opposite|other|upper|lower|ribs?|vertebra\w*)\b",
+            r"(?:right|left|contralateral|opposite|other|upper|lower|ribs?|vertebra\w*|normal|expected|average)\b",
             r"\b(?:\w*dynamically|clinically|neurologically|medically|mechanically)\s+stable\b",
             r"\bpatient\s+(?:is|was|remains|appears)\s+(?:\w+\s+)?stable\b",
             r"\bstable\s+(?:patient|condition|vitals?|vital signs|angina|fixation|construct|h[ae]+modynamic\w*)\b",
@@ -74,7 +83,7 @@ _OF_CHANGE = {
         r"\binterval\s+(?:removal|clearing)\b",
     ),
     "unchanged": (
-        r"\bunchanged\b",
+        r"\bun(?:changed|altered)\b",
         rf"\b(?:no|without|not)\s+(?:interval\s+)?{_DEGREE}(?:interval\s+)?chang(?:es?|ed)\b(?!\s+of\b)",
         r"(?<!\w-)\bstable\b",
         rf"\bsimilar\b[^.,;]*\b(?:{_EARLIER}|{_THEN})",
@@ -83,15 +92,16 @@ _OF_CHANGE = {
     ),
     "new": (r"(?<!no )(?<!without )\bnew(?:ly)?\b", r"\binterval\s+(?:development|appearance|placement|insertion)\b"),
     "larger": (
-        rf"\bha(?:s|ve|d)\s+{_DEGREE}(?:increased|enlarged|grown|worsened|progressed)\b",
-        r"\bincreased\s+size\s+of\b",
+        rf"\bha(?:s|ve|d)\s+{_DEGREE}(?:(?:increased|enlarged)\b{_VERB_ENDS}|(?:grown|worsened|progressed)\b)",
+        rf"\bincreased\s+{_WHAT_GROWS}",
         rf"\bincreased\s+{_DEGREE}(?:in\s+(?:size|extent|number|prominence)|since|from|compared|relative)\b",
         rf"\binterval\s+{_DEGREE}(?:increas\w+|worsening|progression|enlargement|growth)\b",
-        r"\bworsen(?:ed|ing)\b|\bincreasing(?:ly)?\b|\benlarging\b|\bprogression\b|\bprogressed\b",
+        r"\bworsen(?:ed|ing)\b|\bincreasing(?:ly)?\b|\benlarging\b|\bprogress(?:ion|ed|ing)\b",
         rf"\b(?:larger|greater|more\s+\w+|worse|bigger)\s+{_THAN_THEN}",
     ),
     "smaller": (
-        rf"\bha(?:s|ve|d)\s+{_DEGREE}(?:decreased|improved|diminished|regressed|shrunk|lessened)\b",
+        rf"\bha(?:s|ve|d)\s+{_DEGREE}(?:(?:decreased|diminished)\b{_VERB_ENDS}|(?:improved|regressed|shrunk|lessened)\b)",
+        rf"\b(?:decreased|reduced)\s+{_WHAT_GROWS}",
         rf"\bdecreased\s+{_DEGREE}(?:in\s+(?:size|extent|number|prominence)|since|from|compared|relative)\b",
         rf"\binterval\s+{_DEGREE}(?:decreas\w+|improvement|reduction|regression)\b",
         r"\bimprov(?:ed|ing|ement)\b|\bdecreasing\b|\bresolving\b",
@@ -102,7 +112,7 @@ _OF_CHANGE = {
 _OTHERWISE = (
     r"\b(?:no|without)\s+new\b",
     r"\bcompar(?:ed|ison|ing|ative)\b",
-    r"\binterval\b",
+    r"\binter(?:val|im)\b",
     rf"\b{_EARLIER}",
     rf"\b(?:since|from|than|to|with|as|on|in)\s+{_THEN}(?!\s*[/a-z])",
     rf"\bpreviously\s+(?:\w+\s+)?(?:{_SEEN}|described|present|mentioned|reported)\b",
@@ -136,11 +146,14 @@ _CUTS = tuple(
         r"\bthere\s+(?:has|have)\s+been\s+(?:an?\s+)?(?=interval)",
         r"\binterval\s+(?:development|appearance|placement|worsening|improvement|progression|increase|decrease)\s+(?:of|in)"
         r"\s+(?:an?\s+|the\s+)?",
-        rf"^\s*(?:there\s+is\s+)?no\s+{_DEGREE}(?:interval\s+)?change\s+(?:of|in)\s+(?:the\s+)?(?:appearance\s+of\s+)?(?:the\s+)?",
+        rf"^\s*(?:there\s+is\s+)?no\s+{_DEGREE}(?:interval\s+)?change\s+(?:of|in)\s+"
+        r"(?:the\s+)?(?:appearance\s+of\s+)?(?:the\s+)?",
         r"\bre-?demonstration\s+of\s+",
         r"\b(?:\w+ly\s+)?(?:stable|unchanged)\s+(?:appearance|position|size|configuration)\s+of\s+(?:an?\s+|the\s+)?",
-        r"\b(?:(?:grossly|overall|relatively|essentially|significantly|largely)\s+)*(?:new(?:ly)?|stable|unchanged|persistent(?:ly)?|improv(?:ed|ing)|worsen(?:ed|ing)|increasing(?:ly)?"
-        r"|decreasing|resolving|enlarging|previously\s+\w+|interval),?\s+(?:and\s+(?=\w))?(?=\w)",
+        r"\b(?:(?:grossly|overall|relatively|essentially|significantly|largely)\s+)*(?:new(?:ly)?|stable|unchanged"
+        r"|persistent(?:ly)?|improv(?:ed|ing)|worsen(?:ed|ing)|increasing(?:ly)?|decreasing|resolving|enlarging"
+        r"|previously\s+\w+|interval|interim),?\s+(?:and\s+(?=\w))?(?=\w)",
+        rf"\b(?:increased|decreased|reduced)\s+(?={_WHAT_GROWS})",
         r",?\s*\bagain\b",
         _REFERENCE,
     )
@@ -150,7 +163,8 @@ _DANGLING = re.compile(
     r"^\W*(?:is|are|has|have|was|were|and|but|of|in|since|which|been)\b"
     r"|\b(?:is|are|was|were|has|have|had|been|appears?|remains?|demonstrates?|shows?|of|in|with|and|but|or|the|an?|to"
     r"|from|which|that|than|there|no|at|on|for|by|as)\W*$"
-    r"|\b(?:to|of|in|from|with)\s+(?:to|of|from|since)\b|\b(?:is|are)\s+(?:in\s+appearance|with|of|represent|indicate|suggest|may)\b",
+    r"|\b(?:to|of|in|from|with)\s+(?:to|of|from|since)\b"
+    r"|\b(?:is|are)\s+(?:in\s+appearance|with|of|represent|indicate|suggest|may)\b",
     re.IGNORECASE,
 )
 
