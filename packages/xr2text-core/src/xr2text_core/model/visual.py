@@ -60,8 +60,9 @@ class VisualEncoder(nn.Module):
         super().__init__()
         width = config.bart["d_model"]
         self.images = ImageEncoder(
-            config.encoder, config.image_size, config.encoder_options, config.pixel_mean, config.pixel_std
-        )
+            config.encoder, config.image_size, config.encoder_options, config.pixel_mean, config.pixel_std,
+            config.largest_grid,
+        )  # fmt: skip
         self.project = nn.Linear(self.images.channels, width)
         self.norm = nn.LayerNorm(width)
         self.regions = RegionQueries(
@@ -87,6 +88,7 @@ class VisualEncoder(nn.Module):
         question_ids: Tensor | None = None,
         prior_report_ids: Tensor | None = None,
         prior_days: Tensor | None = None,
+        features: Tensor | None = None,
         **_: Any,
     ) -> VisualOutput:
         """Images (B, 1, H, H), the frontal film of each study, or (B, V, 1, H, H), values 0..1: the frontal film, with
@@ -96,12 +98,16 @@ class VisualEncoder(nn.Module):
         The decoder is told `finding_states` (B, F), or else what the study head decides.
         `question_ids` and `prior_report_ids` (B, T): the indications and the reports of the last studies as token ids,
         padded with the pad token or a negative number. `prior_days` (B,): between the studies, NaN where unknown.
+        With `features` (B, V, N, C), what the backbone sees in these images, it is not asked again.
         ValueError for more films than the model knows, for a study without its frontal film, and for unknown texts.
         """
         films = pixel_values if pixel_values.ndim == 5 else pixel_values[:, None]
         self._check(films.shape[1], film_mask)
-        features = self._features(films.transpose(0, 1).flatten(0, 1), film_mask)  # (V * B, N, C), place by place
-        features = features.view(films.shape[1], len(films), *features.shape[1:])
+        if features is None:
+            features = self._features(films.transpose(0, 1).flatten(0, 1), film_mask)  # (V * B, N, C), place by place
+            features = features.view(films.shape[1], len(films), *features.shape[1:])
+        else:
+            features = features.to(films.dtype).transpose(0, 1)  # (V, B, N, C)
         seen = self._seen(films, features.detach() if self.is_shielded else features, film_mask)
         own, prior = seen[: self.num_films], seen[self.num_films :]
         read, attention = self.regions.read_frontal(seen[0])
