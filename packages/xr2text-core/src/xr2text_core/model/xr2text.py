@@ -14,6 +14,7 @@ from transformers.modeling_outputs import Seq2SeqLMOutput
 from transformers.models.bart.modeling_bart import BartDecoder, shift_tokens_right
 
 from xr2text_core.model.config import XR2TextConfig
+from xr2text_core.model.last_study import change_loss
 from xr2text_core.model.visual import VisualEncoder, VisualOutput
 from xr2text_core.report.tokenizer import IGNORED
 
@@ -23,7 +24,8 @@ class ReportOutput(Seq2SeqLMOutput):
     """`loss` is the mean token cross-entropy (nats). The sums let a step of several micro-batches be weighted exactly.
 
     token_loss_sum: over `num_tokens` labels; finding_loss_sum: binary cross-entropy of a study, summed over its F
-    findings and averaged over the R + 1 rows, then summed over studies; with that of the words of its report.
+    findings and averaged over the R + 1 rows, then summed over studies; with that of the words of its report, and the
+    cross-entropy of what became of its findings.
     """
 
     token_loss_sum: Tensor | None = None
@@ -103,6 +105,7 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
         question_ids: Tensor | None = None,
         prior_report_ids: Tensor | None = None,
         prior_days: Tensor | None = None,
+        change_labels: Tensor | None = None,
         **kwargs: Any,
     ) -> ReportOutput:
         """Images, `film_mask` and texts as in VisualEncoder, or their `encoder_outputs`, and the report so far: logits.
@@ -110,6 +113,7 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
         With `labels` (B, T; padding is -100) the decoder input is derived from them and losses are returned instead of
         logits, computed only where there is a label. `finding_labels` (B, R + 1, F), 0..1, add the loss of the regions.
         The decoder is then told those of the whole study, as wrong as `state_draws` (B, 2, F), 0..1, make them.
+        `change_labels` (B, F) add the loss of what became of findings (last_study.py).
         A caller who knows the number of labels spares a GPU the wait for it.
         """
         if encoder_outputs is None:
@@ -140,7 +144,7 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
         is_label = (labels != IGNORED).flatten()
         places = is_label.nonzero() if num_labels is None else is_label.nonzero_static(size=num_labels)
         return self._with_losses(
-            output, decoded.last_hidden_state, encoder_outputs, labels, places[:, 0], finding_labels
+            output, decoded.last_hidden_state, encoder_outputs, labels, places[:, 0], finding_labels, change_labels
         )
 
     def _with_losses(
@@ -151,6 +155,7 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
         labels: Tensor,
         places: Tensor,
         finding_labels: Tensor | None,
+        change_labels: Tensor | None,
     ) -> ReportOutput:
         """`places`: where there is a label, in the flattened labels."""
         logits = self.lm_head(hidden.flatten(0, 1)[places])  # (tokens, vocabulary)
@@ -164,6 +169,8 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
             output.finding_loss_sum = losses.sum(2).mean(1).sum()
             if self.encoder.study is not None and seen.word_logits is not None:
                 output.finding_loss_sum += self.encoder.study.films.word_loss(seen.word_logits, labels)
+            if change_labels is not None and seen.change_logits is not None:
+                output.finding_loss_sum += change_loss(seen.change_logits, change_labels)
         return output
 
 

@@ -110,6 +110,7 @@ class Stepper:
                 finding_labels=part.finding_labels,
                 num_labels=part.num_tokens,
                 state_draws=part.state_draws,
+                change_labels=part.change_labels,
             )
             loss = output.token_loss_sum / num_tokens + self.finding_weight * output.finding_loss_sum / num_studies
             self.accelerator.backward(loss)
