@@ -133,20 +133,12 @@ class VisualEncoder(nn.Module):
         tokens = self.norm(self.project(features))  # (V, B, N, D)
         tokens = tokens + position_encoding(tokens.shape[2], tokens.shape[3], tokens.device)
         found = []
-        for place, mark in enumerate(self._marks()[: films.shape[1]]):
+        for place, images in enumerate(films.unbind(1)):
             is_there = None if film_mask is None or place == 0 else film_mask[:, place].to(tokens.device)
-            its_tokens = tokens[place] if mark is None else tokens[place] + mark
-            found.append(SeenFilm(features[place], its_tokens, film_box(films[:, place]), is_there))
+            is_lateral = self.lateral is not None and place == 1
+            its_tokens = tokens[place] + self.lateral if is_lateral else tokens[place]
+            found.append(SeenFilm(features[place], its_tokens, film_box(images), is_there))
         return found
-
-    def _marks(self) -> list[Tensor | None]:
-        """What tells the decoder of which place a token is, for each place."""
-        marks: list[Tensor | None] = [None]
-        if self.lateral is not None:
-            marks.append(self.lateral)
-        if self.last_study is not None:
-            marks.append(self.last_study.film)
-        return marks
 
     def _question(self, question_ids: Tensor | None) -> list[MemoryPart]:
         """The indication, where it is given."""
@@ -173,9 +165,10 @@ class VisualEncoder(nn.Module):
             before = self.regions.as_tokens(self.regions.read_frontal(film)[0])
             change = self.last_study.change(self.regions.as_tokens(read), before)
             logits = self.last_study.logits(change)
-            then = self.head(before, self.regions.num_regions)[0] + self.last_study.film
+            then = self.head(before, self.regions.num_regions)[0]
             told = self.last_study.tell(logits)
-            parts = [MemoryPart(each, has_film) for each in (told, change, then, film.tokens)]
+            seen_then = torch.cat([then, film.tokens], 1) + self.last_study.film
+            parts = [MemoryPart(each, has_film) for each in (told, change, seen_then)]
         if report_ids is None:
             report_ids = torch.zeros(len(read), 0, dtype=torch.long, device=read.device)
         since = self.last_study.since(read.new_full((len(read),), torch.nan) if days is None else days)
