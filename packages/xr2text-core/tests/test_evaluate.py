@@ -1,6 +1,7 @@
 """A checkpoint is scored beside what needs no model, and a report can be had for any image."""
 
 import csv
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from xr2text_core.inference.comparison import mean_features, same_studies_for, s
 from xr2text_core.inference.desk import Desk, report_from
 from xr2text_core.inference.reports import reports_for
 from xr2text_core.inference.trained import load_model
+from xr2text_core.metrics.outcome import CURVES
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.labeler import label_report
 from xr2text_core.report.tokenizer import ReportTokenizer
@@ -147,6 +149,29 @@ def test_the_screen_of_an_evaluation_fits_80_columns(
     score(run, "--num-studies", "3", "--beams", "1", "--neighbours", "0", "--frontier", "--published")
     shown = [line for line in capsys.readouterr().out.splitlines() if not line.startswith("written to")]
     assert max(map(len, shown)) <= 80
+
+
+def test_figures_of_the_image_head_carry_the_names_of_the_scores(run: Path) -> None:
+    pytest.importorskip("sklearn", reason="the extra figures is not installed")
+    flags = ["--num-studies", "80", "--beams", "1", "--neighbours", "0", "--figures", "svg", "--frontier"]
+    assert score(run, *flags)[0] == 0
+    for kind in (*CURVES, "frontier"):
+        assert (run / f"scores/{kind}_best_model_test_first_80.svg").read_bytes().startswith(b"<?xml"), kind
+    drawn = (run / "scores/roc_best_model_test_first_80.svg").read_text(encoding="utf-8")
+    assert "best_model.pt, test split of phantom, 80 studies; truth: rule labels" in drawn
+    table = read(run / "scores/scores_best_model_test_first_80_reading.csv")
+    values = {row["finding"]: float(row["value"]) for row in table if row["name"] == "finding AUC"}
+    panels = re.findall(r"<!-- ([a-z ]+) \(n = \d+\) -->.*?<!-- AUC ([\d.]+) -->", drawn, re.DOTALL)
+    assert panels
+    assert all(f"{values[finding]:.2f}" == number for finding, number in panels)
+
+
+def test_figures_without_scikit_learn_are_refused_before_the_work(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("xr2text_core.evaluate.find_spec", lambda name: None)
+    assert evaluate.main(["--checkpoint", str(run / CHECKPOINT), "--figures"]) == 2
+    assert "--figures needs scikit-learn: `pip install scikit-learn`" in capsys.readouterr().err
 
 
 def test_r2gen_protocols_keep_only_words_of_the_training_reports(run: Path) -> None:

@@ -14,11 +14,11 @@ import numpy as np
 import stand_ins
 import torch
 
-from xr2text_core.checks.estimates import BART_VOCABULARY, estimate_memory, planned_config
+from xr2text_core.checks.estimates import BART_VOCABULARY, estimate_memory, planned_config, tokens_of_film
+from xr2text_core.checks.speed import longest_texts
 from xr2text_core.data.augment import augment
-from xr2text_core.data.batches import Batch
+from xr2text_core.data.batches import Batch, by_study
 from xr2text_core.data.randomness import NUM_DRAWS
-from xr2text_core.data.texts import Texts
 from xr2text_core.inference.evaluation import EVALUATION_BATCH, eval_mode, write_all
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
@@ -46,35 +46,28 @@ class Bench:
             model = XR2TextModel(self.config)
         model.to_empty(device="cuda").tie_weights()
         model.encoder.images.backbone.to(memory_format=torch.channels_last)
+        model.freeze(settings.freeze_stages, settings.freeze_encoder, settings.cache_tokens)
         self.optimizer = self.accelerator.prepare(build_optimizer(model, settings, self.accelerator.device))
         self.model = self.accelerator.prepare_model(model, evaluation_mode=True).train()
         allocate_state(self.optimizer)
         self.stepper = Stepper(self.accelerator, self.model, self.optimizer, 1.0, 0)
 
     def batch(self, lengths: Sequence[int]) -> Batch:
-        """Studies whose reports have these lengths; every second one lacks all that may be missing."""
-        num, size = len(lengths), self.settings.image_size
-        num_films = self.config.num_places
-        pixels = torch.zeros(num * num_films, size, size, dtype=torch.uint8, device="cuda")
-        images = augment(pixels, torch.zeros(len(pixels), NUM_DRAWS, dtype=torch.float64, device="cuda"))
-        is_film = torch.ones(num, num_films, dtype=torch.bool)
-        is_film[::2, 1:] = False
+        """Studies whose reports have these lengths."""
+        num, size, places = len(lengths), self.settings.image_size, self.config.num_places
+        pixels = torch.zeros(num * places, size, size, dtype=torch.uint8, device="cuda")
+        films = augment(pixels, torch.zeros(len(pixels), NUM_DRAWS, dtype=torch.float64, device="cuda"))
+        images, is_film = by_study(films, [[True] * places] * num, places)
+        del films
         tokens = torch.zeros(num, max(lengths), dtype=torch.long, device="cuda")
-        texts = Texts(
-            question=tokens[:, :40] if self.config.indication else None,
-            prior_report=tokens[:, :40] if self.config.prior else None,
-            prior_days=tokens[:, 0].float() if self.config.prior else None,
-        )
-        return Batch(
-            images.view(num, num_films, *images.shape[1:]),
-            tokens,
-            images.new_zeros(num, len(REGIONS) + 1, len(FINDINGS)),
-            range(num),
-            lengths,
-            is_film if num_films > 1 else None,
-            texts=texts,
-            change_labels=tokens.new_zeros(num, len(FINDINGS)) if self.config.prior else None,
-        )
+        targets = images.new_zeros(num, len(REGIONS) + 1, len(FINDINGS))
+        states = images.new_zeros(num, 2, len(FINDINGS))
+        features = None
+        if self.settings.cache_tokens:
+            shape = tokens_of_film(self.config, self.settings)
+            features = images.new_zeros(*images.shape[:2], *shape, dtype=torch.half)
+        texts = longest_texts(self.config, num).to(images.device)
+        return Batch(images, tokens, targets, range(num), lengths, is_film, states, texts, features)
 
     def step(self, lengths: Sequence[int]) -> dict[str, Any]:
         """One step, and what it took."""
