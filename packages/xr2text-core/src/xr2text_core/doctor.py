@@ -182,9 +182,17 @@ def sections(out: Path, folder: RunFolder) -> Iterator[tuple[str, list[str]]]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m xr2text_core.doctor", description=__doc__.splitlines()[0])
-    parser.add_argument("--run", default="", metavar="NAME", help="name of the run")
-    parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="folder of its checkpoints/ and data/")
+    parser = argparse.ArgumentParser(
+        prog="python -m xr2text_core.doctor", usage="%(prog)s [flags]", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("--run", default="", metavar="NAME", help="name of the run (default: the one without a name)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path(),
+        metavar="DIR",
+        help="folder that holds checkpoints/ and data/ (default: here)",
+    )
     options = parser.parse_args(arguments)
     try:
         folder = RunFolder.under(options.out, options.run)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from xr2text_core.data.images.formats import IMAGE_SUFFIXES, Pixels
-from xr2text_core.report.vocabulary import FINDINGS
+from xr2text_core.report.vocabulary import FINDINGS, NOT_A_DEVICE
 from xr2text_core.run.errors import UserError
 from xr2text_core.run.outputs import keep_inputs
 from xr2text_core.settings.arguments import add_checkpoint_flag
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from xr2text_core.inference.reading import Reading
     from xr2text_core.inference.trained import TrainedModel
 
-NOT_A_DEVICE = "Research software, not a medical device: these reports must not be used in the care of a patient."
 IMAGES_AT_ONCE = 16
 OTHERS = 3  # findings that are named although they were not written
 
@@ -50,7 +49,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         description=f"Write reports for chest X-rays. {NOT_A_DEVICE}",
     )
     parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="image files, or folders of them")
-    add_checkpoint_flag(parser, "model")
+    add_checkpoint_flag(parser, "model to use")
     parser.add_argument(
         "--beams", type=positive, default=BEAMS, metavar="N", help="beam width; 1 is greedy (default: %(default)s)"
     )
@@ -59,13 +58,20 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         action="store_true",
         help="the images are the films of one study: a frontal one, then a lateral one",
     )
-    parser.add_argument("--indication", default="", metavar="TEXT", help="why the film was taken")
-    parser.add_argument("--prior-image", type=Path, metavar="IMAGE", help="frontal film of the patient's last study")
-    parser.add_argument("--prior-report", default="", metavar="TEXT|FILE", help="report of that study")
-    parser.add_argument("--prior-days", type=at_least_zero, metavar="N", help="days between the two studies")
+    parser.add_argument("--indication", default="", metavar="TEXT", help="why the film was taken (default: none)")
+    parser.add_argument(
+        "--prior-image",
+        type=Path,
+        metavar="IMAGE",
+        help="frontal film of the last study of the patient (default: none)",
+    )
+    parser.add_argument("--prior-report", default="", metavar="TEXT|FILE", help="report of that study (default: none)")
+    parser.add_argument(
+        "--prior-days", type=at_least_zero, metavar="N", help="days between the two studies (default: unknown)"
+    )
     parser.add_argument(
         "--with", dest="known", action="append", default=[], type=_known, metavar="FINDING",
-        help='write the report as if this finding were there ("pleural effusion=absent": as if not); may be repeated',
+        help='write the report as if this finding were present, or with "FINDING=absent" absent; may be repeated',
     )  # fmt: skip
     parser.add_argument(
         "--without",
@@ -73,16 +79,19 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         default=[],
         type=_finding,
         metavar="FINDING",
-        help="as --with FINDING=absent",
+        help="the same as --with FINDING=absent",
     )
     parser.add_argument(
         "--sensitivity",
         type=above_zero,
         metavar="R",
-        help="how readily findings are written (default: the model's own)",
+        help="write findings R times as often as training reports do (default: the model's own)",
     )
     parser.add_argument(
-        "--attention", type=Path, metavar="PNG", help="picture of each region's attention; numbered for several images"
+        "--attention",
+        type=Path,
+        metavar="PNG",
+        help="also draw each region's attention; numbered for several images (default: none)",
     )
     return parser.parse_args(arguments)
 

@@ -93,7 +93,9 @@ def _labels(name: str, desk: bool) -> SceneLabels:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m xr2text_core.phantom", usage="%(prog)s --out DIR [flags]", description=__doc__.splitlines()[0]
+        prog="python -m xr2text_core.phantom",
+        usage="%(prog)s --out DIR [flags]",
+        description=f"{__doc__.splitlines()[0]} Defaults are in parentheses.",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="new or empty folder to write into")
     parser.add_argument("--num-train", type=_count, default=1280, metavar="N", help="training studies (1280)")
@@ -103,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--desk", action="store_true", help="also lateral films, indications and earlier studies, with their columns"
     )
-    parser.add_argument("--seed", type=_count, default=0, metavar="N", help="another seed draws other studies (0)")
+    parser.add_argument("--seed", type=_count, default=0, metavar="N", help="each seed draws other studies (0)")
     return parser
 
 

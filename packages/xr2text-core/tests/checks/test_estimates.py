@@ -21,6 +21,7 @@ from xr2text_core.checks.estimates import (
 from xr2text_core.checks.speed import Sample, Speed, draw_sample, measure_speed
 from xr2text_core.data.readers import phantom
 from xr2text_core.data.study import Dataset, DatasetError
+from xr2text_core.model.config import XR2TextConfig
 from xr2text_core.model.film_head import NUM_WORDS
 from xr2text_core.model.regions import CELLS
 from xr2text_core.model.xr2text import XR2TextModel
@@ -240,3 +241,20 @@ def test_images_that_cannot_be_read_are_passed_over(
     none = replace(sample, train=replace(sample.train, images=[("/no/such/image.png",)] * len(broken)))
     with pytest.raises(DatasetError, match="none of the first images"):
         measure_speed(tiny, planned_config(tiny), none)
+
+
+def test_speed_is_measured_in_the_precision_of_a_run(
+    tiny: Settings, sample: Sample, any_precision: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    made: list[XR2TextModel] = []
+    dtypes: set[torch.dtype] = set()
+
+    def make(config: XR2TextConfig) -> XR2TextModel:
+        made.append(XR2TextModel(config))
+        made[0].lm_head.register_forward_hook(lambda _, inputs, logits: dtypes.add(logits.dtype))
+        return made[0]
+
+    monkeypatch.setattr(speed_module, "XR2TextModel", make)
+    measure_speed(replace(tiny, precision="bf16"), planned_config(tiny, len(sample.tokenizer)), sample)
+    assert dtypes == {torch.bfloat16}

@@ -29,6 +29,12 @@ def test_a_step_fits_is_deterministic_and_waits_for_the_card_once(run: Run, pres
     assert found["is_strict"]  # still: nothing of a step has no deterministic implementation
 
 
+def test_all_that_lies_on_the_desk_makes_no_micro_batch_wait_for_the_card(run: Run) -> None:
+    desk = ["--views", "all", "--prior", "--indication", "--batch", "2", "--accumulation", "4"]
+    found = run("full_step", "--preset", "laptop", *desk)
+    assert found["synchronisations"] <= 2 and found["is_strict"] and found["oom_retries"] == 0
+
+
 @pytest.mark.parametrize(
     ("flags", "most_gib"),
     [

@@ -110,7 +110,7 @@ def all_checks(settings: Settings, resume: Path | None, fresh: bool, show: Show)
 def _look_ahead(findings: Findings, settings: Settings, device: Device, fresh: bool, show: Show) -> None:
     """Add what needs the data set and the sizes of the model: data, disk, memory and time."""
     show("reading the data set")
-    dataset = read_dataset(settings.data, settings.root, settings.num_studies, settings.seed, settings.desk)
+    dataset = read_dataset(settings.data, settings.root, settings.num_studies, settings.phantom_seed, settings.desk)
     sample = draw_sample(dataset, settings)
     num_images = run_checks.num_new_images(dataset, settings)
     config = estimates.planned_config(settings, len(sample.tokenizer))

@@ -45,6 +45,7 @@ class Batch:
     state_draws: Tensor | None = None  # (B, 2, F) in 0..1: how wrong the decoder is told; None: it is told the truth
     texts: Texts = NO_TEXTS
     features: Tensor | None = None  # (B, V, N, C) FP16: what a frozen encoder sees in the images, where it is cached
+    change_labels: Tensor | None = None  # (B, F) as `ReadyPriors.changes`, IGNORED where no last film is shown
 
     def __post_init__(self) -> None:
         if not self.lengths:
@@ -66,7 +67,8 @@ class Batch:
             drawn = None if self.state_draws is None else self.state_draws[part]
             labels, studies, texts = self.finding_labels[part], self.studies[part], self.texts.part(part)
             features = None if self.features is None else self.features[part]
-            yield Batch(self.images[part], tokens, labels, studies, lengths, is_film, drawn, texts, features)
+            changes = None if self.change_labels is None else self.change_labels[part]
+            yield Batch(self.images[part], tokens, labels, studies, lengths, is_film, drawn, texts, features, changes)
 
     @property
     def inputs(self) -> dict[str, Any]:
@@ -171,7 +173,14 @@ class BatchMaker:
             [len(report) for report in reports],
             is_film,
             texts=texts_of(self.studies, indices, hidden or NOTHING).to(self.device),
+            change_labels=self._changes(indices, is_film),
         )
+
+    def _changes(self, indices: Sequence[int], is_film: Tensor | None) -> Tensor | None:
+        if self.studies.priors is None or is_film is None:
+            return None
+        labels = torch.from_numpy(self.studies.priors.changes[list(indices)]).long()
+        return labels.masked_fill(~is_film[:, -1:], IGNORED).to(self.device)
 
     def _hidden(self, indices: Sequence[int], epoch: int) -> Hidden:
         drawn = {index: desk_draws(self.seed, epoch, self.studies.study_ids[index]) for index in indices}

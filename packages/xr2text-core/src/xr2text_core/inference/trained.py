@@ -58,7 +58,9 @@ class TrainedModel:
     def dataset(self, root: str = "") -> Dataset:
         """The data set it was trained on; `root` if it has moved since."""
         settings = self.settings
-        return read_dataset(settings.data, root or settings.root, settings.num_studies, settings.seed, settings.desk)
+        return read_dataset(
+            settings.data, root or settings.root, settings.num_studies, settings.phantom_seed, settings.desk
+        )
 
     def batches(self, studies: list[Study], beside: Sequence[Study] = (), most: int = 0) -> BatchMaker:
         """Batches of those of these studies whose images can be read; raises DatasetError where there are none.
@@ -79,10 +81,13 @@ class TrainedModel:
         return BatchMaker(ready, cache, self.device, settings.seed, settings.views)
 
 
-def load_model(path: str | Path) -> TrainedModel:
-    """The model of a checkpoint, on the GPU where there is one; CheckpointError where it is missing or damaged."""
+def load_model(path: str | Path, device_name: str = "auto") -> TrainedModel:
+    """The model of a checkpoint; CheckpointError where it is missing or damaged.
+
+    `device_name`: "cpu", or "auto" for the GPU where there is one.
+    """
     checkpoint = load_checkpoint(Path(path))
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device("cuda" if device_name == "auto" and torch.cuda.is_available() else "cpu")
     with reading(Path(path)):
         model = model_from(checkpoint).to(device).eval()  # type: ignore[arg-type]
         decides = model.encoder.study is not None  # one of version 0.1 that was trained on has a bank all the same

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 
 from xr2text_core.metrics import baselines
 from xr2text_core.metrics.bootstrap import Interval, PairedDifference, bootstrap_intervals, paired_bootstrap
@@ -78,12 +79,18 @@ class References:
         return {
             "protocol": self.protocol,
             "labeler": str(LABELER_VERSION),
+            "reference_digest": self.digest,
             "reference_tokens_mean": f"{lengths.mean:.2f}",
             "reference_tokens_median": f"{lengths.median:g}",
             "reference_tokens_p95": f"{lengths.percentile_95:g}",
             "reference_tokens_max": str(lengths.max),
             "reference_share_cut": f"{lengths.share_cut:.4f}",
         }
+
+    @property
+    def digest(self) -> str:
+        """Sixteen characters that are the same for the same references alone."""
+        return blake2b("\0".join(self.texts).encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
 
     def row(self, name: str, candidates: Sequence[str]) -> Row:
         """Score one report per reference."""

@@ -15,7 +15,7 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from xr2text_core.model.config import XR2TextConfig
 from xr2text_core.model.encoder import ImageEncoder
-from xr2text_core.model.film import film_box
+from xr2text_core.model.film import film_box, on_device_of
 from xr2text_core.model.last_study import LastStudy
 from xr2text_core.model.regions import RegionHead, RegionQueries, SeenFilm, position_encoding
 from xr2text_core.model.study_head import StudyHead
@@ -32,6 +32,7 @@ class VisualOutput(BaseModelOutput):
     routing (B, R), 0..1; region_attention (B, Q, N) over the frontal film, each row sums to 1;
     attention_mask (B, S), False at the tokens of what is missing, or None where nothing is;
     film_features (B, V, C), the mean backbone features of each film, zeros for a missing one;
+    change_logits (B, F, C) of what became of each finding since the last study, where its film is given;
     word_logits (B, W) and thumbnails (B, V * 24 * 24) of a model that decides findings first.
     """
 
@@ -41,6 +42,7 @@ class VisualOutput(BaseModelOutput):
     attention_mask: Tensor | None = None
     film_features: Tensor | None = None
     word_logits: Tensor | None = None
+    change_logits: Tensor | None = None
     thumbnails: Tensor | None = None
 
 
@@ -115,13 +117,15 @@ class VisualEncoder(nn.Module):
         routed, logits, routing = self.head(queries, self.regions.num_regions)
         memory = [MemoryPart(routed), *(MemoryPart(film.tokens, film.is_there) for film in own)]
         memory += self._question(question_ids)
-        memory += self._last_study(read, prior[0] if prior else None, prior_report_ids, prior_days)
+        last_study, change_logits = self._last_study(read, prior[0] if prior else None, prior_report_ids, prior_days)
+        memory += last_study
         last_hidden_state, attention_mask = joined(memory)
         output = VisualOutput(
             last_hidden_state=last_hidden_state,
             finding_logits=logits,
             routing=routing,
             region_attention=attention,
+            change_logits=change_logits,
             attention_mask=attention_mask,
             film_features=features[: self.num_films].mean(2).transpose(0, 1),
         )
@@ -135,22 +139,12 @@ class VisualEncoder(nn.Module):
         tokens = self.norm(self.project(features))  # (V, B, N, D)
         tokens = tokens + position_encoding(tokens.shape[2], tokens.shape[3], tokens.device)
         found = []
-        for place, mark in enumerate(self._marks()[: films.shape[1]]):
-            is_there = (
-                None if film_mask is None or place == 0 else film_mask[:, place].to(tokens.device, non_blocking=True)
-            )
-            its_tokens = tokens[place] if mark is None else tokens[place] + mark
-            found.append(SeenFilm(features[place], its_tokens, film_box(films[:, place]), is_there))
+        for place, images in enumerate(films.unbind(1)):
+            is_there = None if film_mask is None or place == 0 else on_device_of(tokens, film_mask[:, place])
+            is_lateral = self.lateral is not None and place == 1
+            its_tokens = tokens[place] + self.lateral if is_lateral else tokens[place]
+            found.append(SeenFilm(features[place], its_tokens, film_box(images), is_there))
         return found
-
-    def _marks(self) -> list[Tensor | None]:
-        """What tells the decoder of which place a token is, for each place."""
-        marks: list[Tensor | None] = [None]
-        if self.lateral is not None:
-            marks.append(self.lateral)
-        if self.last_study is not None:
-            marks.append(self.last_study.film)
-        return marks
 
     def _question(self, question_ids: Tensor | None) -> list[MemoryPart]:
         """The indication, where it is given."""
@@ -162,24 +156,29 @@ class VisualEncoder(nn.Module):
 
     def _last_study(
         self, read: Tensor, film: SeenFilm | None, report_ids: Tensor | None, days: Tensor | None
-    ) -> list[MemoryPart]:
-        """The last study, where it is given. `read` (B, Q, D): what regions read on the frontal films of this one."""
+    ) -> tuple[list[MemoryPart], Tensor | None]:
+        """The last study, where it is given, and the logits of what became of findings. `read` (B, Q, D): what regions
+        read on the frontal films of this one.
+        """
         if film is None and report_ids is None and days is None:
-            return []
+            return [], None
         if self.last_study is None or self.texts is None:
             raise ValueError("prior_report_ids or prior_days are given to a model that reads no last study")
         has_film = torch.zeros(len(read), dtype=torch.bool, device=read.device)
-        parts = []
+        parts, logits = [], None
         if film is not None:
             has_film = ~has_film if film.is_there is None else film.is_there
             before = self.regions.as_tokens(self.regions.read_frontal(film)[0])
             change = self.last_study.change(self.regions.as_tokens(read), before)
-            then = self.head(before, self.regions.num_regions)[0] + self.last_study.film
-            parts = [MemoryPart(each, has_film) for each in (change, then, film.tokens)]
+            logits = self.last_study.logits(change)
+            then = self.head(before, self.regions.num_regions)[0]
+            told = self.last_study.tell(logits)
+            seen_then = torch.cat([then, film.tokens], 1) + self.last_study.film
+            parts = [MemoryPart(each, has_film) for each in (told, change, seen_then)]
         if report_ids is None:
             report_ids = torch.zeros(len(read), 0, dtype=torch.long, device=read.device)
         since = self.last_study.since(read.new_full((len(read),), torch.nan) if days is None else days)
-        return [*parts, MemoryPart(*self.texts(report_ids, "prior_report_ids", since, has_film))]
+        return [*parts, MemoryPart(*self.texts(report_ids, "prior_report_ids", since, has_film))], logits
 
     def _with_study(
         self, seen: VisualOutput, study: StudyHead, films: Tensor, film_mask: Tensor | None, states: Tensor | None
@@ -206,9 +205,7 @@ class VisualEncoder(nn.Module):
 
     def _features(self, films: Tensor, film_mask: Tensor | None) -> Tensor:
         """Backbone features (V * B, N, C) of films (V * B, 1, H, H), view by view; a missing film is not encoded."""
-        places = (
-            None if film_mask is None else film_mask.T.flatten().nonzero()[:, 0].to(films.device, non_blocking=True)
-        )
+        places = None if film_mask is None else on_device_of(films, film_mask.T.flatten().nonzero()[:, 0])
         found: Tensor = self.images(films if places is None else films[places])
         if places is None:
             return found

@@ -15,6 +15,7 @@ from transformers.models.bart.modeling_bart import BartDecoder, shift_tokens_rig
 
 from xr2text_core.model.config import XR2TextConfig
 from xr2text_core.model.encoder import LARGEST_GRID
+from xr2text_core.model.last_study import change_loss
 from xr2text_core.model.visual import VisualEncoder, VisualOutput
 from xr2text_core.report.tokenizer import IGNORED
 
@@ -24,7 +25,8 @@ class ReportOutput(Seq2SeqLMOutput):
     """`loss` is the mean token cross-entropy (nats). The sums let a step of several micro-batches be weighted exactly.
 
     token_loss_sum: over `num_tokens` labels; finding_loss_sum: binary cross-entropy of a study, summed over its F
-    findings and averaged over the R + 1 rows, then summed over studies; with that of the words of its report.
+    findings and averaged over the R + 1 rows, then summed over studies; with that of the words of its report, and the
+    cross-entropy of what became of its findings.
     """
 
     token_loss_sum: Tensor | None = None
@@ -116,6 +118,7 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
         prior_report_ids: Tensor | None = None,
         prior_days: Tensor | None = None,
         features: Tensor | None = None,
+        change_labels: Tensor | None = None,
         **kwargs: Any,
     ) -> ReportOutput:
         """Images and what belongs to them as in VisualEncoder, or `encoder_outputs`, and the report so far -> logits.
@@ -123,6 +126,7 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
         With `labels` (B, T; padding is -100) the decoder input is derived from them and losses are returned instead of
         logits, computed only where there is a label. `finding_labels` (B, R + 1, F), 0..1, add the loss of the regions.
         The decoder is then told those of the whole study, as wrong as `state_draws` (B, 2, F), 0..1, make them.
+        `change_labels` (B, F) add the loss of what became of findings (last_study.py).
         A caller who knows the number of labels spares a GPU the wait for it.
         """
         if encoder_outputs is None:
@@ -132,13 +136,14 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
             texts = question_ids, prior_report_ids, prior_days
             encoder_outputs = self.encoder(pixel_values, film_mask, states, *texts, features)
         memory, memory_mask = encoder_outputs[0], _added_to_attention(encoder_outputs)
+        targets = finding_labels, change_labels
         if labels is not None:
             pad, start = self.config.pad_token_id, self.config.decoder_start_token_id
             decoder_input_ids = shift_tokens_right(labels, pad, start)
             if decoder_attention_mask is None and self.decoder.config._attn_implementation == "sdpa":
                 hidden = _teacher_forced(self.decoder, decoder_input_ids, memory, memory_mask)
                 output = ReportOutput(encoder_last_hidden_state=memory)
-                return self._with_losses(output, hidden, encoder_outputs, labels, finding_labels, num_labels)
+                return self._with_losses(output, hidden, encoder_outputs, labels, targets, num_labels)
         decoded = self.decoder(
             input_ids=decoder_input_ids,
             attention_mask=decoder_attention_mask,
@@ -155,7 +160,7 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
         )
         if labels is not None:
             hidden = decoded.last_hidden_state
-            return self._with_losses(output, hidden, encoder_outputs, labels, finding_labels, num_labels)
+            return self._with_losses(output, hidden, encoder_outputs, labels, targets, num_labels)
         output.logits = self.lm_head(decoded.last_hidden_state)
         return output
 
@@ -165,10 +170,11 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
         hidden: Tensor,
         seen: VisualOutput,
         labels: Tensor,
-        finding_labels: Tensor | None,
+        targets: tuple[Tensor | None, Tensor | None],
         num_labels: int | None,
     ) -> ReportOutput:
-        """The losses where there is a label."""
+        """The losses where there is a label; `targets`: of the findings and of the changes."""
+        finding_labels, change_labels = targets
         is_label = (labels != IGNORED).flatten()
         found = is_label.nonzero() if num_labels is None else is_label.nonzero_static(size=num_labels)
         places = found[:, 0]
@@ -183,6 +189,8 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
             output.finding_loss_sum = losses.sum(2).mean(1).sum()
             if self.encoder.study is not None and seen.word_logits is not None:
                 output.finding_loss_sum += self.encoder.study.films.word_loss(seen.word_logits, labels)
+            if change_labels is not None and seen.change_logits is not None:
+                output.finding_loss_sum += change_loss(seen.change_logits, change_labels)
         return output
 
 

@@ -189,6 +189,7 @@ def _training(origin: Origin) -> str:
             "weight of the finding loss": f"{settings.finding_weight:g}",
             "precision on a GPU": settings.precision,
             "seed": str(settings.seed),
+            **({"seed of the phantoms": str(settings.phantom_seed)} if settings.data == "phantom" else {}),
             "device": origin.run.get("device", "not recorded"),
         }
     )

@@ -15,7 +15,7 @@ class RunError(UserError):
 
 # What lies in the folders of a run without a name, beside which those of named runs stand.
 RESERVED = re.compile(
-    r"(?:figures|tensorboard|before-.*|.*\.(?:pt|csv|json|jsonl|log|lock|tmp|png)|(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?)",
+    r"(?:figures|tensorboard|wandb|before-.*|.*\.(?:pt|csv|json|jsonl|log|lock|tmp|png|pdf|svg)|(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?)",
     re.IGNORECASE,
 )
 MOST_LETTERS = 100
@@ -117,12 +117,12 @@ class RunFolder:
             aside.rmdir()
 
 
-def statistics_of(checkpoint: Path) -> Path | None:
-    """OUT/checkpoints/RUN/file.pt belongs to OUT/data/statistics/RUN; None for a file elsewhere."""
+def statistics_of(checkpoint: Path, run: str | None = None) -> Path | None:
+    """OUT/checkpoints/RUN/file.pt belongs to OUT/data/statistics/RUN; None for a file elsewhere. `run`: another one."""
     path = checkpoint.resolve()
     for parent in path.parents:
         if parent.name == "checkpoints":
-            return parent.parent / "data" / "statistics" / path.parent.relative_to(parent)
+            return parent.parent / "data" / "statistics" / (path.parent.relative_to(parent) if run is None else run)
     return None
 
 

@@ -38,7 +38,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "freeze_stages": 3,
         "curriculum": False,
     },
-    # An 8 GB laptop GPU: an encoder of 89 M parameters, whose first stages stay as they are, and the decoder half of a
+    # An 8 GB laptop GPU: an encoder of 88 M parameters, whose first stages stay as they are, and the decoder half of a
     # BART base. Both films of a study fit: docs/decisions/0012.
     "laptop": {
         "encoder": "convnext_base.fb_in22k_ft_in1k_384",

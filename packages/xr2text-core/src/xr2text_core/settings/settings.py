@@ -58,6 +58,7 @@ class Settings:
     curriculum: bool = True
     replay: float = 0.25
     seed: int = 0
+    data_seed: int | None = None
     # scores and files
     select_by: str = "bleu_4+rouge_l"
     val_studies: int = 500
@@ -99,6 +100,11 @@ class Settings:
     @property
     def is_decoder_pretrained(self) -> bool:
         return is_pretrained("decoder", self.pretrained)
+
+    @property
+    def phantom_seed(self) -> int:
+        """The seed that phantoms are drawn with: runs that share it share their studies, test set included."""
+        return self.seed if self.data_seed is None else self.data_seed
 
     @property
     def inputs(self) -> Inputs:

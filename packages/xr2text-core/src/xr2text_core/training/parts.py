@@ -8,7 +8,7 @@ from accelerate import Accelerator
 
 from xr2text_core import __version__
 from xr2text_core.data.batches import BatchMaker
-from xr2text_core.inference.composer import Composer, ReportBank, bank_indices
+from xr2text_core.inference.composer import Composer, ReportBank, bank_indices, kept_bank
 from xr2text_core.inference.trained import model_of_sizes, tokenizer_from
 from xr2text_core.machine.processes import Processes
 from xr2text_core.model.build import build_model
@@ -108,6 +108,7 @@ def build_parts(settings: Settings, processes: Processes, found: Found | None, s
             tokenizer = tokenizer_from(found.checkpoint)
     with processes.rank_0_first():
         data = prepare_data(settings, tokenizer, is_alive=status.update)
+        bank = _bank(settings, found, data)
     if found:
         found.check_studies(data.dataset)
     plan = Plan.of(settings, data.train)
@@ -115,7 +116,6 @@ def build_parts(settings: Settings, processes: Processes, found: Found | None, s
     accelerator = open_device(settings)
     device = accelerator.device
     torch.manual_seed(settings.seed)
-    bank = _bank(found, data)
     model = _model(settings, found, data.tokenizer, len(bank.texts))
     model.freeze(settings.freeze_stages, settings.freeze_encoder, settings.cache_tokens)
     optimizer = build_optimizer(model, settings, device)
@@ -133,12 +133,12 @@ def build_parts(settings: Settings, processes: Processes, found: Found | None, s
     )
 
 
-def _bank(found: Found | None, data: PreparedData) -> ReportBank:
+def _bank(settings: Settings, found: Found | None, data: PreparedData) -> ReportBank:
     """Training reports to compose from; those of the checkpoint where the run continues."""
     if found and found.origin != "init" and found.checkpoint.bank:
         with found.reading():
             return ReportBank.from_json(found.checkpoint.bank)
-    return ReportBank.of(data.train.to_compose_from)
+    return kept_bank(data.train.to_compose_from, settings.cache_folder)
 
 
 def _model(settings: Settings, found: Found | None, tokenizer: ReportTokenizer, num_reports: int) -> XR2TextModel:

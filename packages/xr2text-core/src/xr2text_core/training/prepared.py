@@ -44,7 +44,7 @@ def prepare_data(
 
 
 def _prepared(settings: Settings, tokenizer: ReportTokenizer | None, is_alive: Callable[[], None]) -> PreparedData:
-    dataset = read_dataset(settings.data, settings.root, settings.num_studies, settings.seed, settings.desk)
+    dataset = read_dataset(settings.data, settings.root, settings.num_studies, settings.phantom_seed, settings.desk)
     for line in dataset.warnings:  # before an hour of decoding
         log.warning("%s: %s", settings.data, line)
     if why := dataset.why_not_trainable:

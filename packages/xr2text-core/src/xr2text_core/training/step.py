@@ -111,6 +111,7 @@ class Stepper:
                     finding_labels=part.finding_labels,
                     num_labels=part.num_tokens,
                     state_draws=part.state_draws,
+                    change_labels=part.change_labels,
                 )
                 with torch.autocast(batch.tokens.device.type, enabled=False):  # gradients have the types of the forward
                     loss = output.token_loss_sum / num_tokens

@@ -147,7 +147,7 @@ class Trainer:
                 self._restore(found)
         if self.is_finished() and found.origin == "resume" and found.path.resolve().parent != self.folder.checkpoints:
             raise RunError(
-                f"--resume {found.path} is the end of a run: nothing is left of its {self.settings.epochs} epochs. "
+                f"--resume {found.path} is the end of a run: all of its {self.settings.epochs} epochs are done. "
                 "A larger --epochs continues it; --init FILE starts a new run with its weights"
             )
 
