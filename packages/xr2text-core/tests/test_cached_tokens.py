@@ -184,6 +184,18 @@ def test_cached_tokens_are_of_the_films_of_their_study_also_where_one_is_lost(
     torch.testing.assert_close(batch.features.float().mean(2), theirs, rtol=ONE_IN_FP16, atol=ONE_IN_FP16)
 
 
+def test_the_whole_desk_is_cached_and_what_is_missing_or_hidden_has_no_tokens(resnet: str, tmp_path: Path) -> None:
+    trainer = Trainer(settings(tmp_path, resnet, *CACHED, "--views", "all", "--desk", "--prior", "--indication"))
+    batch = trainer.parts.batches.training(range(24), epoch=1)
+    assert batch.is_film is not None and batch.features is not None
+    assert batch.is_film.shape == (24, 3) and batch.is_film.any(0).all() and not batch.is_film[:, 1:].all(0).any()
+    with torch.no_grad():
+        films = trainer.model.encoder.images(batch.films()).mean(1)
+    torch.testing.assert_close(batch.features[batch.is_film].float().mean(1), films, rtol=ONE_IN_FP16, atol=ONE_IN_FP16)
+    assert not batch.features[~batch.is_film].any()
+    assert trainer.fit() == 0
+
+
 def test_pooling_keeps_places_and_the_mean() -> None:
     side, old = LARGEST_GRID, 37
     across = torch.arange(old).add(0.5).div(old).repeat(old).view(1, -1, 1)  # x of each token

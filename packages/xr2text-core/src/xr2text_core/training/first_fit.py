@@ -106,7 +106,7 @@ def encode_films(
         num_tokens, width = encoder(torch.zeros(1, 1, size, size, device=accelerator.device)).shape[1:]
     key = encoder.fingerprint(f"{size} {accelerator.mixed_precision}")
     cache = TokenCache(batches.cache, (num_tokens, width), key, encode)
-    cache.fill((film for films in batches.studies.images for film in films), is_alive)
+    cache.fill((film for films in batches.studies.images for film in films if film), is_alive)
     log.info("The frozen encoder's tokens are read from %s: training augments nothing.", cache.path)
     return cache
 
