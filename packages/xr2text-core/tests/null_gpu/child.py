@@ -15,6 +15,7 @@ import stand_ins
 import torch
 
 from xr2text_core.checks.estimates import BART_VOCABULARY, estimate_memory, planned_config
+from xr2text_core.checks.speed import longest_texts
 from xr2text_core.data.augment import augment
 from xr2text_core.data.batches import Batch
 from xr2text_core.data.randomness import NUM_DRAWS
@@ -51,12 +52,18 @@ class Bench:
         self.stepper = Stepper(self.accelerator, self.model, self.optimizer, 1.0, 0)
 
     def batch(self, lengths: Sequence[int]) -> Batch:
-        """Studies whose reports have these lengths."""
+        """Studies whose reports have these lengths, with all else that the model reads."""
         num, size = len(lengths), self.settings.image_size
         pixels = torch.zeros(num, size, size, dtype=torch.uint8, device="cuda")
         images = augment(pixels, torch.zeros(num, NUM_DRAWS, dtype=torch.float64, device="cuda"))
         tokens = torch.zeros(num, max(lengths), dtype=torch.long, device="cuda")
-        return Batch(images, tokens, images.new_zeros(num, len(REGIONS) + 1, len(FINDINGS)), range(num), lengths)
+        labels, num_places = images.new_zeros(num, len(REGIONS) + 1, len(FINDINGS)), self.config.num_places
+        if num_places == 1:
+            return Batch(images, tokens, labels, range(num), lengths)
+        is_film, texts = torch.ones(num, num_places, dtype=torch.bool), longest_texts(self.config, num).to("cuda")
+        images = images[:, None].repeat(1, num_places, 1, 1, 1)
+        changes = torch.zeros(num, len(FINDINGS), dtype=torch.long, device="cuda")
+        return Batch(images, tokens, labels, range(num), lengths, is_film=is_film, texts=texts, change_labels=changes)
 
     def step(self, lengths: Sequence[int]) -> dict[str, Any]:
         """One step, and what it took."""

@@ -42,7 +42,7 @@ class Thumbnails(nn.Module):
         mean, spread = self.mean[:size].view(small.shape[1:]), self.spread[:size].view(small.shape[1:])
         standard = (small - mean) / spread
         if film_mask is not None:
-            standard = standard.masked_fill(~film_mask.to(standard.device).unsqueeze(-1), 0)
+            standard = standard.masked_fill(~film_mask.to(standard.device, non_blocking=True).unsqueeze(-1), 0)
         return functional.pad(standard.flatten(1), (0, len(self.mean) - size))
 
     def logits(self, pixels: Tensor) -> Tensor:

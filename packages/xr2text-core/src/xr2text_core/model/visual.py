@@ -135,7 +135,9 @@ class VisualEncoder(nn.Module):
         tokens = tokens + position_encoding(tokens.shape[2], tokens.shape[3], tokens.device)
         found = []
         for place, images in enumerate(films.unbind(1)):
-            is_there = None if film_mask is None or place == 0 else film_mask[:, place].to(tokens.device)
+            is_there = None
+            if film_mask is not None and place:
+                is_there = film_mask[:, place].to(tokens.device, non_blocking=True)
             is_lateral = self.lateral is not None and place == 1
             its_tokens = tokens[place] + self.lateral if is_lateral else tokens[place]
             found.append(SeenFilm(features[place], its_tokens, film_box(images), is_there))
@@ -200,7 +202,9 @@ class VisualEncoder(nn.Module):
 
     def _features(self, films: Tensor, film_mask: Tensor | None) -> Tensor:
         """Backbone features (V * B, N, C) of films (V * B, 1, H, H), view by view; a missing film is not encoded."""
-        places = None if film_mask is None else film_mask.T.flatten().nonzero()[:, 0].to(films.device)
+        places = None
+        if film_mask is not None:
+            places = film_mask.T.flatten().nonzero()[:, 0].to(films.device, non_blocking=True)
         found: Tensor = self.images(films if places is None else films[places])
         if places is None:
             return found
