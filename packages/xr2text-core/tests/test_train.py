@@ -181,6 +181,16 @@ def test_a_run_stopped_within_an_epoch_ends_as_an_unbroken_one(unbroken: Path, t
     assert_same_end(tmp_path, unbroken)
 
 
+def assert_ends_as(whole: Path, first: Trainer, folder: Path, *flags: str) -> None:
+    """Stop a run within an epoch, and start it again: it ends as the unbroken one."""
+    stop_after(first, 3)
+    assert first.fit() == 128 + signal.SIGTERM
+    second = trainer(folder, *flags)
+    assert second.progress.step_in_epoch > 0
+    assert second.fit() == 0
+    assert_same_end(folder, whole)
+
+
 def test_a_run_on_both_films_stopped_within_an_epoch_ends_as_an_unbroken_one(tmp_path: Path) -> None:
     manifest = tmp_path / "films.csv"
     lines = ["image,study_id,view,split,findings"]
@@ -198,12 +208,7 @@ def test_a_run_on_both_films_stopped_within_an_epoch_ends_as_an_unbroken_one(tmp
     first = trainer(broken, *flags)
     assert [len(films) for films in first.data.train.images[:6]] == [1, 2, 1, 1, 1, 2]
     assert sum(first.data.dataset.left_out.counts.values()) == 1  # the unreadable film; its study stays
-    stop_after(first, 3)
-    assert first.fit() == 128 + signal.SIGTERM
-    second = trainer(broken, *flags)
-    assert second.progress.step_in_epoch > 0
-    assert second.fit() == 0
-    assert_same_end(broken, whole)
+    assert_ends_as(whole, first, broken, *flags)
     with pytest.raises(RunError, match=r"--views: all -> frontal"):
         trainer(broken, *flags, "--views", "frontal")
     with pytest.raises(RunError, match=r"--init .* another model.*--views all"):
@@ -216,13 +221,8 @@ def test_a_run_on_all_that_lies_on_a_desk_stopped_within_an_epoch_ends_as_an_unb
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert trainer(whole, *flags).fit() == 0
     first = trainer(broken, *flags)
-    stop_after(first, 3)
-    assert first.fit() == 128 + signal.SIGTERM
-    second = trainer(broken, *flags)
-    assert second.progress.step_in_epoch > 0
-    assert second.fit() == 0
-    assert_same_end(broken, whole)
-    assert not any(map(has_comparison, second.parts.composer.bank.texts))
+    assert not any(map(has_comparison, first.parts.composer.bank.texts))
+    assert_ends_as(whole, first, broken, *flags)
     with pytest.raises(RunError, match=r"--prior: True -> False"):
         trainer(broken, *flags[:4], *flags[5:])
     init = ("--init", str(whole / "checkpoints/final_model.pt"))

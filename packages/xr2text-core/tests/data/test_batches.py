@@ -15,7 +15,7 @@ from xr2text_core.data.images.cache import ImageCache, build_cache
 from xr2text_core.data.images.cache_files import RECORD, cache_key, create
 from xr2text_core.data.readers.sources import read_dataset
 from xr2text_core.data.ready import make_ready
-from xr2text_core.data.study import DatasetError, Study
+from xr2text_core.data.study import DatasetError, Prior, Study, film_names
 from xr2text_core.report.comparisons import CHANGES, changes, has_comparison
 from xr2text_core.report.labeler import Mention, ReportLabels
 from xr2text_core.report.report import Report
@@ -274,6 +274,28 @@ def test_a_question_is_hidden_in_a_quarter_of_the_epochs_and_never_in_validation
     assert (again[1] >= 0).any() == (2 in numbers[6])
     plain = asked.plain(range(4)).texts.question
     assert (plain >= 0).any(1).tolist() == [True, False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("views", "prior", "expected"),
+    [
+        ("frontal", False, ("a", "", "")),
+        ("all", False, ("a", "b", "")),
+        ("frontal", True, ("a", "", "c")),
+        ("all", True, ("a", "b", "c")),
+    ],
+)
+def test_films_stand_in_the_order_of_the_places_of_a_model(views: str, prior: bool, expected: tuple[str, ...]) -> None:
+    both = Study("1", ("a", "b"), ("PA", "lateral"), Report("Clear."), "1", "train", prior=Prior("c", Report("Clear.")))
+    alone = replace(both, images=("a",), views=("PA",))
+    assert both.films(views, prior) == tuple(filter(None, expected))
+    lacking = ("a", "", "c") if views == "all" else ("a", "c")
+    assert alone.films(views, prior) == (lacking if prior else ("a",))
+    assert film_names([both, alone], views, prior) == [*filter(None, expected), "a", *(["c"] if prior else [])]
+    ready = make_ready(
+        [alone], "findings", ReportTokenizer.learn(["a"]), 8, inputs=Inputs(views, prior=prior), unreadable=["c"]
+    )
+    assert ready.images == [("a",)]
 
 
 def test_a_last_study_is_hidden_as_a_whole_and_then_the_report_compares_with_nothing(desk: BatchMaker) -> None:

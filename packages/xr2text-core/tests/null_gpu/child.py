@@ -67,7 +67,8 @@ class Bench:
             shape = tokens_of_film(self.config, self.settings)
             features = images.new_zeros(*images.shape[:2], *shape, dtype=torch.half)
         texts = longest_texts(self.config, num).to(images.device)
-        return Batch(images, tokens, targets, range(num), lengths, is_film, states, texts, features)
+        changes = torch.zeros(num, len(FINDINGS), dtype=torch.long, device="cuda") if self.config.prior else None
+        return Batch(images, tokens, targets, range(num), lengths, is_film, states, texts, features, changes)
 
     def step(self, lengths: Sequence[int]) -> dict[str, Any]:
         """One step, and what it took."""

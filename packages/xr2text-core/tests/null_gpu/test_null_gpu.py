@@ -52,6 +52,15 @@ def test_the_estimate_is_what_is_taken(run: Run, flags: list[str], most_gib: flo
     assert found["reserved"] <= most_gib and found["oom_retries"] == 0
 
 
+def test_all_that_lies_on_a_desk_fits_into_eight_gigabytes_two_studies_at_a_time(run: Run) -> None:
+    read = ["--views", "all", "--indication", "--prior", "--batch", "2", "--accumulation", "16"]
+    found = run("full_step", "--preset", "laptop", *read, NULL_GPU_MIB="8188")
+    assert found["oom_retries"] == 0 and found["reserved"] <= 6.4
+    assert found["allocated"] == pytest.approx(found["estimate"] - found["allowance"], rel=0.01)
+    assert found["synchronisations"] <= 2
+    assert "last bits" not in found["log"]
+
+
 @pytest.mark.parametrize("preset", CARDS)
 def test_validation_reserves_no_more_than_training(run: Run, preset: str) -> None:
     card_mib, most_gib = CARDS[preset]

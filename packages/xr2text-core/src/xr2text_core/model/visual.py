@@ -104,10 +104,11 @@ class VisualEncoder(nn.Module):
         ValueError for more films than the model knows, for a study without its frontal film, and for unknown texts.
         """
         films = pixel_values if pixel_values.ndim == 5 else pixel_values[:, None]
-        self._check(films.shape[1], film_mask)
+        num_studies, num_places = films.shape[:2]
+        self._check(num_places, film_mask)
         if features is None:
             features = self._features(films.transpose(0, 1).flatten(0, 1), film_mask)  # (V * B, N, C), place by place
-            features = features.view(films.shape[1], len(films), *features.shape[1:])
+            features = features.view(num_places, num_studies, *features.shape[1:])
         else:
             features = features.to(films.dtype).transpose(0, 1)  # (V, B, N, C)
         seen = self._seen(films, features.detach() if self.is_shielded else features, film_mask)
@@ -196,10 +197,10 @@ class VisualEncoder(nn.Module):
             seen.attention_mask = functional.pad(seen.attention_mask, (told.shape[1], 0), value=True)
         return seen
 
-    def _check(self, num_views: int, film_mask: Tensor | None) -> None:
+    def _check(self, num_places: int, film_mask: Tensor | None) -> None:
         most = self.num_films + (self.last_study is not None)
-        if num_views > most:
-            raise ValueError(f"pixel_values hold {num_views} films of a study; this model sees {most} at most")
+        if num_places > most:
+            raise ValueError(f"pixel_values hold {num_places} films of a study; this model sees {most} at most")
         if film_mask is not None and film_mask.is_cpu and not film_mask[:, 0].all():  # to ask a GPU would be to wait
             raise ValueError("film_mask lacks the frontal film of a study, the first one; only others may be missing")
 
