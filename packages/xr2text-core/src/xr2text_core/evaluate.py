@@ -142,8 +142,9 @@ def gather(options: argparse.Namespace) -> int:
     files = {
         run: Path(run) if run.endswith(".csv") else output_paths(folder / run, name)["scores"] for run in options.runs
     }
-    names = "_".join(Path(run).parent.name if run.endswith(".csv") else run for run in options.runs)
-    path = (options.out or folder) / f"runs_{names[:MOST_LETTERS]}_{name}.csv"
+    names = "_".join(path.parent.name for path in files.values())
+    what = next(iter(files.values())).stem.removeprefix("scores_")
+    path = (options.out or folder) / f"runs_{names[:MOST_LETTERS]}_{what}.csv"
     try:
         keep_inputs("--out", [path], files.values())
         keep_inputs("--latex", [options.latex] if options.latex else [], files.values())
