@@ -49,11 +49,14 @@ class Page:
         self.call("Emulation.setFocusEmulationEnabled", enabled=True)
 
     def open(self, path: Path) -> None:
+        self.visit(path.as_uri())
+
+    def visit(self, address: str) -> None:
         for notes in (self._events, self.problems, self.requests):
             notes.clear()
-        answer = self.call("Page.navigate", url=path.as_uri())
+        answer = self.call("Page.navigate", url=address)
         if "errorText" in answer:  # a packaged browser that may not read this folder
-            raise NoBrowser(f"it cannot open {path}: {answer['errorText']}")
+            raise NoBrowser(f"it cannot open {address}: {answer['errorText']}")
         while "Page.loadEventFired" not in self._events:
             self._read()
 
@@ -86,8 +89,23 @@ class Page:
         )
         self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
 
-    def picture(self, path: Path) -> None:
-        path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
+    def upload(self, selector: str, path: Path) -> None:
+        """Give a file to the first file input that the selector finds."""
+        root = self.call("DOM.getDocument")["root"]["nodeId"]
+        node = self.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+        self.call("DOM.setFileInputFiles", nodeId=node, files=[str(path)])
+
+    def wait_for(self, script: str) -> None:
+        """Wait until a JavaScript expression is true."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not self.run(script):
+            assert time.monotonic() < deadline, f"not in {PATIENCE_S:.0f} s: {script}"
+            time.sleep(0.1)
+
+    def picture(self, path: Path, is_whole: bool = False) -> None:
+        """What is seen as PNG; `is_whole`: the whole page."""
+        shot = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=is_whole)
+        path.write_bytes(base64.b64decode(shot["data"]))
 
     def call(self, method: str, **arguments: Any) -> dict[str, Any]:
         self._number += 1

@@ -161,6 +161,16 @@ def tiny_model(tokenizer):
     return build_model("phantom", "phantom", "none", IMAGE_SIZE, MAX_TOKENS, tokenizer)
 
 
+@pytest.fixture
+def any_precision() -> Iterator[None]:
+    """For another precision than that of other tests: accelerate knows one for a process."""
+    from accelerate.state import AcceleratorState
+
+    AcceleratorState._reset_state()
+    yield
+    AcceleratorState._reset_state()
+
+
 @pytest.fixture(scope="session")
 def documented() -> Callable[[str], list[str]]:
     """The names in the first column of the first table below a heading of docs/run-files.md."""

@@ -33,6 +33,7 @@ SMALL = {
 RUN_ELSEWHERE = {
     r"--help": "test_docs.py::test_help_names_what_the_parser_knows",
     r"xr2text_core\.preflight$": "test_preflight.py::test_a_phantom_run_on_a_cpu_is_ready",
+    r"xr2text_core\.demo$": "test_demo.py::test_the_command_deletes_what_was_uploaded_when_it_ends",
     r"train --supervise": "supervisor/test_supervise.py::test_a_killed_trainer_is_started_again_and_its_signal_named",
     r"train --resume": "test_train.py::test_any_checkpoint_can_be_resumed_and_newer_rows_are_cut",
     r"train --pause-temp": "test_train.py::test_a_hot_gpu_pauses_the_training_after_saving_and_changes_nothing",

@@ -1,6 +1,8 @@
 """A checkpoint is scored beside what needs no model, and a report can be had for any image."""
 
 import csv
+import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,11 +15,12 @@ from xr2text_core import evaluate, generate
 from xr2text_core.data.batches import BatchMaker
 from xr2text_core.data.study import DatasetError
 from xr2text_core.drawing.names import draw_image
-from xr2text_core.inference import evaluation
-from xr2text_core.inference.comparison import same_studies_for, studies_to_score
+from xr2text_core.inference import evaluation, scoring
+from xr2text_core.inference.comparison import mean_features, same_studies_for, studies_to_score
 from xr2text_core.inference.desk import Desk, report_from
 from xr2text_core.inference.reports import reports_for
 from xr2text_core.inference.trained import load_model
+from xr2text_core.metrics.outcome import CURVES
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.labeler import label_report
 from xr2text_core.report.tokenizer import ReportTokenizer
@@ -146,6 +149,29 @@ def test_the_screen_of_an_evaluation_fits_80_columns(
     score(run, "--num-studies", "3", "--beams", "1", "--neighbours", "0", "--frontier", "--published")
     shown = [line for line in capsys.readouterr().out.splitlines() if not line.startswith("written to")]
     assert max(map(len, shown)) <= 80
+
+
+def test_figures_of_the_image_head_carry_the_names_of_the_scores(run: Path) -> None:
+    pytest.importorskip("sklearn", reason="the extra figures is not installed")
+    flags = ["--num-studies", "80", "--beams", "1", "--neighbours", "0", "--figures", "svg", "--frontier"]
+    assert score(run, *flags)[0] == 0
+    for kind in (*CURVES, "frontier"):
+        assert (run / f"scores/{kind}_best_model_test_first_80.svg").read_bytes().startswith(b"<?xml"), kind
+    drawn = (run / "scores/roc_best_model_test_first_80.svg").read_text(encoding="utf-8")
+    assert "best_model.pt, test split of phantom, 80 studies; truth: rule labels" in drawn
+    table = read(run / "scores/scores_best_model_test_first_80_reading.csv")
+    values = {row["finding"]: float(row["value"]) for row in table if row["name"] == "finding AUC"}
+    panels = re.findall(r"<!-- ([a-z ]+) \(n = \d+\) -->.*?<!-- AUC ([\d.]+) -->", drawn, re.DOTALL)
+    assert panels
+    assert all(f"{values[finding]:.2f}" == number for finding, number in panels)
+
+
+def test_figures_without_scikit_learn_are_refused_before_the_work(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("xr2text_core.evaluate.find_spec", lambda name: None)
+    assert evaluate.main(["--checkpoint", str(run / CHECKPOINT), "--figures"]) == 2
+    assert "--figures needs scikit-learn: `pip install scikit-learn`" in capsys.readouterr().err
 
 
 def test_r2gen_protocols_keep_only_words_of_the_training_reports(run: Path) -> None:
@@ -386,3 +412,24 @@ def test_a_trained_model_writes_in_the_precision_of_its_training_where_it_is_com
     monkeypatch.setattr(torch.cuda.amp.common, "amp_definitely_not_available", lambda: False)
     on_gpu = replace(trained, device=torch.device("cuda")).autocast()
     assert (on_gpu._enabled, on_gpu.fast_dtype) == (True, dtype)
+
+
+@pytest.mark.parametrize("use", ["evaluate", "generate", "features"])
+def test_every_use_of_a_trained_model_computes_in_the_precision_of_its_training(
+    run: Path, use: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    trained = load_model(run / CHECKPOINT)
+    trained.model.cpu()
+    trained = replace(trained, settings=replace(trained.settings, precision="bf16"), device=torch.device("cpu"))
+    dtypes: set[torch.dtype] = set()
+    for part in (trained.model.encoder.images, trained.model.lm_head):
+        part.register_forward_hook(lambda _, inputs, output: dtypes.add(output.dtype))
+    batches = trained.batches(trained.dataset().split("val"))
+    uses: dict[str, Callable[[], object]] = {
+        "evaluate": lambda: scoring._written(trained, batches, "clean-full", 1),
+        "generate": lambda: reports_for(trained, [[draw_image("phantom:0/0", 64)]], 1),
+        "features": lambda: mean_features(trained, batches),
+    }
+    uses[use]()
+    assert dtypes == {torch.bfloat16}

@@ -171,7 +171,7 @@ def test_a_scheduler_that_announces_the_end_finds_the_position_saved(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    "name", ["figures", "FIGURES", "latest.pt", "tensorboard", "before-2026", "con", "a" * 300, "x."]
+    "name", ["figures", "FIGURES", "latest.pt", "a.pdf", "tensorboard", "wandb", "before-2026", "con", "a" * 300, "x."]
 )
 def test_a_name_that_is_kept_for_files_is_refused(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

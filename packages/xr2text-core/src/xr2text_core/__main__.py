@@ -15,6 +15,7 @@ COMMANDS = {
     "train": "train a model; the same command again resumes it",
     "evaluate": "score a checkpoint beside trivial baselines",
     "generate": "write reports for images",
+    "demo": "a page to try a model: drop a film, read its report",
     "gallery": "images, reports and attention as one HTML page",
     "figures": "draw the curves of a run",
     "score": "score the reports in a CSV file, of any model",

@@ -71,7 +71,10 @@ def computer(out: Path) -> list[str]:
 
 def image_caches(out: Path) -> list[str]:
     """Decoded images of all data sets so far; nothing else tells which of them nobody uses any more."""
-    found = [f"{name}: {count} images, {size(num_bytes)}" for name, count, num_bytes in caches(out / "data" / "cache")]
+    found = []
+    for name, count, num_bytes, tokens in caches(out / "data" / "cache"):
+        found.append(f"{name}: {count} images, {size(num_bytes)}")
+        found += [f"{name}/{file}: tokens of a frozen encoder, {size(num)}" for file, num in tokens]
     advice = "any may be deleted while nothing trains: what is still used is decoded again"
     return [*found, advice] if found else ["none"]
 

@@ -7,11 +7,13 @@ python -m xr2text_core.evaluate --runs seed0 seed1 seed2
 import argparse
 import csv
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xr2text_core.metrics.outcome import Extras, add_score_flags, output_paths
+from xr2text_core.metrics.findings.auc import MIN_POSITIVES
+from xr2text_core.metrics.outcome import CURVES, Extras, add_score_flags, output_paths
 from xr2text_core.metrics.published import published_table
 from xr2text_core.run.errors import UserError
 from xr2text_core.run.folder import statistics_of
@@ -68,6 +70,14 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         help="write findings R times as often as training reports do (default: the model's own)",
     )
     parser.add_argument("--frontier", action="store_true", help="also score a range of sensitivities, 0.3 to 2")
+    parser.add_argument(
+        "--figures",
+        nargs="?",
+        const="png",
+        choices=("png", "pdf", "svg"),
+        metavar="FORMAT",
+        help="draw ROC, precision-recall and calibration of the image head: png (default), pdf or svg",
+    )
     parser.add_argument("--published", action="store_true", help="also show published scores (always with mimic-cxr)")
     parser.add_argument(
         "--save-reports", action="store_true", help="also write candidates and references (report text!)"
@@ -99,11 +109,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return gather(options)
     options.out = options.out or statistics_of(options.checkpoint) or STATISTICS
     name = name_of(options)
-    paths = output_paths(options.out, name)
+    picture = options.figures or "png"
+    paths = output_paths(options.out, name, picture)
     from xr2text_core.inference.scoring import score_checkpoint
 
     inputs = [path for path in (options.checkpoint, options.against, options.root) if path]
     try:
+        if options.figures and find_spec("sklearn") is None:
+            raise UserError("--figures needs scikit-learn: `pip install scikit-learn` installs it")
         keep_inputs("--out", paths.values(), inputs)
         keep_inputs("--latex", [options.latex] if options.latex else [], inputs)
         scores = score_checkpoint(
@@ -114,7 +127,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         keep_inputs("--out", paths.values(), [scores.trained.settings.root])
         print(f"loss {scores.result.loss:.4f} (token cross-entropy, nats)")
         scores.outcome.show()
-        scores.outcome.write(options.out, name)
+        scores.outcome.write(options.out, name, picture)
+        if options.figures:
+            draw_figures({kind: paths[kind] for kind in CURVES}, scores, options.split)
         if options.latex:
             scores.outcome.write_latex(options.latex)
     except UserError as error:
@@ -159,6 +174,25 @@ def gather(options: argparse.Namespace) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def draw_figures(paths: Mapping[str, Path], scores: "CheckpointScores", split: str) -> None:
+    """ROC, precision-recall and calibration; UserError where they cannot be written."""
+    from xr2text_core.inference.reading_scores import eye_of
+    from xr2text_core.metrics.findings.curves import draw_curves  # needs scikit-learn
+
+    eye, codes = eye_of(scores.scored, scores.result)
+    if eye is None:
+        raise UserError("--figures: this model decides no findings first, so it has no curves")
+    settings = scores.trained.settings
+    name = "/".join(filter(None, (settings.run, scores.outcome.models[0].name)))
+    try:
+        drawn = draw_curves(
+            eye, scores.scored.references.texts, codes, paths, f"{name}, {split} split of {settings.data}"
+        )
+    except OSError as error:
+        raise UserError(f"--figures: cannot be written: {error}; give another folder with --out") from error
+    print(f"drawn: {', '.join(map(str, drawn))}" if drawn else f"no curves: no finding is in {MIN_POSITIVES} studies")
 
 
 def write_reports(path: Path, scores: "CheckpointScores") -> None:

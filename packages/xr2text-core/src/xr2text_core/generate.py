@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from xr2text_core.data.images.formats import IMAGE_SUFFIXES, Pixels
-from xr2text_core.report.vocabulary import FINDINGS
+from xr2text_core.report.vocabulary import FINDINGS, NOT_A_DEVICE
 from xr2text_core.run.errors import UserError
 from xr2text_core.run.outputs import keep_inputs
 from xr2text_core.settings.arguments import add_checkpoint_flag
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from xr2text_core.inference.reading import Reading
     from xr2text_core.inference.trained import TrainedModel
 
-NOT_A_DEVICE = "Research software, not a medical device: these reports must not be used in the care of a patient."
 IMAGES_AT_ONCE = 16
 OTHERS = 3  # findings that are named although they were not written
 

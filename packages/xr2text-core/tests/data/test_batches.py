@@ -16,7 +16,7 @@ from xr2text_core.data.images.cache_files import RECORD, cache_key, create
 from xr2text_core.data.readers.sources import read_dataset
 from xr2text_core.data.ready import make_ready
 from xr2text_core.data.study import DatasetError, Study
-from xr2text_core.report.comparisons import has_comparison
+from xr2text_core.report.comparisons import CHANGES, changes, has_comparison
 from xr2text_core.report.labeler import Mention, ReportLabels
 from xr2text_core.report.report import Report
 from xr2text_core.report.tokenizer import ReportTokenizer
@@ -286,12 +286,17 @@ def test_a_last_study_is_hidden_as_a_whole_and_then_the_report_compares_with_not
             has_film = bool(batch.is_film[row, 2])
             assert has_film == bool((batch.texts.prior_report[row] >= 0).any()) == (batch.texts.prior_days[row] >= 0)
             assert not has_film or priors.is_there[index]
+            labels = batch.change_labels[row]
+            assert labels.tolist() == (priors.changes[index].tolist() if has_film else [IGNORED] * len(FINDINGS))
             taught = batch.tokens[row, : batch.lengths[row]].tolist()
             assert taught == (studies.tokens if has_film else priors.alone_tokens)[index]
             num_shown += has_film
     assert num_shown / 30 / priors.is_there.sum() == pytest.approx(0.75, abs=0.07)
     differs = [alone != whole for alone, whole in zip(priors.alone, studies.references, strict=True)]
     assert any(differs) and not any(map(has_comparison, priors.alone))
+    rows = [zip(FINDINGS, row, strict=True) for row in priors.changes]
+    said = [{finding: CHANGES[code - 1] for finding, code in row if code} for row in rows]
+    assert said == [changes(reference) for reference in studies.references] and any(said)
     plain = desk.plain(range(len(studies)))
     assert plain.is_film[:, 2].tolist() == priors.is_there.tolist()
     assert [plain.tokens[row, :length].tolist() for row, length in enumerate(plain.lengths)] == list(studies.tokens)

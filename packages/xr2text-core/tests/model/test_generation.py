@@ -203,7 +203,8 @@ def test_each_candidate_stands_beside_its_reference_whatever_the_order_of_writin
 ) -> None:
     monkeypatch.setattr(evaluation, "EVALUATION_BATCH", 3)
     studies = batches.studies
-    four = ReadyStudies(*([getattr(studies, field.name)[row] for row in range(4)] for field in fields(studies)))
+    given = [getattr(studies, field.name) for field in fields(studies)]
+    four = ReadyStudies(*([each[row] for row in range(4)] for each in given if each is not None))
     images_seen: list[int] = []
     hook = learned.encoder.register_forward_hook(lambda _, inputs, output: images_seen.append(len(inputs[0])))
     result = evaluation.evaluate(learned, tokenizer, replace(batches, studies=four), 48, "clean-full", num_beams=2)

@@ -1,10 +1,12 @@
-"""Curves for TensorBoard hold what the history holds, a resumed run replaces what it repeats, nothing ends a run."""
+"""Curves for a tracker hold what the history holds, a resumed run replaces what it repeats, nothing ends a run."""
 
 import itertools
+import sys
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 from accelerate import Accelerator
@@ -12,7 +14,7 @@ from accelerate import Accelerator
 from xr2text_core.run.folder import RunError, RunFolder
 from xr2text_core.run.history import HEADER, EpochRow
 from xr2text_core.run.tracking import Curves
-from xr2text_core.settings.arguments import parse_arguments, settings_of
+from xr2text_core.settings.arguments import TRACKERS, parse_arguments, settings_of
 from xr2text_core.settings.settings import Settings
 from xr2text_core.training.progress import Progress
 from xr2text_core.training.run_log import open_run
@@ -103,7 +105,84 @@ def test_curves_that_cannot_be_written_end_no_training(
     assert caplog.text.count("The curves for tensorboard end here, training continues") == 1
 
 
-def test_a_missing_package_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+class StandIn(ModuleType):
+    """A package with `init`, as trackio and wandb have it: it notes what it is given, and may fail in an action."""
+
+    def __init__(self, name: str, failing: str = "") -> None:
+        super().__init__(name)
+        self.failing, self.given, self.logged = failing, [], []
+
+    def _do(self, action: str) -> None:
+        if action == self.failing:
+            raise RuntimeError("no server answers")
+
+    def init(self, **given: Any) -> "StandIn":
+        self._do("start")
+        self.given.append(given)
+        return self
+
+    def log(self, values: dict[str, float], step: int) -> None:
+        self._do("log")
+        assert "step" not in values  # trackio would warn and rename it
+        self.logged.append((step, values["bleu_4"]))
+
+    def finish(self) -> None:
+        self._do("finish")
+        self.logged.append("finished")
+
+
+def start(name: str, folder: Path, scores: dict[int, float], monkeypatch: pytest.MonkeyPatch, failing: str) -> StandIn:
+    """What one start of the trainer gives to a tracker in place of the real one."""
+    package = StandIn(name, failing)
+    monkeypatch.setitem(sys.modules, name, package)
+    with closing(Curves(name, folder, min(scores))) as curves:
+        for epoch, score in scores.items():
+            curves.add(replace(ROW, epoch=epoch, bleu_4=score))
+    return package
+
+
+@pytest.mark.parametrize("name", ["trackio", "wandb"])
+def test_another_tracker_gets_every_row_and_a_run_of_its_own_for_each_start(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = start(name, tmp_path / "small", {1: 0.125, 2: 0.25}, monkeypatch, failing="")
+    assert package.logged == [(1, 0.125), (2, 0.25), "finished"]
+    resumed = start(name, tmp_path / "small", {2: 0.5}, monkeypatch, failing="")
+    (first,), (second,) = package.given, resumed.given
+    assert (first["project"], first["name"]) == ("xr2text", "small")
+    assert second["name"] == "small from epoch 2"
+
+
+def test_wandb_stays_offline_and_in_the_folder_of_the_run_unless_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+    (given,) = start("wandb", tmp_path, {1: 0.5}, monkeypatch, failing="").given
+    assert (given["mode"], given["dir"]) == ("offline", str(tmp_path))
+    monkeypatch.setenv("WANDB_MODE", "online")
+    (given,) = start("wandb", tmp_path, {1: 0.5}, monkeypatch, failing="").given
+    assert given["mode"] == "online"
+
+
+@pytest.mark.parametrize("name", ["trackio", "wandb"])
+@pytest.mark.parametrize("failing", ["start", "log", "finish"])
+def test_a_tracker_that_fails_is_logged_once_and_ends_no_training(
+    name: str, failing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    start(name, tmp_path, {1: 0.5, 2: 0.5}, monkeypatch, failing)
+    assert caplog.text.count(f"The curves for {name} end here, training continues: no server answers") == 1
+
+
+@pytest.mark.parametrize("name", TRACKERS)
+def test_a_missing_package_is_one_clear_error(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("xr2text_core.settings.arguments.find_spec", lambda name: None)
-    with pytest.raises(RunError, match=r"--track tensorboard needs the package tensorboard: .pip install tensorboard"):
-        settings_of(parse_arguments(["--track", "tensorboard"]))
+    with pytest.raises(RunError, match=rf"--track {name} needs the package {name}: .pip install {name}"):
+        settings_of(parse_arguments(["--track", name]))
+
+
+def test_a_folder_of_runs_is_not_taken_for_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "wandb").mkdir()
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    with pytest.raises(RunError, match="--track wandb needs the package wandb"):
+        settings_of(parse_arguments(["--track", "wandb"]))

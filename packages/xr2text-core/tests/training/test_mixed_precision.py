@@ -1,7 +1,6 @@
 """Under autocast a step casts each weight once, and what it computes does not depend on that."""
 
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any
 import pytest
 import torch
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from xr2text_core.data.batches import Batch, BatchMaker
@@ -20,14 +18,6 @@ from xr2text_core.training.step import Stepper
 from xr2text_core.training.trainer import Trainer
 
 MICRO_BATCHES = 4
-
-
-@pytest.fixture
-def any_precision() -> Iterator[None]:
-    """A process has one precision."""
-    AcceleratorState._reset_state()
-    yield
-    AcceleratorState._reset_state()
 
 
 @pytest.fixture

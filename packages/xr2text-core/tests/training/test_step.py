@@ -70,8 +70,9 @@ def assert_close(found: Weights, expected: Weights, tolerance: float) -> None:
 def gradients_by_hand(model: XR2TextModel, batch: Batch) -> Weights:
     """The gradient of the mean over all tokens of the step and over all its studies, in one piece."""
     output = model(
-        **batch.inputs, labels=batch.tokens, finding_labels=batch.finding_labels, state_draws=batch.state_draws
-    )
+        **batch.inputs, labels=batch.tokens, finding_labels=batch.finding_labels, state_draws=batch.state_draws,
+        change_labels=batch.change_labels,
+    )  # fmt: skip
     (output.loss + output.finding_loss_sum / len(batch)).backward()
     return {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
 

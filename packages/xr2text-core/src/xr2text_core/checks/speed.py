@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from xr2text_core.data.augment import to_float
 from xr2text_core.data.batches import Batch, by_study, finding_targets
 from xr2text_core.data.images.decode import read_image
 from xr2text_core.data.images.formats import ImageError, Pixels
+from xr2text_core.data.images.tokens import AT_ONCE
 from xr2text_core.data.ready import ReadyStudies, check_asked_for, make_ready
 from xr2text_core.data.study import Dataset, DatasetError, Study
 from xr2text_core.data.texts import Texts, padded, texts_of
@@ -64,7 +65,7 @@ def _usable(dataset: Dataset, split: str, settings: Settings) -> list[Study]:
 
 @dataclass(frozen=True)
 class Speed:
-    """Seconds that a training study, a validation report and the decoding of an image take, and how it was measured."""
+    """Seconds of a training study, a validation report, decoding and encoding a film, and how they were measured."""
 
     study_s: float
     report_s: float
@@ -73,6 +74,7 @@ class Speed:
     studies_in_step: int
     micro_batch: int  # smaller than requested if memory ran out
     peak_bytes: int | None  # allocated on the GPU, with reports of full length
+    film_s: float = 0.0  # to encode a film; measured where that is done once
 
 
 def measure_speed(
@@ -111,6 +113,7 @@ def measure_speed(
         studies_in_step=len(batch),
         micro_batch=micro_batch,
         peak_bytes=peak,
+        film_s=bench.film_s(reports) if settings.cache_tokens else 0.0,
     )
 
 
@@ -142,8 +145,8 @@ class _Bench:
         self.device = self.accelerator.device
         self.on_gpu = self.device.type == "cuda"
         model = XR2TextModel(config)
-        if settings.freeze_encoder:
-            model.encoder.images.freeze()
+        self.caches_tokens = settings.cache_tokens
+        model.freeze(settings.freeze_stages, settings.freeze_encoder, settings.cache_tokens)
         self.model, optimizer = self.accelerator.prepare(model, build_optimizer(model, settings, self.device))
         self.stepper = Stepper(self.accelerator, self.model, optimizer, settings.finding_weight, settings.seed)
         allocate_state(optimizer)
@@ -168,7 +171,15 @@ class _Bench:
         labels = torch.from_numpy(targets).to(self.device)
         texts = longest_texts(self.model.config, len(indices)) if num_tokens else texts_of(studies, indices)
         reports = padded(tokens).to(self.device)
-        return Batch(images, reports, labels, is_film=is_film, texts=texts.to(self.device))
+        batch = Batch(images, reports, labels, is_film=is_film, texts=texts.to(self.device))
+        return replace(batch, features=self._features(batch)) if self.caches_tokens else batch
+
+    def _features(self, batch: Batch) -> torch.Tensor:
+        """In place of tokens from the disk."""
+        size = batch.images.shape[-1]
+        with torch.no_grad(), self.accelerator.autocast():
+            shape = self.model.encoder.images(batch.images.new_zeros(1, 1, size, size)).shape[1:]
+        return batch.images.new_zeros(*batch.images.shape[:2], *shape, dtype=torch.half)
 
     def step_s(self, batch: Batch, micro_batch: int, step: int) -> tuple[float, int]:
         """Seconds of one step, and the micro-batch that fitted."""
@@ -184,6 +195,15 @@ class _Bench:
         with self.accelerator.autocast():
             evaluate_batch(self.model, tokenizer, batch, batch.tokens.shape[1], num_beams=1)
         return self._now() - started
+
+    def film_s(self, batch: Batch) -> float:
+        """Seconds that the encoder takes for a film."""
+        films = batch.films()
+        started = self._now()
+        with torch.no_grad(), self.accelerator.autocast():
+            for start in range(0, len(films), AT_ONCE):
+                self.model.encoder.images(films[start : start + AT_ONCE])
+        return (self._now() - started) / len(films)
 
     def _now(self) -> float:
         if self.on_gpu:

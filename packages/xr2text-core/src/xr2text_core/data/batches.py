@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor
 from xr2text_core.data.augment import augment, to_float
 from xr2text_core.data.images.cache import ImageCache
 from xr2text_core.data.images.formats import ImageError, Pixels
+from xr2text_core.data.images.tokens import TokenCache
 from xr2text_core.data.randomness import NUM_DRAWS, desk_draws, draws, state_draws
 from xr2text_core.data.ready import ReadyStudies
 from xr2text_core.data.texts import NO_TEXTS, NOTHING, Hidden, Texts, padded, texts_of
@@ -42,7 +44,8 @@ class Batch:
     is_film: Tensor | None = None  # None: all are there
     state_draws: Tensor | None = None  # (B, 2, F) in 0..1: how wrong the decoder is told; None: it is told the truth
     texts: Texts = NO_TEXTS
-    change_labels: Tensor | None = None  # (B, F), as in ReadyPriors; IGNORED of studies whose last study is not seen
+    features: Tensor | None = None  # (B, V, N, C) FP16: what a frozen encoder sees in the images, where it is cached
+    change_labels: Tensor | None = None  # (B, F) as `ReadyPriors.changes`, IGNORED where no last film is shown
 
     def __post_init__(self) -> None:
         if not self.lengths:
@@ -63,13 +66,15 @@ class Batch:
             is_film = None if self.is_film is None else self.is_film[part]
             drawn = None if self.state_draws is None else self.state_draws[part]
             labels, studies, texts = self.finding_labels[part], self.studies[part], self.texts.part(part)
+            features = None if self.features is None else self.features[part]
             changes = None if self.change_labels is None else self.change_labels[part]
-            yield Batch(self.images[part], tokens, labels, studies, lengths, is_film, drawn, texts, changes)
+            yield Batch(self.images[part], tokens, labels, studies, lengths, is_film, drawn, texts, features, changes)
 
     @property
     def inputs(self) -> dict[str, Any]:
         """What a model sees, as its keyword arguments."""
-        return {"pixel_values": self.images, "film_mask": self.is_film, **self.texts.inputs}
+        films = {"pixel_values": self.images, "film_mask": self.is_film, "features": self.features}
+        return {**films, **self.texts.inputs}
 
     def films(self) -> Tensor:
         """The films that are there, (F, 1, H, H)."""
@@ -91,19 +96,30 @@ class BatchMaker:
     device: torch.device
     seed: int
     views: str = "frontal"  # or "all": whether batches have a place for a lateral film
+    tokens: TokenCache | None = None  # of a frozen encoder; training then augments nothing
     _lost: dict[str, bool] = field(default_factory=dict, init=False)  # image -> whether `take_lost` has named it
 
     def training(self, indices: Sequence[int], epoch: int) -> Batch:
-        """An augmented batch, longest reports first, so that its slices waste little padding."""
+        """A batch, augmented or with cached tokens; longest reports first, so that its slices waste little padding."""
         hidden = self._hidden(indices, epoch)
         lengths = np.array([len(self._report(index, hidden)) for index in indices], dtype=np.int64)
         indices = [indices[place] for place in np.argsort(-lengths, kind="stable")]
-        batch = self._batch(indices, lambda films, keys: augment(films, self._draws(keys, epoch)), hidden)
+        if self.tokens is None:
+            batch = self._batch(indices, lambda films, keys: augment(films, self._draws(keys, epoch)), hidden)
+        else:
+            batch = self._with_tokens(self._batch(indices, lambda films, _: to_float(films), hidden), self.tokens)
         size = (len(batch), 2, len(FINDINGS))
         drawn = [
             state_draws(self.seed, epoch, self.studies.study_ids[index], size[1] * size[2]) for index in batch.studies
         ]
         return replace(batch, state_draws=torch.from_numpy(np.array(drawn, np.float32).reshape(size)).to(self.device))
+
+    def _with_tokens(self, batch: Batch, cache: TokenCache) -> Batch:
+        placed = [[True]] * len(batch) if batch.is_film is None else batch.is_film.tolist()
+        of_studies = [self.studies.images[index] for index in batch.studies]
+        films = [film for films, there in zip(of_studies, placed, strict=True) for film in compress(films, there)]
+        read = torch.from_numpy(cache.tokens(films)).to(self.device)
+        return replace(batch, features=by_study(read, placed, len(self.keys))[0])
 
     def plain(self, indices: Sequence[int]) -> Batch:
         """A batch without augmentation, for validation."""
@@ -157,18 +173,14 @@ class BatchMaker:
             [len(report) for report in reports],
             is_film,
             texts=texts_of(self.studies, indices, hidden or NOTHING).to(self.device),
-            change_labels=self._change_labels(indices, hidden or NOTHING),
+            change_labels=self._changes(indices, is_film),
         )
 
-    def _change_labels(self, indices: Sequence[int], hidden: Hidden) -> Tensor | None:
-        priors = self.studies.priors
-        if priors is None:
+    def _changes(self, indices: Sequence[int], is_film: Tensor | None) -> Tensor | None:
+        if self.studies.priors is None or is_film is None:
             return None
-        labels = np.full((len(indices), len(FINDINGS)), IGNORED, dtype=np.int64)
-        for row, index in zip(labels, indices, strict=True):
-            if priors.is_there[index] and index not in hidden.priors:
-                row[:] = priors.changes[index]
-        return torch.from_numpy(labels).to(self.device)
+        labels = torch.from_numpy(self.studies.priors.changes[list(indices)]).long()
+        return labels.masked_fill(~is_film[:, -1:], IGNORED).to(self.device)
 
     def _hidden(self, indices: Sequence[int], epoch: int) -> Hidden:
         drawn = {index: desk_draws(self.seed, epoch, self.studies.study_ids[index]) for index in indices}
@@ -215,8 +227,9 @@ class BatchMaker:
 
 
 def by_study(films: Tensor, placed: Sequence[Sequence[bool]], num_places: int) -> tuple[Tensor, Tensor | None]:
-    """Films (F, 1, H, H), study by study, as `images` and `is_film` of a Batch. `placed`: at which of the first places
-    each study has one.
+    """Films (F, 1, H, H), or their tokens (F, N, C), study by study, as `images` and `is_film` of a Batch.
+
+    `placed`: at which of the first places each study has one.
     """
     if num_places == 1:
         return films[:, None], None

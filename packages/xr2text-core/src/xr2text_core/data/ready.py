@@ -26,9 +26,9 @@ class ReadyPriors:
     is_there: NDArray[np.bool_]  # whether its film or its report is
     reports: Ragged  # token ids; an empty list for none
     days: NDArray[np.float32]  # between the studies, NaN where nobody knows
+    changes: NDArray[np.int8]  # (N, F), what the report says became of each finding: 0 nothing, else 1 + CHANGES' index
     alone: list[str]  # the reports of the studies without comparisons; "" where nothing else is said
     alone_tokens: Ragged  # the same as token ids; of the whole report where nothing else is said
-    changes: NDArray[np.int8]  # (N, F), as the report says: 1 + a place in CHANGES, 0 for nothing
 
 
 @dataclass(frozen=True)
@@ -125,9 +125,9 @@ def _priors(
         is_there=np.array([bool(film or report) for film, report in zip(films, reports, strict=True)], dtype=bool),
         reports=Ragged.of(tokenizer.encode_if_any(reports, PRIOR_TOKENS)),
         days=np.array(days, dtype=np.float32),
+        changes=np.array([_changes(reference) for reference in references], dtype=np.int8).reshape(-1, len(FINDINGS)),
         alone=alone,
         alone_tokens=Ragged.of(tokenizer.encode(taught, max_tokens)),
-        changes=np.array([_changes(reference) for reference in references], dtype=np.int8),
     )
 
 

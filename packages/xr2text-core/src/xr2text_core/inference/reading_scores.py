@@ -27,7 +27,9 @@ def composed_from(trained: TrainedModel, scored: Scored, result: Evaluation) -> 
 
 def measures_of(trained: TrainedModel, scored: Scored, result: Evaluation) -> list[Measure]:
     """How well the eye sees, how well the reports say it, and, where the desk was drawn, which of it the model uses."""
-    return [*_measures(scored, result), *(_desk_measures(trained, scored, result) if trained.settings.desk else ())]
+    eye, codes = eye_of(scored, result)
+    measures = reading_measures(result.candidates, scored.references.texts, codes, eye)
+    return [*measures, *(_desk_measures(trained, scored, result) if trained.settings.desk else ())]
 
 
 def _desk_measures(trained: TrainedModel, scored: Scored, result: Evaluation) -> list[Measure]:
@@ -35,13 +37,12 @@ def _desk_measures(trained: TrainedModel, scored: Scored, result: Evaluation) ->
     return desk_measures(result.candidates, truths, result.reading.logits if result.reading else None)
 
 
-def _measures(scored: Scored, result: Evaluation) -> list[Measure]:
+def eye_of(scored: Scored, result: Evaluation) -> tuple[Eye | None, list[tuple[str, ...]]]:
+    """What was decided, None for a model that decides no findings first, and the annotators' codes of each study."""
     reading = result.reading
-    eye = None if reading is None else Eye(reading.probabilities, reading.decided)
     codes = {study.study_id: study.codes for study in scored.studies}
-    return reading_measures(
-        result.candidates, scored.references.texts, [codes[each] for each in scored.batches.studies.study_ids], eye
-    )
+    eye = None if reading is None else Eye(reading.probabilities, reading.decided)
+    return eye, [codes[each] for each in scored.batches.studies.study_ids]
 
 
 def frontier_rows(trained: TrainedModel, scored: Scored, result: Evaluation) -> list[Row]:

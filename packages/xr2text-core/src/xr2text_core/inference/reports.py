@@ -67,12 +67,14 @@ def reports_of(
             reading = reading.corrected(corrections)
             decided = torch.from_numpy(reading.decided).to(trained.device)
             seen = model.get_encoder()(images, film_mask, torch.where(decided, PRESENT, NOT_PRESENT), **read)
-        reports = write_reports(model, trained.tokenizer, seen, trained.settings.max_tokens, num_beams)
+        pen = pen_of(model) if trained.composer is not None else "decoder"
+        reports = [""] * len(images)  # a composed report needs no draft
+        if pen != "composed":
+            reports = write_reports(model, trained.tokenizer, seen, trained.settings.max_tokens, num_beams)
     maps = seen.region_attention[:, : len(model.config.regions)].float().cpu().numpy()
     side = round(maps.shape[-1] ** 0.5)
     suspected = seen.finding_logits.float().sigmoid().cpu().numpy()
     if reading is not None and trained.composer is not None:
         suspected[:, -1] = reading.probabilities
-        pen = "edited" if corrections and pen_of(model) == "decoder" else pen_of(model)
-        reports = write_as(pen, reports, reading, trained.composer)
+        reports = write_as("edited" if corrections and pen == "decoder" else pen, reports, reading, trained.composer)
     return WrittenReports(reports, maps.reshape(*maps.shape[:2], side, side), suspected, reading)

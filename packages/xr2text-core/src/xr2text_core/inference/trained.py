@@ -81,10 +81,13 @@ class TrainedModel:
         return BatchMaker(ready, cache, self.device, settings.seed, settings.views)
 
 
-def load_model(path: str | Path) -> TrainedModel:
-    """The model of a checkpoint, on the GPU where there is one; CheckpointError where it is missing or damaged."""
+def load_model(path: str | Path, device_name: str = "auto") -> TrainedModel:
+    """The model of a checkpoint; CheckpointError where it is missing or damaged.
+
+    `device_name`: "cpu", or "auto" for the GPU where there is one.
+    """
     checkpoint = load_checkpoint(Path(path))
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device("cuda" if device_name == "auto" and torch.cuda.is_available() else "cpu")
     with reading(Path(path)):
         model = model_from(checkpoint).to(device).eval()  # type: ignore[arg-type]
         decides = model.encoder.study is not None  # one of version 0.1 that was trained on has a bank all the same

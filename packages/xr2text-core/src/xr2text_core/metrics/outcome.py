@@ -16,6 +16,8 @@ from xr2text_core.metrics.rows import Row, warnings
 from xr2text_core.run.errors import UserError
 from xr2text_core.run.screen import folded, screen_width
 
+CURVES = ("roc", "precision_recall", "calibration")  # pictures of the image head
+
 
 @dataclass(frozen=True)
 class Extras:
@@ -91,9 +93,10 @@ class Outcome:
             raise UserError(f"--latex {path}: cannot be written: {error}") from error
         print(f"written to {path}")
 
-    def write(self, folder: Path, name: str) -> None:
-        """The same as CSV files in `folder`, named after `name`; UserError where that cannot be written."""
-        paths = output_paths(folder, name)
+    def write(self, folder: Path, name: str, picture: str = "png") -> None:
+        """The same as CSV files in `folder`, named after `name`, and the frontier as a `picture`; UserError where that
+        cannot be written."""
+        paths = output_paths(folder, name, picture)
         about = {**self.about, "warnings": "; ".join(self.notes)}
         try:
             table.write_table(paths["scores"], [*self.models, *self.others], about, self.unmeasured)
@@ -105,7 +108,7 @@ class Outcome:
 
                 table.write_table(paths["frontier"], self.frontier, about)
                 draw_frontier(self.frontier, [*self.models[1:], *self.others], paths["figure"])
-                print(f"written to {paths['frontier']} and its picture, .png")
+                print(f"written to {paths['frontier']} and its picture, .{picture}")
             if self.differences:
                 names = {"first": self.models[0].name, "second": self.models[1].name}
                 table.write_paired(paths["paired"], self.differences, {**names, **about})
@@ -117,14 +120,15 @@ class Outcome:
             raise UserError(f"cannot write below {folder}: {error}; give another folder with --out") from error
 
 
-def output_paths(folder: Path, name: str) -> dict[str, Path]:
+def output_paths(folder: Path, name: str, picture: str = "png") -> dict[str, Path]:
     """Every file that scoring may write, by kind."""
     return {
         "scores": folder / f"scores_{name}.csv",
         "findings": folder / f"scores_{name}_findings.csv",
         "reading": folder / f"scores_{name}_reading.csv",
         "frontier": folder / f"frontier_{name}.csv",
-        "figure": folder / f"frontier_{name}.png",
+        "figure": folder / f"frontier_{name}.{picture}",
+        **{kind: folder / f"{kind}_{name}.{picture}" for kind in CURVES},
         "clinical": folder / f"scores_{name}_clinical.csv",
         "paired": folder / f"paired_{name}.csv",
         "reports": folder / f"reports_{name}.csv",

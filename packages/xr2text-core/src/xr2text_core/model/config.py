@@ -16,6 +16,7 @@ class XR2TextConfig(PretrainedConfig):
     findings_first: a study head decides findings, and the decoder is told (False in models of version 0.1);
     teach_encoder: which losses reach the encoder, all or those of the findings;
     num_reports: training reports in the bank beside the model;
+    largest_grid: tokens a side to which the feature map of the encoder is averaged where it has more, 0: never;
     views: "frontal", one film of a study, or "all", a lateral one beside it where there is one;
     region_views: the films that region queries attend to, "all" in new models with that many views;
     indication: whether it reads why the film was taken; prior: whether it reads the last study of the patient.
@@ -42,6 +43,7 @@ class XR2TextConfig(PretrainedConfig):
         region_views: str = "frontal",
         indication: bool = False,
         prior: bool = False,
+        largest_grid: int = 0,
         **kwargs: Any,
     ) -> None:
         self.encoder = encoder
@@ -60,6 +62,7 @@ class XR2TextConfig(PretrainedConfig):
         self.region_views = region_views
         self.indication = indication
         self.prior = prior
+        self.largest_grid = largest_grid
         if bart:
             for name in ("vocab_size", "pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id"):
                 kwargs.setdefault(name, bart[name])

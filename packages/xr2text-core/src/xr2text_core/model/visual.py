@@ -13,10 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers.modeling_outputs import BaseModelOutput
 
-from xr2text_core.model.change_head import ChangeHead
 from xr2text_core.model.config import XR2TextConfig
 from xr2text_core.model.encoder import ImageEncoder
-from xr2text_core.model.film import film_box
+from xr2text_core.model.film import film_box, on_device_of
 from xr2text_core.model.last_study import LastStudy
 from xr2text_core.model.regions import RegionHead, RegionQueries, SeenFilm, position_encoding
 from xr2text_core.model.study_head import StudyHead
@@ -33,8 +32,8 @@ class VisualOutput(BaseModelOutput):
     routing (B, R), 0..1; region_attention (B, Q, N) over the frontal film, each row sums to 1;
     attention_mask (B, S), False at the tokens of what is missing, or None where nothing is;
     film_features (B, V, C), the mean backbone features of each film, zeros for a missing one;
-    word_logits (B, W) and thumbnails (B, V * 24 * 24) of a model that decides findings first; with a last study also
-    change_logits (B, F, 6), what became of each finding since.
+    change_logits (B, F, C) of what became of each finding since the last study, where its film is given;
+    word_logits (B, W) and thumbnails (B, V * 24 * 24) of a model that decides findings first.
     """
 
     finding_logits: Tensor | None = None
@@ -43,8 +42,8 @@ class VisualOutput(BaseModelOutput):
     attention_mask: Tensor | None = None
     film_features: Tensor | None = None
     word_logits: Tensor | None = None
-    thumbnails: Tensor | None = None
     change_logits: Tensor | None = None
+    thumbnails: Tensor | None = None
 
 
 class MemoryPart(NamedTuple):
@@ -52,14 +51,6 @@ class MemoryPart(NamedTuple):
 
     tokens: Tensor
     is_there: Tensor | None = None
-
-
-class Before(NamedTuple):
-    """The last study: its part of the memory, what tells of changes, and the logits of its findings (B, F)."""
-
-    parts: list[MemoryPart]
-    evidence: MemoryPart
-    finding_logits: Tensor
 
 
 class VisualEncoder(nn.Module):
@@ -71,8 +62,9 @@ class VisualEncoder(nn.Module):
         super().__init__()
         width = config.bart["d_model"]
         self.images = ImageEncoder(
-            config.encoder, config.image_size, config.encoder_options, config.pixel_mean, config.pixel_std
-        )
+            config.encoder, config.image_size, config.encoder_options, config.pixel_mean, config.pixel_std,
+            config.largest_grid,
+        )  # fmt: skip
         self.project = nn.Linear(self.images.channels, width)
         self.norm = nn.LayerNorm(width)
         self.regions = RegionQueries(
@@ -89,8 +81,6 @@ class VisualEncoder(nn.Module):
         self.num_films, self.reads_question = config.num_films, config.indication
         self.texts = TextEncoder(config) if config.indication or config.prior else None
         self.last_study = LastStudy(config, len(self.regions.queries)) if config.prior else None
-        sizes = width, config.bart["decoder_attention_heads"], len(config.findings)
-        self.changes = ChangeHead(*sizes) if config.prior and config.findings_first else None
 
     def forward(
         self,
@@ -100,6 +90,7 @@ class VisualEncoder(nn.Module):
         question_ids: Tensor | None = None,
         prior_report_ids: Tensor | None = None,
         prior_days: Tensor | None = None,
+        features: Tensor | None = None,
         **_: Any,
     ) -> VisualOutput:
         """Images (B, 1, H, H), the frontal film of each study, or (B, V, 1, H, H), values 0..1: the frontal film, with
@@ -109,12 +100,16 @@ class VisualEncoder(nn.Module):
         The decoder is told `finding_states` (B, F), or else what the study head decides.
         `question_ids` and `prior_report_ids` (B, T): the indications and the reports of the last studies as token ids,
         padded with the pad token or a negative number. `prior_days` (B,): between the studies, NaN where unknown.
+        With `features` (B, V, N, C), what the backbone sees in these images, it is not asked again.
         ValueError for more films than the model knows, for a study without its frontal film, and for unknown texts.
         """
         films = pixel_values if pixel_values.ndim == 5 else pixel_values[:, None]
         self._check(films.shape[1], film_mask)
-        features = self._features(films.transpose(0, 1).flatten(0, 1), film_mask)  # (V * B, N, C), place by place
-        features = features.view(films.shape[1], len(films), *features.shape[1:])
+        if features is None:
+            features = self._features(films.transpose(0, 1).flatten(0, 1), film_mask)  # (V * B, N, C), place by place
+            features = features.view(films.shape[1], len(films), *features.shape[1:])
+        else:
+            features = features.to(films.dtype).transpose(0, 1)  # (V, B, N, C)
         seen = self._seen(films, features.detach() if self.is_shielded else features, film_mask)
         own, prior = seen[: self.num_films], seen[self.num_films :]
         read, attention = self.regions.read_frontal(seen[0])
@@ -122,41 +117,34 @@ class VisualEncoder(nn.Module):
         routed, logits, routing = self.head(queries, self.regions.num_regions)
         memory = [MemoryPart(routed), *(MemoryPart(film.tokens, film.is_there) for film in own)]
         memory += self._question(question_ids)
-        before = self._last_study(read, prior[0] if prior else None, prior_report_ids, prior_days)
-        memory += [] if before is None else before.parts
+        last_study, change_logits = self._last_study(read, prior[0] if prior else None, prior_report_ids, prior_days)
+        memory += last_study
         last_hidden_state, attention_mask = joined(memory)
         output = VisualOutput(
             last_hidden_state=last_hidden_state,
             finding_logits=logits,
             routing=routing,
             region_attention=attention,
+            change_logits=change_logits,
             attention_mask=attention_mask,
             film_features=features[: self.num_films].mean(2).transpose(0, 1),
         )
         if self.study is None:
             return output
         own_mask = None if film_mask is None else film_mask[:, : self.num_films]
-        return self._with_study(output, self.study, films[:, : self.num_films], own_mask, finding_states, before)
+        return self._with_study(output, self.study, films[:, : self.num_films], own_mask, finding_states)
 
     def _seen(self, films: Tensor, features: Tensor, film_mask: Tensor | None) -> list[SeenFilm]:
         """What is seen of the films (B, V, 1, H, H) at each place, of their features (V, B, N, C)."""
         tokens = self.norm(self.project(features))  # (V, B, N, D)
         tokens = tokens + position_encoding(tokens.shape[2], tokens.shape[3], tokens.device)
         found = []
-        for place, mark in enumerate(self._marks()[: films.shape[1]]):
-            is_there = None if film_mask is None or place == 0 else film_mask[:, place].to(tokens.device)
-            its_tokens = tokens[place] if mark is None else tokens[place] + mark
-            found.append(SeenFilm(features[place], its_tokens, film_box(films[:, place]), is_there))
+        for place, images in enumerate(films.unbind(1)):
+            is_there = None if film_mask is None or place == 0 else on_device_of(tokens, film_mask[:, place])
+            is_lateral = self.lateral is not None and place == 1
+            its_tokens = tokens[place] + self.lateral if is_lateral else tokens[place]
+            found.append(SeenFilm(features[place], its_tokens, film_box(images), is_there))
         return found
-
-    def _marks(self) -> list[Tensor | None]:
-        """What tells the decoder of which place a token is, for each place."""
-        marks: list[Tensor | None] = [None]
-        if self.lateral is not None:
-            marks.append(self.lateral)
-        if self.last_study is not None:
-            marks.append(self.last_study.film)
-        return marks
 
     def _question(self, question_ids: Tensor | None) -> list[MemoryPart]:
         """The indication, where it is given."""
@@ -168,36 +156,32 @@ class VisualEncoder(nn.Module):
 
     def _last_study(
         self, read: Tensor, film: SeenFilm | None, report_ids: Tensor | None, days: Tensor | None
-    ) -> Before | None:
-        """The last study, where it is given. `read` (B, Q, D): what regions read on the frontal films of this one."""
+    ) -> tuple[list[MemoryPart], Tensor | None]:
+        """The last study, where it is given, and the logits of what became of findings. `read` (B, Q, D): what regions
+        read on the frontal films of this one.
+        """
         if film is None and report_ids is None and days is None:
-            return None
+            return [], None
         if self.last_study is None or self.texts is None:
             raise ValueError("prior_report_ids or prior_days are given to a model that reads no last study")
         has_film = torch.zeros(len(read), dtype=torch.bool, device=read.device)
-        parts, logits = [], read.new_zeros(len(read), self.head.findings.out_features)
+        parts, logits = [], None
         if film is not None:
             has_film = ~has_film if film.is_there is None else film.is_there
             before = self.regions.as_tokens(self.regions.read_frontal(film)[0])
             change = self.last_study.change(self.regions.as_tokens(read), before)
-            then, rows, _ = self.head(before, self.regions.num_regions)
-            logits = rows[:, -1]
-            parts = [MemoryPart(each, has_film) for each in (change, then + self.last_study.film, film.tokens)]
+            logits = self.last_study.logits(change)
+            then = self.head(before, self.regions.num_regions)[0]
+            told = self.last_study.tell(logits)
+            seen_then = torch.cat([then, film.tokens], 1) + self.last_study.film
+            parts = [MemoryPart(each, has_film) for each in (told, change, seen_then)]
         if report_ids is None:
             report_ids = torch.zeros(len(read), 0, dtype=torch.long, device=read.device)
         since = self.last_study.since(read.new_full((len(read),), torch.nan) if days is None else days)
-        report = MemoryPart(*self.texts(report_ids, "prior_report_ids", since, has_film))
-        evidence = MemoryPart(*joined([*parts[:1], report]))
-        return Before([*parts, report], evidence, logits)
+        return [*parts, MemoryPart(*self.texts(report_ids, "prior_report_ids", since, has_film))], logits
 
     def _with_study(
-        self,
-        seen: VisualOutput,
-        study: StudyHead,
-        films: Tensor,
-        film_mask: Tensor | None,
-        states: Tensor | None,
-        before: Before | None,
+        self, seen: VisualOutput, study: StudyHead, films: Tensor, film_mask: Tensor | None, states: Tensor | None
     ) -> VisualOutput:
         """Add what the whole study shows, and tell it to the decoder."""
         assert seen.last_hidden_state is not None and seen.finding_logits is not None
@@ -207,11 +191,6 @@ class VisualEncoder(nn.Module):
             logits = logits + seen.finding_logits[:, -1]
         seen.finding_logits = torch.cat([seen.finding_logits[:, :-1], logits.unsqueeze(1)], 1)
         told = study.tell(study.decision.states(logits) if states is None else states)
-        if before is not None and self.changes is not None:
-            evidence, is_there = before.evidence
-            assert is_there is not None  # texts always tell
-            seen.change_logits = self.changes(evidence, is_there, logits, before.finding_logits)
-            told = told + self.changes.tell(seen.change_logits) * is_there.any(1)[:, None, None]
         seen.last_hidden_state = torch.cat([told.to(seen.last_hidden_state), seen.last_hidden_state], 1)
         if seen.attention_mask is not None:
             seen.attention_mask = functional.pad(seen.attention_mask, (told.shape[1], 0), value=True)
@@ -226,7 +205,7 @@ class VisualEncoder(nn.Module):
 
     def _features(self, films: Tensor, film_mask: Tensor | None) -> Tensor:
         """Backbone features (V * B, N, C) of films (V * B, 1, H, H), view by view; a missing film is not encoded."""
-        places = None if film_mask is None else film_mask.T.flatten().nonzero()[:, 0].to(films.device)
+        places = None if film_mask is None else on_device_of(films, film_mask.T.flatten().nonzero()[:, 0])
         found: Tensor = self.images(films if places is None else films[places])
         if places is None:
             return found

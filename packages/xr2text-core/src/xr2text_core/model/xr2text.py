@@ -13,8 +13,9 @@ from transformers import BartConfig, GenerationMixin, PreTrainedModel
 from transformers.modeling_outputs import Seq2SeqLMOutput
 from transformers.models.bart.modeling_bart import BartDecoder, shift_tokens_right
 
-from xr2text_core.model.change_head import change_loss
 from xr2text_core.model.config import XR2TextConfig
+from xr2text_core.model.encoder import LARGEST_GRID
+from xr2text_core.model.last_study import change_loss
 from xr2text_core.model.visual import VisualEncoder, VisualOutput
 from xr2text_core.report.tokenizer import IGNORED
 
@@ -24,7 +25,8 @@ class ReportOutput(Seq2SeqLMOutput):
     """`loss` is the mean token cross-entropy (nats). The sums let a step of several micro-batches be weighted exactly.
 
     token_loss_sum: over `num_tokens` labels; finding_loss_sum: binary cross-entropy of a study, summed over its F
-    findings and averaged over the R + 1 rows, then summed over studies; with that of the words of its report.
+    findings and averaged over the R + 1 rows, then summed over studies; with that of the words of its report, and the
+    cross-entropy of what became of its findings.
     """
 
     token_loss_sum: Tensor | None = None
@@ -71,6 +73,17 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
         if initialise is not None:
             initialise()
 
+    def freeze(self, stages: int, whole: bool = False, is_cached: bool = False) -> None:
+        """Keep the first stages of the encoder as they are, or the whole of it.
+
+        Tokens that are cached are averaged to at most LARGEST_GRID a side, here and wherever the model goes.
+        """
+        self.encoder.images.freeze_stages(stages)
+        if whole:
+            self.encoder.images.freeze()
+        if is_cached:
+            self.config.largest_grid = self.encoder.images.largest_grid = LARGEST_GRID
+
     def get_encoder(self, modality: str | None = None) -> nn.Module:
         return self.encoder
 
@@ -104,22 +117,24 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
         question_ids: Tensor | None = None,
         prior_report_ids: Tensor | None = None,
         prior_days: Tensor | None = None,
+        features: Tensor | None = None,
         change_labels: Tensor | None = None,
         **kwargs: Any,
     ) -> ReportOutput:
-        """Images, `film_mask` and texts as in VisualEncoder, or their `encoder_outputs`, and the report so far: logits.
+        """Images and what belongs to them as in VisualEncoder, or `encoder_outputs`, and the report so far -> logits.
 
         With `labels` (B, T; padding is -100) the decoder input is derived from them and losses are returned instead of
         logits, computed only where there is a label. `finding_labels` (B, R + 1, F), 0..1, add the loss of the regions.
         The decoder is then told those of the whole study, as wrong as `state_draws` (B, 2, F), 0..1, make them.
-        `change_labels` (B, F), 0..5 or `IGNORED`, add the loss of what became of each finding since the last study.
+        `change_labels` (B, F) add the loss of what became of findings (last_study.py).
         A caller who knows the number of labels spares a GPU the wait for it.
         """
         if encoder_outputs is None:
             states = None
             if self.encoder.study is not None and finding_labels is not None:
                 states = self.encoder.study.decision.taught_states(finding_labels[:, -1], state_draws)
-            encoder_outputs = self.encoder(pixel_values, film_mask, states, question_ids, prior_report_ids, prior_days)
+            texts = question_ids, prior_report_ids, prior_days
+            encoder_outputs = self.encoder(pixel_values, film_mask, states, *texts, features)
         memory, memory_mask = encoder_outputs[0], _added_to_attention(encoder_outputs)
         targets = finding_labels, change_labels
         if labels is not None:
@@ -128,7 +143,9 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
             if decoder_attention_mask is None and self.decoder.config._attn_implementation == "sdpa":
                 hidden = _teacher_forced(self.decoder, decoder_input_ids, memory, memory_mask)
                 output = ReportOutput(encoder_last_hidden_state=memory)
-                return self._with_losses(output, hidden, encoder_outputs, labels, targets, num_labels)
+                return self._with_losses(
+                    output, hidden, encoder_outputs, labels, finding_labels, change_labels, num_labels
+                )
         decoded = self.decoder(
             input_ids=decoder_input_ids,
             attention_mask=decoder_attention_mask,

@@ -45,5 +45,7 @@ FINDINGS = (
 
 DEVICES = "support devices"  # present, they do not make a report abnormal
 
+NOT_A_DEVICE = "Research software, not a medical device: no report from it may be used in the care of a patient."
+
 SIDES = ("right", "left", "bilateral")
 SEVERITIES = ("mild", "moderate", "severe")

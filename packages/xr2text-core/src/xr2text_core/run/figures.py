@@ -67,7 +67,7 @@ def _curves(axes: Axes, rows: pd.DataFrame, name: str) -> None:
             ends.append((float(known[column].iloc[-1]), label, colour))
     if name == "losses" and ends:
         axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
         axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axes.yaxis.set_minor_formatter(NullFormatter())
     else:

@@ -15,7 +15,7 @@ class RunError(UserError):
 
 # What lies in the folders of a run without a name, beside which those of named runs stand.
 RESERVED = re.compile(
-    r"(?:figures|tensorboard|before-.*|.*\.(?:pt|csv|json|jsonl|log|lock|tmp|png)|(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?)",
+    r"(?:figures|tensorboard|wandb|before-.*|.*\.(?:pt|csv|json|jsonl|log|lock|tmp|png|pdf|svg)|(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?)",
     re.IGNORECASE,
 )
 MOST_LETTERS = 100

@@ -14,7 +14,7 @@ from xr2text_core.settings.numbers import above_zero, at_least_zero, not_negativ
 from xr2text_core.settings.presets import PRESETS
 from xr2text_core.settings.settings import PRETRAINED, Settings
 
-TRACKERS = ("tensorboard",)  # each is the name of the package that it needs, and of the folder that it writes
+TRACKERS = ("tensorboard", "trackio", "wandb")  # each is the name of the package that it needs
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -73,12 +73,14 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     )
     frozen = "do not train the pretrained encoder: less memory, faster; images are still augmented"
     model.add_argument("--freeze-encoder", action="store_true", default=None, help=frozen)
+    cached = "with --freeze-encoder: encode each film once, to disk; much faster, but nothing is augmented"
+    model.add_argument("--cache-tokens", action="store_true", default=None, help=cached)
     model.add_argument(
         "--image-size", type=positive, metavar="PX", help="side of the square image, pixels (laptop: 384)"
     )
     model.add_argument("--max-tokens", type=positive, metavar="N", help="longest report, tokens (laptop: 128)")
     model.add_argument(
-        "--views", choices=("frontal", "all"), help="films of a study: frontal only, or lateral too (frontal)"
+        "--views", choices=("frontal", "all"), help="films of a study: frontal only, or lateral too (laptop: all)"
     )
     question = "also read the indication, where the data set has one"
     model.add_argument("--indication", action="store_true", default=None, help=question)
@@ -110,10 +112,13 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     training.add_argument(
         "--teach-encoder",
         choices=("all", "findings"),
-        help="losses that train the encoder; with few studies, findings works better (all)",
+        help="losses that train the encoder; with few studies, findings works better (laptop: findings)",
     )
     training.add_argument(
-        "--freeze-stages", type=not_negative, metavar="N", help="stages of the encoder to freeze, first ones first (0)"
+        "--freeze-stages",
+        type=not_negative,
+        metavar="N",
+        help="first stages of the encoder to freeze (laptop: 2)",
     )
     stages = "normal studies first, or all from the first epoch (on; cpu: off)"
     training.add_argument("--curriculum", action=argparse.BooleanOptionalAction, help=stages)
@@ -170,8 +175,8 @@ def add_checkpoint_flag(parser: argparse.ArgumentParser, purpose: str) -> None:
 
 
 def _check_tracker(name: str) -> None:
-    """RunError where the package of a tracker is missing."""
-    if name and find_spec(name) is None:
+    """RunError where the package of a tracker is missing; a folder of its name, as wandb writes one, is no package."""
+    if name and getattr(find_spec(name), "origin", None) is None:
         raise RunError(f"--track {name} needs the package {name}: `pip install {name}` installs it")
 
 
@@ -191,9 +196,11 @@ def settings_of(options: argparse.Namespace) -> Settings:
     settings = Settings.of(**given)
     if settings.desk and settings.data != "phantom":
         raise RunError(f"--desk draws phantoms, --data {settings.data} has studies of its own: leave --desk out")
-    if settings.freeze_encoder and not settings.is_encoder_pretrained and not settings.init:
+    if settings.cache_tokens and not settings.freeze_encoder:
+        raise RunError("--cache-tokens keeps what a frozen encoder sees: add --freeze-encoder, or leave it out")
+    if (settings.freeze_encoder or settings.freeze_stages) and not settings.keeps_weights:
+        flag = "--freeze-encoder" if settings.freeze_encoder else "--freeze-stages"
         raise RunError(
-            "--freeze-encoder would keep random weights: add --pretrained encoder or both, or --init FILE, "
-            "or leave it out"
+            f"{flag} would keep random weights: add --pretrained encoder or both, or --init FILE, or leave it out"
         )
     return settings

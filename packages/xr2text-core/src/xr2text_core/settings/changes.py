@@ -35,6 +35,7 @@ RULES: dict[str, tuple[Effect, str]] = {
     "decoder": (MODEL, SIZES),
     "pretrained": (FREE, "only a new run asks for pretrained weights"),
     "freeze_encoder": (MODEL, "refused: the optimizer has other weights"),
+    "cache_tokens": (MODEL, "refused: cached tokens are pooled, and not augmented"),
     "init": (RUN, "refused: the run started otherwise; may be omitted on a resume"),
     "image_size": (MODEL, SIZES),
     "max_tokens": (MODEL, SIZES),

@@ -1,6 +1,6 @@
 """All settings of a run, with the defaults of the training guide."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ class Settings:
     decoder: str = ""
     pretrained: str = "both"
     freeze_encoder: bool = False
+    cache_tokens: bool = False
     init: str = ""
     image_size: int = 384
     max_tokens: int = 128
@@ -82,11 +83,19 @@ class Settings:
             given["root"] = str(Path(given["root"]).expanduser().resolve())  # a resume may start in another folder
         if given.get("init"):
             given["init"] = str(Path(given["init"]).expanduser().resolve())
-        return cls(**{"preset": preset, **PRESETS[preset], **given})
+        chosen = cls(**{"preset": preset, **PRESETS[preset], **given})
+        if chosen.keeps_weights or "freeze_stages" in given:
+            return chosen
+        return replace(chosen, freeze_stages=0)  # those of the preset would keep random weights
 
     @property
     def is_encoder_pretrained(self) -> bool:
         return is_pretrained("encoder", self.pretrained)
+
+    @property
+    def keeps_weights(self) -> bool:
+        """Whether the encoder starts from weights that are worth to be kept as they are."""
+        return self.is_encoder_pretrained or bool(self.init)
 
     @property
     def is_decoder_pretrained(self) -> bool:

@@ -70,7 +70,9 @@ class Trainer:
                 self._begin_with(found)
             if self.is_finished():
                 self.run_log.is_finished(self.progress)
-            elif self.processes.is_rank_0:
+                return
+            self.parts = self.parts.with_cached_tokens(self.run_log.status)
+            if self.processes.is_rank_0:
                 self.checkpoints.writer.reserve(self.parts.checkpoint(self.progress))
 
     def fit(self) -> int:
@@ -128,6 +130,7 @@ class Trainer:
     def load_checkpoint(self, path: str | Path) -> None:
         """Load weights, optimizer, position and best score from a checkpoint. `fit` then cuts newer rows."""
         self._restore(named_checkpoint(Path(path)))
+        self.parts = self.parts.with_cached_tokens(self.run_log.status)
 
     def evaluate(self, split: str = "val", num_beams: int = 1) -> Evaluation:
         """Scores of the current weights on the validation studies, or on another split."""

@@ -56,14 +56,14 @@ def reading_measures(
             _measure("obedience: recall", DECIDED, obeyed.recall, is_read),
             _measure("obedience: reports that say exactly this", DECIDED, obeyed.exact, is_read),
         ]
-    for truth, true, normal, known in _truths(references, codes):
+    for truth, true, normal, known in truths(references, codes):
         if known.any():
             measures += _against(truth, said, true, normal, known)
             measures += [] if eye is None else _of_eye(truth, eye, true, normal, known)
     return measures
 
 
-def _truths(references: Sequence[str], codes: Sequence[Collection[str]]) -> list[tuple[str, Bools, Bools, Bools]]:
+def truths(references: Sequence[str], codes: Sequence[Collection[str]]) -> list[tuple[str, Bools, Bools, Bools]]:
     """Name, findings (N, F), normal (N,) and known (N,) of each truth."""
     coded = mesh_truth(codes)
     everything = np.ones(len(references), dtype=bool)
