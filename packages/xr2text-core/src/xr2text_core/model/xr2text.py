@@ -143,9 +143,7 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
             if decoder_attention_mask is None and self.decoder.config._attn_implementation == "sdpa":
                 hidden = _teacher_forced(self.decoder, decoder_input_ids, memory, memory_mask)
                 output = ReportOutput(encoder_last_hidden_state=memory)
-                return self._with_losses(
-                    output, hidden, encoder_outputs, labels, finding_labels, change_labels, num_labels
-                )
+                return self._with_losses(output, hidden, encoder_outputs, labels, targets, num_labels)
         decoded = self.decoder(
             input_ids=decoder_input_ids,
             attention_mask=decoder_attention_mask,
