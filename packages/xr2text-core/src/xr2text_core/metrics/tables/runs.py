@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
 
-from scipy.stats import t
+from scipy.special import stdtrit  # quantiles of Student's t, without the second that scipy.stats takes to import
 
 from xr2text_core.metrics.findings.reading import MACRO
 from xr2text_core.metrics.table import COLUMNS, INVENTED, PAGE, READING_LEGEND, heading, short, write_rows
@@ -51,7 +51,7 @@ class Spread:
     def of(cls, values: Sequence[float]) -> "Spread":
         mean = values[0] if len(set(values)) == 1 else fmean(values)  # a baseline that is the same in every run
         sd = math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
-        half = float(t.ppf(0.975, len(values) - 1)) * sd / math.sqrt(len(values))
+        half = float(stdtrit(len(values) - 1, 0.975)) * sd / math.sqrt(len(values))
         return cls(mean, sd, mean - half, mean + half)
 
     def lines(self, form: str) -> list[str]:
