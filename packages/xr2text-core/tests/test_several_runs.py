@@ -58,7 +58,7 @@ def test_scores_of_runs_are_gathered_by_their_names_or_their_files(
     assert (runs / "thesis.tex").is_file()
     files = [f"data/statistics/{run}/scores_best_model_test_first_6.csv" for run in "ab"]
     assert evaluate.main(["--runs", *files, "--out", "files"]) == 0
-    (by_file,) = (runs / "files").glob("*.csv")
+    by_file = runs / "files" / "runs_a_b_best_model_test_first_6.csv"
     assert by_file.read_text(encoding="utf-8").replace(files[0], "a").replace(files[1], "b") == by_name
 
 

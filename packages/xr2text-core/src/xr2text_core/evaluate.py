@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from xr2text_core.metrics.findings.auc import MIN_POSITIVES
 from xr2text_core.metrics.outcome import CURVES, Extras, add_score_flags, output_paths
 from xr2text_core.metrics.published import published_table
+from xr2text_core.metrics.tables import runs
 from xr2text_core.run.errors import UserError
 from xr2text_core.run.folder import statistics_of
 from xr2text_core.run.outputs import keep_inputs
@@ -151,14 +152,13 @@ def name_of(options: argparse.Namespace) -> str:
 
 def gather(options: argparse.Namespace) -> int:
     """Show and write means and spreads of the scores that earlier calls wrote."""
-    from xr2text_core.metrics.tables import runs
-
     folder, name = statistics_of(options.checkpoint, "") or STATISTICS, name_of(options)
     files = {
         run: Path(run) if run.endswith(".csv") else output_paths(folder / run, name)["scores"] for run in options.runs
     }
-    names = "_".join(Path(run).parent.name if run.endswith(".csv") else run for run in options.runs)
-    path = (options.out or folder) / f"runs_{names[:MOST_LETTERS]}_{name}.csv"
+    names = "_".join(path.parent.name for path in files.values())
+    what = next(iter(files.values())).stem.removeprefix("scores_")
+    path = (options.out or folder) / f"runs_{names[:MOST_LETTERS]}_{what}.csv"
     try:
         keep_inputs("--out", [path], files.values())
         keep_inputs("--latex", [options.latex] if options.latex else [], files.values())

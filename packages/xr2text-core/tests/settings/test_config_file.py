@@ -43,7 +43,8 @@ def test_flags_beside_it_win(tmp_path: Path) -> None:
     again = start(path, "--epochs", "9", "--seed", "0", "--run", "second")
     assert (again.epochs, again.seed, again.run, again.curriculum) == (9, 0, "second", False)
     other = start(path, "--preset", "workstation", "--image-size", "256")
-    assert (other.encoder, other.image_size, other.epochs) == (PRESETS["workstation"]["encoder"], 256, 7)
+    assert (other.encoder, other.image_size, other.seed) == (PRESETS["workstation"]["encoder"], 256, 3)
+    assert (other.pretrained, other.epochs) == ("both", 50)  # some preset sets them, so they are this one's
 
 
 def test_a_file_of_a_few_settings_leaves_the_others_at_their_defaults(tmp_path: Path) -> None:

@@ -181,7 +181,7 @@ def _check_tracker(name: str) -> None:
 
 
 def settings_of(options: argparse.Namespace) -> Settings:
-    """Defaults, overridden by the preset, then by --config, then by the flags, of which a preset is one.
+    """Defaults, overridden by the preset, then by --config, then by the flags; a preset given as a flag by flags alone.
 
     RunError where a flag needs a missing package, or a file of settings is wrong.
     """
@@ -190,8 +190,10 @@ def settings_of(options: argparse.Namespace) -> Settings:
     if options.resume and options.init:
         raise RunError("--resume continues a run and --init starts another: give only one of them")
     if options.config:
-        preset = PRESETS.get(given.get("preset", ""), {})
-        given = {**settings_in(options.config), **preset, **given}
+        found = settings_in(options.config)
+        if "preset" in given:  # it gives all that presets set, as a whole
+            found = {name: value for name, value in found.items() if not any(name in each for each in PRESETS.values())}
+        given = {**found, **given}
     _check_tracker(given.get("track", ""))
     settings = Settings.of(**given)
     if settings.desk and settings.data != "phantom":

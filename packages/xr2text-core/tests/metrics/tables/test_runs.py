@@ -123,3 +123,7 @@ def test_what_is_missing_is_named(three: dict[str, Path], tmp_path: Path) -> Non
     old.write_text("row,bleu_1,bleu_1_low,protocol\nbest_model.pt,0.1,,clean-full\n", encoding="utf-8")
     with pytest.raises(UserError, match="no column reference_digest: score the run again"):
         read_runs({"a": three["a"], "old": old})
+    text = three["b"].read_text(encoding="utf-8")
+    three["b"].write_text(text.replace(text.splitlines()[1].split(",")[1], "half"), encoding="utf-8")
+    with pytest.raises(UserError, match=r"--runs b: .* is damaged \(could not convert string to float: 'half'\)"):
+        read_runs(three)

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
 
-from scipy.stats import t
+from scipy.special import stdtrit  # quantiles of Student's t, without the second that scipy.stats takes to import
 
 from xr2text_core.metrics.findings.reading import MACRO
 from xr2text_core.metrics.table import COLUMNS, INVENTED, PAGE, READING_LEGEND, heading, short, write_rows
@@ -51,7 +51,7 @@ class Spread:
     def of(cls, values: Sequence[float]) -> "Spread":
         mean = values[0] if len(set(values)) == 1 else fmean(values)  # a baseline that is the same in every run
         sd = math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
-        half = float(t.ppf(0.975, len(values) - 1)) * sd / math.sqrt(len(values))
+        half = float(stdtrit(len(values) - 1, 0.975)) * sd / math.sqrt(len(values))
         return cls(mean, sd, mean - half, mean + half)
 
     def lines(self, form: str) -> list[str]:
@@ -155,17 +155,24 @@ def _read(name: str, path: Path) -> RunScores:
     rows = _rows(name, path)
     if SAME[-1] not in rows[0]:
         raise UserError(f"--runs {name}: {path} has no column {SAME[-1]}: score the run again with this version")
+    measures = _rows(name, path.with_name(f"{path.stem}_reading.csv"))
+    try:
+        return RunScores(name, {**dict.fromkeys(SAME, ""), **rows[0]}, _scores(rows), _reading(measures))
+    except (KeyError, ValueError) as error:
+        raise UserError(f"--runs {name}: {path} is damaged ({error}): score the run again") from error
+
+
+def _scores(rows: Sequence[Mapping[str, str]]) -> Values:
+    """By the name of the row and the column; the scores stand before their intervals."""
     columns = list(rows[0])
-    measured = columns[1 : next(index for index, each in enumerate(columns) if each.endswith("_low"))]
+    measured = columns[1 : columns.index("bleu_1_low")]
     names = [MODEL, *(row["row"] for row in rows[1:])]
-    scores = {
-        (row_name, each): _number(row[each]) for row_name, row in zip(names, rows, strict=True) for each in measured
-    }
-    reading = {
-        (f"{row['name']}, {row['finding']}", row["truth"]): _number(row["value"])
-        for row in _rows(name, path.with_name(f"{path.stem}_reading.csv"))
-    }
-    return RunScores(name, {**dict.fromkeys(SAME, ""), **rows[0]}, scores, reading)
+    return {(name, each): _number(row[each]) for name, row in zip(names, rows, strict=True) for each in measured}
+
+
+def _reading(rows: Sequence[Mapping[str, str]]) -> Values:
+    """By name, with the finding, and truth."""
+    return {(f"{row['name']}, {row['finding']}", row["truth"]): _number(row["value"]) for row in rows}
 
 
 def _rows(name: str, path: Path) -> list[dict[str, str]]:
