@@ -39,9 +39,9 @@ def demo_page(trained: TrainedModel, name: str) -> gr.Blocks:
                 frontal = gr.File(label=f"Frontal film: {FORMATS}", height=130)
                 has_lateral = trained.model.config.num_films > 1
                 lateral = gr.File(label=f"Lateral film, if any: {FORMATS}", height=130, visible=has_lateral)
-                message = gr.HTML()
                 film = gr.Image(label="Film", interactive=False, buttons=["fullscreen"])
             with gr.Column(min_width=300):
+                message = gr.HTML()
                 report = gr.Textbox(label="Report", lines=5, interactive=False, buttons=["copy"])
                 findings = gr.CheckboxGroup(label="Findings, likeliest first", interactive=False)
         attention = gr.Gallery(
