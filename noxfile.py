@@ -72,10 +72,10 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def gpu(session: nox.Session) -> None:
-    """What needs a CUDA device: memory, FP16, BF16, real out of memory. Skipped with a reason without one."""
+    """What needs a CUDA device: tests, and a table of speed and memory (-- --write). Says so where there is none."""
     with session.chdir("packages/xr2text-core"):
-        python(session, "pytest", "-m", "gpu", "-rs", *session.posargs)
-        session.run(sys.executable, "benchmarks/choices.py", "--device", "cuda", external=True)
+        python(session, "pytest", "-m", "gpu", "-rs")
+        session.run(sys.executable, "benchmarks/card.py", *session.posargs, external=True)
 
 
 @nox.session

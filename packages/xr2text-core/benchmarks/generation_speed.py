@@ -27,8 +27,8 @@ from transformers import BartConfig
 from transformers.modeling_outputs import BaseModelOutput
 
 from xr2text_core.model.config import XR2TextConfig
-from xr2text_core.model.generation import write_tokens
 from xr2text_core.model.weights import PHANTOM_ENCODER
+from xr2text_core.model.writing.generation import write_tokens
 from xr2text_core.model.xr2text import XR2TextModel
 
 BATCH, WIDTH, VOCABULARY, VISUAL_TOKENS = 16, 256, 4096, 60

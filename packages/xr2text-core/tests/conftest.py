@@ -16,6 +16,12 @@ MAX_TOKENS = 48
 RUN_FILES = Path(__file__).parents[3] / "docs" / "run-files.md"
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """The tests are of the CPU, whose numbers they know; those of a GPU are asked for by `-m gpu`."""
+    if config.option.markexpr != "gpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
 @pytest.fixture(autouse=True)
 def quiet_log() -> Iterator[None]:
     """What a test run set up for its console does not reach the next test."""
@@ -65,6 +71,74 @@ def two_films(batches):
     return replace(batches, studies=replace(batches.studies, images=images), views="all")
 
 
+QUESTIONS = ("Cough and fever for a week.", "", "Chest pain.", "Fall on the left side, pain when breathing.")
+
+
+@pytest.fixture(scope="session")
+def asked(batches, tokenizer):
+    """The same studies with questions, but every fourth one without."""
+    from xr2text_core.data.ragged import Ragged
+
+    several = [QUESTIONS[number % len(QUESTIONS)] for number in range(len(batches.studies))]
+    return replace(batches, studies=replace(batches.studies, questions=Ragged.of(tokenizer.encode_if_any(several, 48))))
+
+
+@pytest.fixture
+def asked_model(tokenizer):
+    """A fresh phantom-sized model that reads the question, with the same random weights every time."""
+    import torch
+
+    from xr2text_core.model.build import build_model
+
+    torch.manual_seed(0)
+    return build_model("phantom", "phantom", "none", IMAGE_SIZE, MAX_TOKENS, tokenizer, indication=True)
+
+
+@pytest.fixture(scope="session")
+def desk_studies():
+    """Twelve drawn studies with all that may lie on a desk, each here and there."""
+    from xr2text_core.data.readers import phantom
+
+    return phantom.read(num_train=12, num_val=0, num_test=0, desk=True).split("train")
+
+
+@pytest.fixture(scope="session")
+def desk_tokenizer(desk_studies):
+    from xr2text_core.report.tokenizer import ReportTokenizer
+
+    return ReportTokenizer.learn([study.report.findings for study in desk_studies])
+
+
+@pytest.fixture(scope="session")
+def desk(desk_studies, desk_tokenizer, tmp_path_factory: pytest.TempPathFactory):
+    """These studies ready to be trained on: a BatchMaker."""
+    import torch
+
+    from xr2text_core.data.batches import BatchMaker
+    from xr2text_core.data.images.cache import build_cache
+    from xr2text_core.data.ready import make_ready
+    from xr2text_core.data.study import film_names
+    from xr2text_core.settings.settings import Inputs
+
+    names = film_names(desk_studies, "all", prior=True)
+    cache = build_cache(tmp_path_factory.mktemp("desk"), names, IMAGE_SIZE, workers=1)
+    inputs = Inputs("all", indication=True, prior=True)
+    ready = make_ready(desk_studies, "findings", desk_tokenizer, MAX_TOKENS, inputs=inputs)
+    return BatchMaker(ready, cache, torch.device("cpu"), seed=0, views="all")
+
+
+@pytest.fixture
+def desk_model(desk_tokenizer):
+    """A fresh phantom-sized model that reads all of a desk, with the same random weights every time."""
+    import torch
+
+    from xr2text_core.model.build import build_model
+
+    torch.manual_seed(0)
+    sizes = ("phantom", "phantom", "none", IMAGE_SIZE, MAX_TOKENS)
+    return build_model(*sizes, desk_tokenizer, "all", indication=True, prior=True)
+
+
 @pytest.fixture
 def two_film_model(tokenizer):
     """A fresh phantom-sized model for both films of a study, with the same random weights every time."""
@@ -85,6 +159,16 @@ def tiny_model(tokenizer):
 
     torch.manual_seed(0)
     return build_model("phantom", "phantom", "none", IMAGE_SIZE, MAX_TOKENS, tokenizer)
+
+
+@pytest.fixture
+def any_precision() -> Iterator[None]:
+    """For another precision than that of other tests: accelerate knows one for a process."""
+    from accelerate.state import AcceleratorState
+
+    AcceleratorState._reset_state()
+    yield
+    AcceleratorState._reset_state()
 
 
 @pytest.fixture(scope="session")

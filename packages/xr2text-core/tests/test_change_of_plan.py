@@ -180,7 +180,7 @@ def test_init_refuses_another_model_by_its_flags_and_a_run_that_began_otherwise(
 
 
 def test_a_run_that_has_nothing_left_to_train_is_refused(base: Path, tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"nothing is left of its 2 epochs.*--init FILE"):
+    with pytest.raises(RunError, match=r"all of its 2 epochs are done.*--init FILE"):
         trainer(tmp_path, "--epochs", "2", "--seed", "3", resume=base / "checkpoints/final_model.pt")
     assert not list((tmp_path / "checkpoints").glob("*.pt"))
     assert trainer(base, "--epochs", "2", resume=base / "checkpoints/final_model.pt").fit() == 0  # its own end

@@ -38,6 +38,7 @@ RUN_ELSEWHERE = {
     r"train --resume": "test_train.py::test_any_checkpoint_can_be_resumed_and_newer_rows_are_cut",
     r"train --pause-temp": "test_train.py::test_a_hot_gpu_pauses_the_training_after_saving_and_changes_nothing",
     r"train --image-size": "test_train.py::test_named_runs_lie_beside_each_other",
+    r"seed[012]\b": "test_several_runs.py::test_scores_of_runs_are_gathered_by_their_names_or_their_files",
     r"^scripts": "supervisor/test_start_script.py::test_preflight_and_training_get_the_same_flags",
     r"xr2text-monitor$": f"{MONITOR}/test_app.py::test_a_run_is_followed_from_nothing_to_its_end",
     r"--on-alert": f"{MONITOR}/test_monitor_cli.py::test_on_alert_gets_the_warning_in_its_environment",
@@ -214,6 +215,57 @@ def test_every_extra_that_a_page_installs_exists() -> None:
         project = (ROOT / "packages" / f"xr2text-{package}" / "pyproject.toml").read_text(encoding="utf-8")
         for extra in extras.split(","):
             assert re.search(rf"^{extra} = \[", project, re.MULTILINE), f"xr2text-{package}[{extra}]"
+
+
+POWERSHELL = [
+    (page, line)
+    for page in PAGES
+    for block in re.findall(
+        r"^ *```powershell\n(.*?)^ *```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+    for line in block.splitlines()
+]
+NOT_POWERSHELL = {
+    "&& and || came with PowerShell 7": r"&&|\|\|",
+    "the Python of Windows is py or python": r"\bpython3\b",
+    "a shell's words": r"(?:^|[;\s])(?:source|export|sudo|\.) |\\$",
+    "a variable is set by $env:NAME = ...": r"(?:^|;)\s*[A-Z_]+=",
+    "programs of the environment lie in .venv\\Scripts": r"\.venv/|/Scripts|\bvenv\\bin|(?<!\.venv\\)\bScripts\\",
+}
+
+
+def test_pages_have_lines_for_powershell() -> None:
+    assert len({page for page, _ in POWERSHELL}) >= 2
+
+
+@pytest.mark.parametrize("reason", NOT_POWERSHELL)
+def test_lines_for_powershell_work_in_the_one_that_windows_brings(reason: str) -> None:
+    """Windows PowerShell 5.1, whose environment nobody has activated."""
+    wrong = [f"{page.name}: {line}" for page, line in POWERSHELL if re.search(NOT_POWERSHELL[reason], line)]
+    assert wrong == [], reason
+    starts = [re.split(r"[\s;]", line.strip())[0] for _, line in POWERSHELL]
+    assert set(starts) <= {
+        "git",
+        "cd",
+        "py",
+        *(rf".venv\Scripts\{name}" for name in ("pip", "python", "xr2text-monitor")),
+    }
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("git clone a b && cd b", "&& and || came with PowerShell 7"),
+        ("python3 -m venv .venv", "the Python of Windows is py or python"),
+        (". .venv/bin/activate", "a shell's words"),
+        ("OMP_NUM_THREADS=1 python -m a", "a variable is set by $env:NAME = ..."),
+        (".venv/Scripts/pip install a", "programs of the environment lie in .venv\\Scripts"),
+        ("Scripts\\pip install a", "programs of the environment lie in .venv\\Scripts"),
+    ],
+)
+def test_what_powershell_does_not_know_would_be_found(line: str, reason: str) -> None:
+    assert re.search(NOT_POWERSHELL[reason], line)
+    assert not re.search(NOT_POWERSHELL[reason], '.venv\\Scripts\\pip install -e "packages/a[b]"')
 
 
 @pytest.mark.parametrize("command", [each for each in COMMANDS if not each.ours], ids=str)

@@ -2,6 +2,7 @@
 
 import csv
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +15,10 @@ from xr2text_core import evaluate, generate
 from xr2text_core.data.batches import BatchMaker
 from xr2text_core.data.study import DatasetError
 from xr2text_core.drawing.names import draw_image
-from xr2text_core.inference import evaluation
-from xr2text_core.inference.comparison import same_studies_for, studies_to_score
+from xr2text_core.inference import evaluation, scoring
+from xr2text_core.inference.comparison import mean_features, same_studies_for, studies_to_score
+from xr2text_core.inference.desk import Desk, report_from
+from xr2text_core.inference.reports import reports_for
 from xr2text_core.inference.trained import load_model
 from xr2text_core.metrics.outcome import CURVES
 from xr2text_core.model.xr2text import XR2TextModel
@@ -75,6 +78,22 @@ def test_the_nearest_neighbour_row_speaks_as_the_most_similar_training_image(run
     assert not any(row["row"].startswith("nearest") for row in rows_without)
     _, rows_of_half = score(run, "--num-studies", "4", "--beams", "1", "--neighbours", "13")
     assert any(row["row"] == "nearest of 12 train images" for row in rows_of_half)
+
+
+def test_a_run_with_a_desk_is_scored_against_what_was_drawn(tmp_path: Path) -> None:
+    flags = ["--desk", "--num-studies", "16", "--val-studies", "4", "--image-size", "64", "--epochs", "1"]
+    assert Trainer(settings_of(parse_arguments([*flags, "--max-tokens", "20", "--out", str(tmp_path)]))).fit() == 0
+    code, rows = score(tmp_path, "--num-studies", "40", "--beams", "1")
+    by_name = {row["row"]: row for row in rows}
+    assert code == 0
+    ceiling = by_name["ceiling: phantom's own writer"]
+    assert float(ceiling["invented_comparisons"]) == 0 and float(ceiling["clinical_f1"]) == pytest.approx(1)
+    assert float(by_name["random training report"]["invented_comparisons"]) > 0
+    assert "last report copied, else the constant" in by_name
+    measured = {row["name"]: row for row in read(tmp_path / "scores/scores_best_model_test_first_40_reading.csv")}
+    shares = ("changes worded right", "changes right, last report copied", "denials that the question asks for")
+    assert all(0 <= float(measured[name]["value"]) <= 1 and measured[name]["truth"] == "drawn" for name in shares)
+    assert "AUC of what only the lateral film shows" in measured
 
 
 def test_two_checkpoints_are_compared_on_the_same_studies(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -264,6 +283,75 @@ def test_more_films_than_a_model_sees_are_one_clear_error(
     assert "--study has 2 films" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["0.png", "--indication", "Cough."], "reads no indication: leave --indication out"),
+        (["0.png", "--prior-image", "1.png"], "reads no last study: leave --prior-image out"),
+        (["0.png", "--prior-report", "The lungs are clear."], "--prior-report belongs to the film of the last study"),
+        (["0.png", "--prior-days", "3"], "--prior-days belongs to the film of the last study: add --prior-image"),
+        (["0.png", "1.png", "--indication", "Cough."], "found 2 studies"),
+    ],
+)
+def test_what_a_model_does_not_read_or_is_not_of_one_study_is_refused(
+    run: Path, images: Path, flags: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    named = [str(images / flag) if flag.endswith(".png") else flag for flag in flags]
+    assert generate.main([*named, "--checkpoint", str(run / CHECKPOINT)]) == 2
+    assert words in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def desk_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a checkpoint that reads all of a desk, trained for a moment."""
+    folder = tmp_path_factory.mktemp("desk")
+    flags = ["--num-studies", "24", "--val-studies", "4", "--image-size", "64", "--epochs", "1", "--max-tokens", "20"]
+    read = ["--desk", "--views", "all", "--indication", "--prior"]
+    assert Trainer(settings_of(parse_arguments([*flags, *read, "--out", str(folder)]))).fit() == 0
+    return folder
+
+
+def test_all_that_lies_on_a_desk_can_be_given(
+    desk_run: Path, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = tmp_path / "last.txt"
+    report.write_text("FINDINGS: The lungs are clear.\nIMPRESSION: Normal chest.")
+    model = ["--checkpoint", str(desk_run / CHECKPOINT), "--beams", "1"]
+    prior = ["--prior-image", str(images / "1.png"), "--prior-report", str(report), "--prior-days", "12"]
+    films = [str(images / "0.png"), str(images / "1.png")]
+    asked = ["--indication", "Cough."]
+    for flags in ([films[0]], films, [films[0], *asked], [films[0], *prior], ["--study", *films, *prior, *asked]):
+        assert generate.main([*flags, *model]) == 0
+    assert "error" not in capsys.readouterr().err
+    assert generate.main([films[0], *model, "--prior-image", str(tmp_path / "none.png")]) == 2
+    assert "none.png" in capsys.readouterr().err
+    assert generate.main([films[0], *model, *prior[:2], "--prior-report", "lost.txt"]) == 2
+    assert "--prior-report lost.txt: no such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "section", "expected"),
+    [
+        ("The lungs are clear.", "findings", "The lungs are clear."),
+        ("FINDINGS: The lungs are clear.\nIMPRESSION: Normal.", "impression", "Normal."),
+        ("The lungs are clear.", "impression", "The lungs are clear."),
+        ("", "findings", ""),
+    ],
+)
+def test_a_prior_report_is_the_section_that_the_model_reads(given: str, section: str, expected: str) -> None:
+    assert report_from(given, section) == expected
+
+
+def test_a_question_reaches_the_report_of_its_study_alone(desk_run: Path, images: Path) -> None:
+    trained = load_model(desk_run / CHECKPOINT)
+    film = [draw_image("phantom:5/0", 64)]
+    with_question = Desk(indication="Cough and fever.").texts(trained).inputs
+    assert (with_question["question_ids"] >= 0).all() and not (with_question["prior_report_ids"] >= 0).any()
+    assert Desk().texts(trained).inputs == {}
+    one, three = (reports_for(trained, [film] * count, 1) for count in (1, 3))
+    assert one.reports * 3 == three.reports
+
+
 def test_no_image_at_all_is_one_clear_error(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert generate.main([str(tmp_path), "--checkpoint", str(run / CHECKPOINT)]) == 2
     assert "no images in" in capsys.readouterr().err
@@ -312,13 +400,36 @@ def test_the_loss_of_many_studies_is_that_of_a_few_at_a_time(
 
 
 @pytest.mark.parametrize(("precision", "dtype"), [("fp16", torch.float16), ("bf16", torch.bfloat16)])
-def test_a_trained_model_writes_in_the_precision_of_its_training_where_there_is_a_gpu(
+def test_a_trained_model_writes_in_the_precision_of_its_training_where_it_is_computed_in_hardware(
     run: Path, precision: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trained = load_model(run / CHECKPOINT)
     trained = replace(trained, settings=replace(trained.settings, precision=precision), device=torch.device("cpu"))
-    assert not trained.autocast()._enabled
+    for has_bf16 in (False, True):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda found=has_bf16: {"amx_bf16": found})
+        assert trained.autocast()._enabled is (has_bf16 and precision == "bf16")
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
     monkeypatch.setattr(torch.cuda.amp.common, "amp_definitely_not_available", lambda: False)
     on_gpu = replace(trained, device=torch.device("cuda")).autocast()
     assert (on_gpu._enabled, on_gpu.fast_dtype) == (True, dtype)
+
+
+@pytest.mark.parametrize("use", ["evaluate", "generate", "features"])
+def test_every_use_of_a_trained_model_computes_in_the_precision_of_its_training(
+    run: Path, use: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    trained = load_model(run / CHECKPOINT)
+    trained.model.cpu()
+    trained = replace(trained, settings=replace(trained.settings, precision="bf16"), device=torch.device("cpu"))
+    dtypes: set[torch.dtype] = set()
+    for part in (trained.model.encoder.images, trained.model.lm_head):
+        part.register_forward_hook(lambda _, inputs, output: dtypes.add(output.dtype))
+    batches = trained.batches(trained.dataset().split("val"))
+    uses: dict[str, Callable[[], object]] = {
+        "evaluate": lambda: scoring._written(trained, batches, "clean-full", 1),
+        "generate": lambda: reports_for(trained, [[draw_image("phantom:0/0", 64)]], 1),
+        "features": lambda: mean_features(trained, batches),
+    }
+    uses[use]()
+    assert dtypes == {torch.bfloat16}

@@ -21,6 +21,7 @@ from xr2text_core import export, generate
 from xr2text_core.data.augment import to_float
 from xr2text_core.data.images.decode import read_image
 from xr2text_core.drawing.names import draw_image
+from xr2text_core.inference.desk import Desk
 from xr2text_core.inference.trained import load_model
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
@@ -104,6 +105,40 @@ def test_the_code_of_the_card_gives_the_same_logits_and_the_same_report_in_a_fre
     assert np.array_equal(np.load(tmp_path / "logits.npy"), logits_of(checkpoint, image))
     assert generate.main([str(image), "--checkpoint", str(checkpoint)]) == 0
     assert fresh.stdout.strip() == capsys.readouterr().out.strip() != ""
+
+
+@pytest.fixture(scope="module", params=["all", "frontal"])
+def on_the_desk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The export of a run that reads all that lies on a desk."""
+    folder = tmp_path_factory.mktemp("desk")
+    flags = ["--num-studies", "24", "--val-studies", "4", "--image-size", "64", "--epochs", "1", "--max-tokens", "20"]
+    read = ["--desk", "--views", request.param, "--indication", "--prior"]
+    assert Trainer(settings_of(parse_arguments([*flags, *read, "--out", str(folder)]))).fit() == 0
+    checkpoint = ["--checkpoint", str(folder / "checkpoints/final_model.pt")]
+    assert export.main([*checkpoint, "--out", str(folder / "exported")]) == 0
+    return folder
+
+
+@torch.inference_mode()
+def test_the_code_of_the_card_reads_all_that_lies_on_a_desk(
+    on_the_desk: Path, image: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(on_the_desk / "exported")
+    card = card_of(on_the_desk / "exported")
+    assert "no earlier study" not in card and "the last study of the patient, where there is one" in card
+    names: dict[str, Any] = {}
+    for code in re.findall(r"```python\n(.*?)```", card, re.DOTALL):
+        exec(re.sub(r'"\w+\.png"', repr(str(image)), code), names)
+    model, trained = names["model"], load_model(on_the_desk / "checkpoints/final_model.pt")
+    num_places = 3 if model.config.views == "all" else 2
+    desk = Desk("Cough and fever.", image, "The lungs are clear.", 12.0).texts(trained).inputs
+    assert torch.equal(names["question"]["input_ids"], desk["question_ids"])
+    assert torch.equal(names["last"]["input_ids"], desk["prior_report_ids"])
+    inputs = {"pixel_values": names["films"], "film_mask": names["film_mask"], **desk}
+    assert names["films"].shape == (1, num_places, 1, 64, 64)
+    told = torch.tensor([TOLD])
+    ours, theirs = (each(**inputs, decoder_input_ids=told).logits for each in (trained.model, model))
+    assert torch.equal(ours, theirs)
 
 
 def test_the_card_says_that_the_checkpoint_has_another_pen(checkpoint: Path, tmp_path: Path) -> None:

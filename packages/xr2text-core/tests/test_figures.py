@@ -1,8 +1,12 @@
 """The curves of a run are drawn from its history, whatever was measured."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -11,7 +15,9 @@ from PIL import Image
 
 from xr2text_core.figures import main
 from xr2text_core.run.figures import FIGURES, LABEL_GAP, _label, draw_figures
+from xr2text_core.run.folder import RunFolder
 from xr2text_core.run.history import HEADER, EpochRow, cells_of, write_rows
+from xr2text_core.training.trainer import Trainer
 
 ROW = EpochRow(
     epoch=1, stage="normal_cases", step=40, train_loss=2.5, val_loss=2.0, bleu_1=0.3, bleu_2=0.2, bleu_3=0.15,
@@ -106,3 +112,29 @@ def test_a_history_that_is_missing_or_has_no_rows_ends_with_2_and_is_named(
         path.write_text(contents)
     assert main(["--history", str(path), "--out", str(tmp_path / "figures")]) == 2
     assert "training_history.csv" in capsys.readouterr().err
+
+
+TRAIN = """
+import sys
+from xr2text_core.train import main
+code = main(["--num-studies", "8", "--val-studies", "2", "--image-size", "64", "--epochs", "1", "--out", sys.argv[1]])
+assert "matplotlib" not in sys.modules, "it takes 80 MiB"
+sys.exit(code)
+"""
+
+
+def test_a_run_draws_its_figures_without_loading_matplotlib_itself(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", TRAIN, str(tmp_path)], check=True)
+    figures = tmp_path / "data/statistics/figures"
+    assert {path.stem for path in figures.iterdir()} == set(FIGURES)
+
+
+def test_a_run_ends_without_the_figures_that_cannot_be_drawn(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finished: Any = SimpleNamespace(folder=RunFolder.under(tmp_path, ""))
+    Trainer._draw(finished)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "no python"))
+    Trainer._draw(finished)
+    without_history, without_python = caplog.messages
+    assert "training_history.csv" in without_history and "no python" in without_python

@@ -21,7 +21,9 @@ from PIL import Image
 
 from xr2text_core import evaluate, gallery
 from xr2text_core.data.images.decode import read_image
-from xr2text_core.inference.gallery import SHOWN_PX, Gallery, jpeg_uri, page
+from xr2text_core.inference.gallery import SHOWN_PX, Gallery, findings_said, jpeg_uri, page, shown_film
+from xr2text_core.inference.reports import reports_of
+from xr2text_core.inference.trained import load_model
 from xr2text_core.metrics.clinical_f1 import clinical_statistics
 from xr2text_core.report.differences import differences
 from xr2text_core.report.vocabulary import FINDINGS, REGIONS
@@ -38,6 +40,10 @@ PAIRS = [  # reference, candidate, and the finding that both state, only the ref
     ("There is cardiomegaly. There is edema.", "There is cardiomegaly.", "cardiomegaly", "edema", ""),
     (f"Left pleural effusion. {HOSTILE}", f"A pneumothorax. {ALSO_HOSTILE}", "", "pleural effusion", "pneumothorax"),
 ]
+
+
+# In the second study the pen leaves out an edema that was decided; in the third, the pneumothorax is the pen's.
+DECIDED: list[list[str]] = [[], ["cardiomegaly", "edema"], []]
 
 
 class Elements(HTMLParser):
@@ -70,11 +76,15 @@ def study(number: int) -> dict[str, Any]:
     counted = dict(zip(("agreed", "missed", "invented"), findings, strict=True))
     return {
         "id": f"study-{number} <b>",
-        "view": "PA",
-        "image": jpeg_uri(read_image(f"phantom:0/{number}", 64)),
-        "lateral": [jpeg_uri(read_image("phantom:0/9", 64))] if number else [],
+        "films": [
+            {"view": view, "image": jpeg_uri(read_image(f"phantom:0/{number}", 64))}
+            for view in (("PA", "lateral") if number else ("PA",))
+        ],
         "reference": runs[0],
         "candidate": runs[1],
+        "reference_says": findings_said(reference),
+        "candidate_says": findings_said(candidate),
+        "decided": [FINDINGS.index(name) for name in DECIDED[number]],
         **{kind: [FINDINGS.index(name)] if name else [] for kind, name in counted.items()},
         "bleu_4": 1.0 - number / 4,
         "rouge_l": 0.5,
@@ -88,7 +98,16 @@ def small_page() -> str:
     """A page of three studies, one of which tries to be more than text."""
     about = [("checkpoint", "<i>best</i>.pt"), ("data", "phantom")]
     studies = [study(number) for number in range(len(PAIRS))]
-    return page(Gallery(about, [("BLEU-4", "0.500")], list(REGIONS), list(FINDINGS), studies))
+    return page(
+        Gallery(
+            about,
+            "3 of the 300 studies of the test split",
+            [("BLEU-4", "0.500")],
+            list(REGIONS),
+            list(FINDINGS),
+            studies,
+        )
+    )
 
 
 # ---- from a checkpoint
@@ -149,7 +168,8 @@ def test_findings_are_counted_as_the_clinical_f1_counts_them(written: dict[str, 
 
 def test_a_study_carries_its_image_and_what_each_region_saw(written: dict[str, Any]) -> None:
     each = written["studies"][0]
-    kind, content = each["image"].split(",")
+    assert [film["view"] for film in each["films"]] == ["AP"]
+    kind, content = each["films"][0]["image"].split(",")
     with Image.open(io.BytesIO(base64.b64decode(content))) as image:
         shown = np.asarray(image).astype(int)
     assert kind == "data:image/jpeg;base64" and shown.shape == (SHOWN_PX, SHOWN_PX)
@@ -160,9 +180,31 @@ def test_a_study_carries_its_image_and_what_each_region_saw(written: dict[str, A
     assert percents.shape == (len(REGIONS) + 1, len(FINDINGS)) and 0 <= percents.min() <= percents.max() <= 100
 
 
+def test_what_the_image_head_decided_is_what_the_model_decides(run: Path, written: dict[str, Any]) -> None:
+    trained = load_model(run / "checkpoints/best_model.pt")
+    batch = trained.batches(trained.dataset().split("test")[:5]).plain(range(5))
+    reading = reports_of(trained, batch.images, batch.is_film, 1).reading
+    assert reading is not None
+    assert [each["decided"] for each in written["studies"]] == [np.flatnonzero(row).tolist() for row in reading.decided]
+    overall = [each["suspected"][-1] for each in written["studies"]]
+    assert np.abs(np.array(overall) - 100 * reading.probabilities).max() <= 0.5 + 1e-4
+
+
+def test_a_film_that_is_not_of_the_study_is_that_of_the_last_one() -> None:
+    views = {"phantom:0/0": "PA"}
+    assert [shown_film(f"phantom:0/{number}", views)["view"] for number in range(2)] == ["PA", "last study"]
+
+
+def test_findings_are_given_as_each_report_says_them() -> None:
+    said = findings_said("Small right pleural effusion. No pneumothorax. Possible pneumonia. Heart size is normal.")
+    expected = {"pleural effusion": "present: mild, right", "pneumothorax": "absent", "pneumonia": "uncertain"}
+    assert {FINDINGS[number]: text for number, text in said.items() if FINDINGS[number] in expected} == expected
+    assert FINDINGS.index("fracture") not in said
+
+
 def test_the_page_says_what_it_was_made_from(written: dict[str, Any]) -> None:
     about = dict(written["about"])
-    assert about["checkpoint"] == "best_model.pt" and about["data"] == "phantom, test split, 5 of 300 studies"
+    assert about["checkpoint"] == "best_model.pt" and about["data"] == "phantom, 5 of the 300 studies of the test split"
     assert about["section"] == "findings" and about["decoding"] == "greedy" and "clean-full" in about["protocol"]
 
 
@@ -217,7 +259,8 @@ def test_nothing_is_fetched(small_page: str) -> None:
     ]
     assert addresses == ["#studies"]
     assert "url(" not in small_page and "@import" not in small_page
-    assert all(each["image"].startswith("data:") for each in elements.data["studies"])
+    films = [film["image"] for each in elements.data["studies"] for film in each["films"]]
+    assert films and all(image.startswith("data:") for image in films)
 
 
 def test_every_control_has_a_name(small_page: str) -> None:
@@ -239,7 +282,7 @@ def test_text_has_the_contrast_that_wcag_aa_asks_for(theme: str) -> None:
     colours = dict(re.findall(r"--([\w-]+): (#\w{6})", style.split(":root")[1 if theme == "light" else 2]))
     pairs = [*product(("ink", "quiet", "accent"), ("ground", "surface"))]
     pairs += [(kind, ground) for kind in ("agreed", "missed", "invented") for ground in (f"{kind}-ground", "surface")]
-    pairs += [("ink", f"{kind}-ground") for kind in ("missed", "invented")]
+    pairs += [("ink", "differs"), ("quiet", "surface")]
     for text, ground in pairs:
         dark, light = sorted((luminance(colours[text]), luminance(colours[ground])))
         assert (light + 0.05) / (dark + 0.05) >= 4.5, (text, ground)
@@ -292,11 +335,99 @@ def test_the_page_runs_without_errors_and_asks_for_nothing(shown: "Page") -> Non
     assert shown.run("[...document.images].every((image) => image.naturalWidth === 64 && image.alt)") is True
 
 
-@pytest.mark.parametrize("width", [320, 390, 768, 1400])
+@pytest.mark.parametrize("width", [320, 390, 720, 768, 1100, 1300, 1400])
 def test_no_width_scrolls_sideways(shown: "Page", width: int) -> None:
     shown.resize(width, 844, is_phone=width < 700)
     shown.run("document.querySelectorAll('details').forEach((each) => each.open = true)")
     assert shown.run("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("width", [320, 360, 390, 768, 1100, 1400])
+def test_no_choice_of_the_toolbar_is_cut_off(shown: "Page", width: int) -> None:
+    """A select that is as wide as it likes is as wide as its longest choice."""
+    shown.resize(width, 844, is_phone=width < 700)
+    wanted = """[...document.querySelectorAll(".toolbar select")].map((each) => {
+        const free = each.cloneNode(true);
+        free.style.cssText = "width: max-content; position: absolute";
+        each.parentElement.append(free);
+        const cut = free.offsetWidth - each.offsetWidth;
+        free.remove();
+        return cut;
+    })"""
+    assert all(cut <= 0 for cut in shown.run(wanted))
+
+
+def rows_of(shown: "Page", number: int) -> list[list[str]]:
+    cells = "[...row.cells].map((cell) => cell.innerText.replace(/\\s+/g, ' ').trim())"
+    return list(
+        shown.run(
+            f"[...document.querySelectorAll('.study')[{number}].querySelectorAll('tbody tr')].map((row) => {cells})"
+        )
+    )
+
+
+def test_eye_pen_and_reference_stand_side_by_side(shown: "Page") -> None:
+    percents = {name: f"{FINDINGS.index(name)} %" for name in FINDINGS}
+    second = {row[0]: row[1:] for row in rows_of(shown, 1)}
+    assert second["cardiomegaly"] == [f"{percents['cardiomegaly']} decided", "present", "present", "agreed"]
+    assert second["edema"] == [f"{percents['edema']} decided", "not mentioned", "present", "missed by the pen"]
+    third = {row[0]: row[1:] for row in rows_of(shown, 2)}
+    assert third["pneumothorax"] == [
+        f"{percents['pneumothorax']} not decided",
+        "present",
+        "not mentioned",
+        "invented by the pen",
+    ]
+    assert third["pleural effusion"][-1] == "missed by the eye"
+
+
+def test_the_page_says_whether_the_report_obeys_and_what_is_not_compared(shown: "Page") -> None:
+    notes = shown.run("[...document.querySelectorAll('.note')].map((each) => each.textContent)")
+    assert notes[0] == "The report says exactly what the image head decided."
+    assert "edema (decided, not written)" in notes[1] and "size, side and place are not compared" in notes[1]
+    assert "pneumothorax (written, not decided)" in notes[2] and "not compared" not in notes[2]
+    counts = shown.run("document.querySelector('.count').textContent")
+    assert "2 missed (1 by the eye, 1 by the pen), 1 invented (0 by the eye, 1 by the pen)" in counts
+    choose(shown, kind="pen")
+    assert titles(shown) == [SECOND, THIRD]
+
+
+def test_every_study_lists_its_likeliest_findings(shown: "Page") -> None:
+    assert [row[0] for row in rows_of(shown, 0)][:3] == list(FINDINGS[:-4:-1])
+
+
+def test_scores_name_the_studies_they_are_of(shown: "Page") -> None:
+    assert (
+        shown.run("document.querySelector('.scored').textContent") == "Scores of 3 of the 300 studies of the test split"
+    )
+    assert shown.run("document.querySelector('.measures').innerText").startswith("this study alone:")
+
+
+def test_words_that_differ_have_no_colour_of_a_missed_or_invented_finding(shown: "Page") -> None:
+    colour = "(what) => getComputedStyle(document.querySelector(what)).backgroundColor"
+    marks = [shown.run(f"({colour})('.{report} mark')") for report in ("reference", "candidate")]
+    chips = [shown.run(f"({colour})('.chip.{kind}')") for kind in ("agreed", "missed", "invented")]
+    assert marks[0] == marks[1] and marks[0] not in chips and len(set(chips)) == 3
+
+
+def test_both_films_stand_side_by_side(shown: "Page") -> None:
+    films = "[...document.querySelectorAll('.study')[1].querySelectorAll('.film')]"
+    for width in (390, 1400):
+        shown.resize(width, 844, is_phone=width < 700)
+        frontal, lateral = shown.run(f"{films}.map((each) => each.getBoundingClientRect().toJSON())")
+        assert frontal["top"] == lateral["top"] and frontal["width"] == lateral["width"]
+        assert frontal["right"] < lateral["left"]
+
+
+def test_a_model_that_decides_nothing_first_has_no_eye_to_blame(
+    browser: "Page", small_page: str, tmp_path: Path
+) -> None:
+    undecided = re.sub(r'"decided":\[[\d,]*\]', '"decided":null', small_page)
+    (tmp_path / "gallery.html").write_text(undecided, "utf-8", newline="\n")
+    browser.open(tmp_path / "gallery.html")
+    assert browser.problems == []
+    assert browser.run("document.querySelector('[value=pen]')") is None
+    assert "by the" not in browser.run("document.querySelector('.count').textContent + main.textContent")
 
 
 def test_filters_and_search_leave_what_matches(shown: "Page") -> None:

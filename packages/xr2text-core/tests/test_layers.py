@@ -26,7 +26,8 @@ ROOMS = {room for line in ORDER for room in line}
 MODULES = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
 COMMANDS = {path.stem for path in MODULES if len(path.parts) == 1 and path.stem not in ("__init__", "__main__", "auto")}
 NEEDS_TORCH = (
-    "run/checkpoint.py", "data/augment.py", "data/batches.py", "machine/memory.py", "machine/processes.py",
+    "run/checkpoint.py", "data/augment.py", "data/batches.py", "data/texts.py", "machine/memory.py",
+    "machine/processes.py", "machine/processor.py",
 )  # fmt: skip
 WITHOUT_TORCH = [
     path.as_posix()

@@ -34,6 +34,20 @@ def test_manifest_reader_reads_what_the_command_wrote(tmp_path: Path) -> None:
     ]
 
 
+def test_manifest_reader_reads_a_desk_as_it_was_drawn(tmp_path: Path) -> None:
+    main(["--out", str(tmp_path), "--desk", *SMALL])
+    read_again = {study.study_id: study for study in manifest.read(tmp_path).studies}
+    drawn = read(3, 1, 2, seed=5, desk=True).studies
+    assert set(read_again) == {s.study_id for s in drawn} | {f"{s.study_id}-prior" for s in drawn if s.prior}
+    for study in drawn:
+        found = read_again[study.study_id]
+        assert (found.report, found.views, found.indication) == (study.report, study.views, study.indication)
+        assert (found.prior is None) == (study.prior is None)
+        if study.prior and found.prior:
+            assert (found.prior.report, found.prior.days) == (study.prior.report, study.prior.days)
+            assert np.array_equal(np.asarray(Image.open(found.prior.image)), draw_image(study.prior.image, 64))
+
+
 def test_folder_in_use_is_left_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "mine.txt").write_text("keep")
     assert main(["--out", str(tmp_path), *SMALL]) == 2

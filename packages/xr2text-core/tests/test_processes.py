@@ -11,7 +11,9 @@ import psutil
 import pytest
 import torch
 
+from xr2text_core.machine.processes import Processes
 from xr2text_core.run.checkpoint import load_checkpoint
+from xr2text_core.run.errors import UserError
 from xr2text_core.run.history import TIME_COLUMNS
 
 FLAGS = ["--num-studies", "40", "--val-studies", "7", "--image-size", "64", "--batch", "4", "--accumulation", "4"]
@@ -151,3 +153,11 @@ def test_out_of_memory_on_one_rank_after_its_backward_pass_repeats_the_step_on_a
     (_, _, weights), _ = found["nowhere"]
     assert found["nowhere"] == [[1, 0, weights]] * 2
     assert found["sum"] == found["clip"] == [[1, 1, weights]] * 2  # halved once, and the same weights on both ranks
+
+
+def test_more_processes_than_gpus_are_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(UserError, match=r"process 2 on this computer finds 1 GPU\(s\).*--nproc-per-node.*--device cpu"):
+        Processes.join(use_gpu=True)

@@ -22,6 +22,7 @@ from xr2text_core.data.readers import phantom
 from xr2text_core.data.study import DatasetError
 from xr2text_core.drawing.names import draw_image
 from xr2text_core.machine.watch import MachineWatch
+from xr2text_core.report.comparisons import has_comparison
 from xr2text_core.report.labeler import LABELER_VERSION
 from xr2text_core.run.checkpoint import FORMAT, Checkpoint, load_checkpoint, save_checkpoint, write_contents
 from xr2text_core.run.folder import RunError
@@ -208,6 +209,32 @@ def test_a_run_on_both_films_stopped_within_an_epoch_ends_as_an_unbroken_one(tmp
     with pytest.raises(RunError, match=r"--init .* another model.*--views all"):
         init = ("--init", str(whole / "checkpoints/final_model.pt"))
         trainer(tmp_path / "other", *flags, "--views", "frontal", *init)
+
+
+def test_a_run_on_all_that_lies_on_a_desk_stopped_within_an_epoch_ends_as_an_unbroken_one(tmp_path: Path) -> None:
+    flags = ("--desk", "--views", "all", "--indication", "--prior", "--num-studies", "24", "--val-studies", "6")
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert trainer(whole, *flags).fit() == 0
+    first = trainer(broken, *flags)
+    stop_after(first, 3)
+    assert first.fit() == 128 + signal.SIGTERM
+    second = trainer(broken, *flags)
+    assert second.progress.step_in_epoch > 0
+    assert second.fit() == 0
+    assert_same_end(broken, whole)
+    assert not any(map(has_comparison, second.parts.composer.bank.texts))
+    with pytest.raises(RunError, match=r"--prior: True -> False"):
+        trainer(broken, *flags[:4], *flags[5:])
+    init = ("--init", str(whole / "checkpoints/final_model.pt"))
+    with pytest.raises(RunError, match=r"--init .* another model.*--views all --indication --prior"):
+        trainer(tmp_path / "other", *init)
+
+
+def test_flags_for_what_no_study_has_are_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"--indication: none of the .* training studies has an indication"):
+        trainer(tmp_path / "a", "--indication")
+    with pytest.raises(DatasetError, match=r"--prior: none of the .* training studies has an earlier study"):
+        trainer(tmp_path / "b", "--prior")
 
 
 @pytest.mark.slow

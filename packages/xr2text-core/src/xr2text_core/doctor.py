@@ -71,7 +71,10 @@ def computer(out: Path) -> list[str]:
 
 def image_caches(out: Path) -> list[str]:
     """Decoded images of all data sets so far; nothing else tells which of them nobody uses any more."""
-    found = [f"{name}: {count} images, {size(num_bytes)}" for name, count, num_bytes in caches(out / "data" / "cache")]
+    found = []
+    for name, count, num_bytes, tokens in caches(out / "data" / "cache"):
+        found.append(f"{name}: {count} images, {size(num_bytes)}")
+        found += [f"{name}/{file}: tokens of a frozen encoder, {size(num)}" for file, num in tokens]
     advice = "any may be deleted while nothing trains: what is still used is decoded again"
     return [*found, advice] if found else ["none"]
 
@@ -179,9 +182,17 @@ def sections(out: Path, folder: RunFolder) -> Iterator[tuple[str, list[str]]]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m xr2text_core.doctor", description=__doc__.splitlines()[0])
-    parser.add_argument("--run", default="", metavar="NAME", help="name of the run")
-    parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="folder of its checkpoints/ and data/")
+    parser = argparse.ArgumentParser(
+        prog="python -m xr2text_core.doctor", usage="%(prog)s [flags]", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("--run", default="", metavar="NAME", help="name of the run (default: the one without a name)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path(),
+        metavar="DIR",
+        help="folder that holds checkpoints/ and data/ (default: here)",
+    )
     options = parser.parse_args(arguments)
     try:
         folder = RunFolder.under(options.out, options.run)

@@ -1,6 +1,7 @@
-"""Scores a checkpoint on a split beside baselines, with 95 % intervals; or compares two checkpoints.
+"""Scores a checkpoint on a split beside baselines, with 95 % intervals; compares two; or gathers several runs.
 
 python -m xr2text_core.evaluate [--checkpoint checkpoints/best_model.pt] [--split test] [--against OTHER.pt]
+python -m xr2text_core.evaluate --runs seed0 seed1 seed2
 """
 
 import argparse
@@ -25,6 +26,8 @@ from xr2text_core.settings.settings import BEAMS
 if TYPE_CHECKING:
     from xr2text_core.inference.scoring import CheckpointScores
 
+STATISTICS = Path("data/statistics")
+MOST_LETTERS = 150  # of the names of runs in the name of a file
 NEIGHBOURS = 20_000  # training images for the nearest-neighbour row: bounds its memory to a few hundred MiB
 
 
@@ -33,9 +36,16 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         prog="python -m xr2text_core.evaluate", usage="%(prog)s [flags]", description=__doc__.splitlines()[0]
     )
     add_checkpoint_flag(parser, "file to score")
-    parser.add_argument("--against", type=Path, help="second checkpoint: both on the same studies, paired test")
-    parser.add_argument("--split", choices=("train", "val", "test"), default="test", help="(default: %(default)s)")
-    parser.add_argument("--root", default="", help="folder of the data set, if it has moved since training")
+    parser.add_argument(
+        "--against",
+        type=Path,
+        metavar="FILE",
+        help="second checkpoint: both on the same studies, with a paired test (default: none)",
+    )
+    parser.add_argument(
+        "--split", choices=("train", "val", "test"), default="test", help="studies to score (default: %(default)s)"
+    )
+    parser.add_argument("--root", default="", metavar="DIR", help="folder of the data set (default: as in training)")
     parser.add_argument(
         "--beams", type=positive, default=BEAMS, metavar="N", help="beam width; 1 is greedy (default: %(default)s)"
     )
@@ -57,9 +67,9 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         "--sensitivity",
         type=above_zero,
         metavar="R",
-        help="how readily findings are written (default: the model's own)",
+        help="write findings R times as often as training reports do (default: the model's own)",
     )
-    parser.add_argument("--frontier", action="store_true", help="also score the sensitivities from 0.3 to 2")
+    parser.add_argument("--frontier", action="store_true", help="also score a range of sensitivities, 0.3 to 2")
     parser.add_argument(
         "--figures",
         nargs="?",
@@ -68,20 +78,37 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         metavar="FORMAT",
         help="draw ROC, precision-recall and calibration of the image head: png (default), pdf or svg",
     )
-    parser.add_argument("--published", action="store_true", help="show published scores for other data sets too")
+    parser.add_argument("--published", action="store_true", help="also show published scores (always with mimic-cxr)")
     parser.add_argument(
         "--save-reports", action="store_true", help="also write candidates and references (report text!)"
     )
+    parser.add_argument(
+        "--runs",
+        nargs="+",
+        metavar="RUN",
+        help="only gather scored runs: mean, SD and t interval. Names of runs, or their scores_*.csv (default: none)",
+    )
     add_score_flags(parser, None)
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.runs:
+        _check_gathering(parser, options)
+    return options
+
+
+def _check_gathering(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """An error for flags that could change nothing."""
+    given = {name for name, value in vars(options).items() if value != parser.get_default(name)}
+    if idle := sorted(given - {"runs", "checkpoint", "split", "num_studies", "sensitivity", "latex", "out"}):
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in idle)
+        parser.error(f"--runs reads scores that are there already: leave out {flags}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse_arguments(arguments)
-    options.out = options.out or statistics_of(options.checkpoint) or Path("data/statistics")
-    point = "" if options.sensitivity is None else f"_sensitivity_{options.sensitivity:g}"
-    part = f"_first_{options.num_studies}" if options.num_studies else ""  # never over the scores of the whole split
-    name = f"{options.checkpoint.stem}_{options.split}{part}{point}"
+    if options.runs:
+        return gather(options)
+    options.out = options.out or statistics_of(options.checkpoint) or STATISTICS
+    name = name_of(options)
     picture = options.figures or "png"
     paths = output_paths(options.out, name, picture)
     from xr2text_core.inference.scoring import score_checkpoint
@@ -112,6 +139,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
         write_reports(paths["reports"], scores)
     if options.published or scores.trained.settings.data == "mimic-cxr":
         print("\n" + published_table(screen_width()))
+    return 0
+
+
+def name_of(options: argparse.Namespace) -> str:
+    """CHECKPOINT_SPLIT of the files, with what makes the scores others than those of the whole split."""
+    point = "" if options.sensitivity is None else f"_sensitivity_{options.sensitivity:g}"
+    part = f"_first_{options.num_studies}" if options.num_studies else ""
+    return f"{options.checkpoint.stem}_{options.split}{part}{point}"
+
+
+def gather(options: argparse.Namespace) -> int:
+    """Show and write means and spreads of the scores that earlier calls wrote."""
+    from xr2text_core.metrics.tables import runs
+
+    folder, name = statistics_of(options.checkpoint, "") or STATISTICS, name_of(options)
+    files = {
+        run: Path(run) if run.endswith(".csv") else output_paths(folder / run, name)["scores"] for run in options.runs
+    }
+    names = "_".join(Path(run).parent.name if run.endswith(".csv") else run for run in options.runs)
+    path = (options.out or folder) / f"runs_{names[:MOST_LETTERS]}_{name}.csv"
+    try:
+        keep_inputs("--out", [path], files.values())
+        keep_inputs("--latex", [options.latex] if options.latex else [], files.values())
+        gathered = runs.read_runs(files)
+        print(runs.show(gathered, screen_width()))
+        runs.write(gathered, path)
+        print(f"written to {path}")
+        if options.latex:
+            runs.write_latex(gathered, options.latex)
+            print(f"written to {options.latex}")
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     return 0
 
 

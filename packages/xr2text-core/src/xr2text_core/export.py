@@ -1,6 +1,6 @@
 """Exports a checkpoint as a folder that transformers loads, with a model card; weights as safetensors only.
 
-    python -m xr2text_core.export --out FOLDER [--checkpoint checkpoints/best_model.pt] [--onnx]
+    python -m xr2text_core.export --out DIR [--checkpoint checkpoints/best_model.pt] [--onnx]
 
 The README.md in the folder says how to load it.
 """
@@ -19,11 +19,11 @@ ONNX_PACKAGES = ("onnx", "onnxscript")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m xr2text_core.export", usage="%(prog)s --out FOLDER [flags]", description=__doc__.splitlines()[0]
+        prog="python -m xr2text_core.export", usage="%(prog)s --out DIR [flags]", description=__doc__.splitlines()[0]
     )
     add_checkpoint_flag(parser, "file to export")
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="new or empty folder to write")
-    parser.add_argument("--onnx", action="store_true", help="also export the image encoder with its findings as ONNX")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="new or empty folder to write into")
+    parser.add_argument("--onnx", action="store_true", help="also export the image encoder and its findings as ONNX")
     options = parser.parse_args(arguments)
     if options.onnx and (missing := [package for package in ONNX_PACKAGES if find_spec(package) is None]):
         print(f"error: --onnx needs the packages `pip install {' '.join(missing)}` installs", file=sys.stderr)

@@ -15,18 +15,25 @@ from xr2text_core.run.outputs import keep_inputs
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m xr2text_core.figures", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m xr2text_core.figures", usage="%(prog)s [flags]", description=__doc__.splitlines()[0]
+    )
     parser.add_argument(
-        "--history", type=Path, default=Path("data/statistics/training_history.csv"), help="(default: %(default)s)"
+        "--history",
+        type=Path,
+        default=Path("data/statistics/training_history.csv"),
+        metavar="FILE",
+        help="history to draw (default: %(default)s)",
     )
     parser.add_argument(
         "--out",
         type=Path,
         default=Path("data/statistics/figures"),
-        help="folder of the files (default: %(default)s)",
+        metavar="DIR",
+        help="folder of the figures (default: %(default)s)",
     )
     parser.add_argument(
-        "--format", choices=("png", "pdf", "svg"), default="png", help="of the files (default: %(default)s)"
+        "--format", choices=("png", "pdf", "svg"), default="png", help="of the figures (default: %(default)s)"
     )
     options = parser.parse_args(arguments)
     from xr2text_core.run.figures import FIGURES, draw_figures

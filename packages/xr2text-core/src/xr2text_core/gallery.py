@@ -23,11 +23,13 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser = argparse.ArgumentParser(
         prog="python -m xr2text_core.gallery",
         usage="%(prog)s [flags]",
-        description="Write the reports of a checkpoint as one HTML page; it needs no server and no network.",
+        description="Writes the reports of a checkpoint as one HTML page that needs no server and no network.",
     )
     add_checkpoint_flag(parser, "file to use")
-    parser.add_argument("--split", choices=("train", "val", "test"), default="test", help="(default: %(default)s)")
-    parser.add_argument("--root", default="", help="folder of the data set, if it has moved since training")
+    parser.add_argument(
+        "--split", choices=("train", "val", "test"), default="test", help="studies to show (default: %(default)s)"
+    )
+    parser.add_argument("--root", default="", metavar="DIR", help="folder of the data set (default: as in training)")
     parser.add_argument(
         "--num-studies",
         type=not_negative,
@@ -45,7 +47,11 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         "--beams", type=positive, default=BEAMS, metavar="N", help="beam width; 1 is greedy (default: %(default)s)"
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("gallery.html"), help="file to write, with report text! (default: %(default)s)"
+        "--out",
+        type=Path,
+        default=Path("gallery.html"),
+        metavar="FILE",
+        help="HTML file to write; it holds report text (default: %(default)s)",
     )
     return parser.parse_args(arguments)
 

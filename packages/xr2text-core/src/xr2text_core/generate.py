@@ -19,10 +19,11 @@ from xr2text_core.report.vocabulary import FINDINGS, NOT_A_DEVICE
 from xr2text_core.run.errors import UserError
 from xr2text_core.run.outputs import keep_inputs
 from xr2text_core.settings.arguments import add_checkpoint_flag
-from xr2text_core.settings.numbers import above_zero, positive
+from xr2text_core.settings.numbers import above_zero, at_least_zero, positive
 from xr2text_core.settings.settings import BEAMS
 
 if TYPE_CHECKING:
+    from xr2text_core.data.texts import Texts
     from xr2text_core.inference.reading import Reading
     from xr2text_core.inference.trained import TrainedModel
 
@@ -48,7 +49,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         description=f"Write reports for chest X-rays. {NOT_A_DEVICE}",
     )
     parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="image files, or folders of them")
-    add_checkpoint_flag(parser, "model")
+    add_checkpoint_flag(parser, "model to use")
     parser.add_argument(
         "--beams", type=positive, default=BEAMS, metavar="N", help="beam width; 1 is greedy (default: %(default)s)"
     )
@@ -57,9 +58,20 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         action="store_true",
         help="the images are the films of one study: a frontal one, then a lateral one",
     )
+    parser.add_argument("--indication", default="", metavar="TEXT", help="why the film was taken (default: none)")
+    parser.add_argument(
+        "--prior-image",
+        type=Path,
+        metavar="IMAGE",
+        help="frontal film of the last study of the patient (default: none)",
+    )
+    parser.add_argument("--prior-report", default="", metavar="TEXT|FILE", help="report of that study (default: none)")
+    parser.add_argument(
+        "--prior-days", type=at_least_zero, metavar="N", help="days between the two studies (default: unknown)"
+    )
     parser.add_argument(
         "--with", dest="known", action="append", default=[], type=_known, metavar="FINDING",
-        help='write the report as if this finding were there ("pleural effusion=absent": as if not); may be repeated',
+        help='write the report as if this finding were present, or with "FINDING=absent" absent; may be repeated',
     )  # fmt: skip
     parser.add_argument(
         "--without",
@@ -67,16 +79,19 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         default=[],
         type=_finding,
         metavar="FINDING",
-        help="as --with FINDING=absent",
+        help="the same as --with FINDING=absent",
     )
     parser.add_argument(
         "--sensitivity",
         type=above_zero,
         metavar="R",
-        help="how readily findings are written (default: the model's own)",
+        help="write findings R times as often as training reports do (default: the model's own)",
     )
     parser.add_argument(
-        "--attention", type=Path, metavar="PNG", help="picture of each region's attention; numbered for several images"
+        "--attention",
+        type=Path,
+        metavar="PNG",
+        help="also draw each region's attention; numbered for several images (default: none)",
     )
     return parser.parse_args(arguments)
 
@@ -107,8 +122,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     studies = [paths] if options.study else [[path] for path in paths]
     pictures = _pictures(options.attention, len(studies))
     try:
-        keep_inputs("--attention", pictures, [*paths, options.checkpoint])
-        trained = _model(options, max(map(len, studies)))
+        keep_inputs("--attention", pictures, [*paths, options.checkpoint, *_prior(options)])
+        trained, texts = _model(options, studies)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -117,14 +132,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     starts = range(0, len(studies), IMAGES_AT_ONCE)
     for start in tqdm(starts, "Writing reports", unit="batch", disable=None, leave=False):
         several = studies[start : start + IMAGES_AT_ONCE]
-        num_written += _write(trained, several, options, pictures[num_written:], is_named=len(studies) > 1)
+        num_written += _write(trained, several, texts, options, pictures[num_written:], is_named=len(studies) > 1)
     return 0 if num_written == len(studies) else 2
 
 
-def _model(options: argparse.Namespace, num_films: int) -> "TrainedModel":
-    """The model as the flags ask for it; UserError where it cannot do what they ask for."""
+def _model(options: argparse.Namespace, studies: Sequence[Sequence[Path]]) -> tuple["TrainedModel", "Texts"]:
+    """The model as the flags ask for it, and what it reads beside films; UserError where it cannot do that."""
+    from xr2text_core.inference.desk import Desk
     from xr2text_core.inference.trained import load_model
 
+    desk = Desk(options.indication.strip(), options.prior_image, options.prior_report.strip(), options.prior_days)
+    desk.check(len(studies))
+    num_films = max(map(len, studies))
     try:
         trained = load_model(options.checkpoint)
     except UserError as error:
@@ -137,12 +156,19 @@ def _model(options: argparse.Namespace, num_films: int) -> "TrainedModel":
         raise UserError(f"{options.checkpoint} decides no findings first: leave --with and --without out")
     if options.sensitivity is not None:
         trained.be_sensitive(options.sensitivity)
-    return trained
+    desk.check_model(trained, options.checkpoint)
+    return trained, desk.texts(trained)
+
+
+def _prior(options: argparse.Namespace) -> list[Path]:
+    """The film of the last study, where it is given."""
+    return [options.prior_image] if options.prior_image else []
 
 
 def _write(
     trained: "TrainedModel",
     studies: Sequence[Sequence[Path]],
+    texts: "Texts",
     options: argparse.Namespace,
     pictures: Sequence[Path],
     is_named: bool,
@@ -151,13 +177,16 @@ def _write(
     from xr2text_core.inference.attention import draw_attention
     from xr2text_core.inference.reports import reports_for
 
-    images = _read([path for films in studies for path in films], trained.settings.image_size)
-    readable = [films for films in studies if all(path in images for path in films)]
+    prior = _prior(options)
+    images = _read([*(path for films in studies for path in films), *prior], trained.settings.image_size)
+    readable = [films for films in studies if all(path in images for path in (*films, *prior))]
     if not readable:
         return 0
     corrections = {**dict(options.known), **dict.fromkeys(options.without, False)}
-    films = [[images[path] for path in each] for each in readable]
-    written = reports_for(trained, films, options.beams, corrections)
+    films: list[list[Pixels | None]] = [[images[path] for path in each] for each in readable]
+    if prior:  # of one study, at its last place
+        films[0] += [None] * (trained.model.config.num_films - len(films[0])) + [images[prior[0]]]
+    written = reports_for(trained, films, options.beams, corrections, texts)
     for row, (study, report) in enumerate(zip(readable, written.reports, strict=True)):
         if written.reading is not None:
             tqdm.write(_findings_line(written.reading, row), file=sys.stderr)

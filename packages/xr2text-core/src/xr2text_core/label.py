@@ -1,10 +1,9 @@
-"""Label the reports of a table by rules: findings, regions, severity, normal or not, stage of the curriculum.
+"""Labels the reports in a CSV file by rules: findings, regions, severity, normal or not, stage of the curriculum.
 
     python -m xr2text_core.label reports.csv --out labels.csv
 
-The table is a CSV with the text in columns `findings` and/or `impression`, or in `report`, of which a whole report is
-cut into its sections. The id is taken from `study_id`, `uid` or `id`, else it is the number of the row. A row without
-text keeps its id and gets no labels.
+The text is in the columns `findings` and `impression`, or in `report`; a whole report is split into its sections. The
+id is taken from `study_id`, `uid` or `id`, else it is the number of the row. A row without text gets no labels.
 """
 
 import argparse
@@ -123,10 +122,14 @@ def label_table(source: Path, target: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m xr2text_core.label", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m xr2text_core.label",
+        usage="%(prog)s FILE [flags]",
+        description=" ".join(__doc__.split("\n\n")[0::2]),
     )
-    parser.add_argument("reports", type=Path, help="CSV file with the reports")
-    parser.add_argument("--out", type=Path, default=Path("labels.csv"), help="CSV file to write (default: labels.csv)")
+    parser.add_argument("reports", type=Path, metavar="FILE", help="CSV file with the reports")
+    parser.add_argument(
+        "--out", type=Path, default=Path("labels.csv"), metavar="FILE", help="CSV file to write (default: labels.csv)"
+    )
     options = parser.parse_args(arguments)
     try:
         label_table(options.reports, options.out)

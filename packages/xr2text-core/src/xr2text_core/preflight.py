@@ -103,10 +103,12 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser = argparse.ArgumentParser(
         prog="python -m xr2text_core.preflight",
         usage="%(prog)s [flags]",
-        description=f"{__doc__.splitlines()[0]} Takes the flags of train.",
+        description=f"{__doc__.splitlines()[0]} Takes the flags of train. Defaults are in parentheses.",
     )
     own = parser.add_argument_group("preflight")
-    own.add_argument("--quick", action="store_true", help="only the checks that take under a second, as train does")
+    own.add_argument(
+        "--quick", action="store_true", help="only the checks that take less than a second; train runs them too"
+    )
     own.add_argument("--json", action="store_true", help="print JSON instead of a table")
     add_run_flags(parser)
     return parser.parse_args(arguments)

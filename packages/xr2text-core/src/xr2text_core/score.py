@@ -23,26 +23,42 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser = argparse.ArgumentParser(
         prog="python -m xr2text_core.score",
         usage="%(prog)s FILE [flags]",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=" ".join(__doc__.split("\n\n")[0::2]),
     )
-    parser.add_argument("file", type=Path, help="CSV with the generated reports")
+    parser.add_argument("file", type=Path, metavar="FILE", help="CSV with the generated reports")
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("--references", type=Path, metavar="FILE", help="CSV or annotation.json with the references")
     where.add_argument(
-        "--data", choices=("phantom", "manifest", "iu-xray", "mimic-cxr"), help="data set with the references"
+        "--references", type=Path, metavar="FILE", help="CSV or annotation.json with the references (default: FILE)"
     )
-    parser.add_argument("--root", default="", help="folder of the data set; for manifest also its CSV file")
-    parser.add_argument(
-        "--split", choices=SPLITS, help="only studies of this split (default: all that have a candidate)"
-    )
-    parser.add_argument(
-        "--section", choices=SECTIONS, default="findings", help="of reports that come in sections (default: findings)"
+    where.add_argument(
+        "--data",
+        choices=("phantom", "manifest", "iu-xray", "mimic-cxr"),
+        help="data set with the references (default: none)",
     )
     parser.add_argument(
-        "--train", type=Path, metavar="FILE", help="CSV or annotation.json with training reports, for the baselines"
+        "--root",
+        default="",
+        metavar="DIR",
+        help="folder of the data set; for manifest also its CSV file (default: none)",
     )
-    parser.add_argument("--against", type=Path, metavar="FILE", help="second CSV: the same studies, with a paired test")
+    parser.add_argument(
+        "--split", choices=SPLITS, help="studies of this split only (default: all that have a candidate)"
+    )
+    parser.add_argument(
+        "--section",
+        choices=SECTIONS,
+        default="findings",
+        help="section to score, where reports have sections (default: findings)",
+    )
+    parser.add_argument(
+        "--train",
+        type=Path,
+        metavar="FILE",
+        help="training reports for the baselines, CSV or annotation.json (default: none)",
+    )
+    parser.add_argument(
+        "--against", type=Path, metavar="FILE", help="second CSV: the same studies, with a paired test (default: none)"
+    )
     add_score_flags(parser, Path("data/statistics"))
     return parser.parse_args(arguments)
 

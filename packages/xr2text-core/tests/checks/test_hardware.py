@@ -193,4 +193,4 @@ def test_pytorch_is_asked_for_its_gpu_and_never_raises() -> None:
 
 def test_a_sentence_holds_what_was_found_and_what_to_do() -> None:
     assert without_gpu("none", is_needed=False).sentence == "GPU: none; a CPU is enough for this preset"
-    assert without_gpu("none", is_needed=True).sentence.startswith("GPU: none. A CPU takes weeks")
+    assert without_gpu("none", is_needed=True).sentence.startswith("GPU: none. A CPU needs weeks")

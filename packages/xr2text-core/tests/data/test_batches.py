@@ -16,10 +16,12 @@ from xr2text_core.data.images.cache_files import RECORD, cache_key, create
 from xr2text_core.data.readers.sources import read_dataset
 from xr2text_core.data.ready import make_ready
 from xr2text_core.data.study import DatasetError, Study
+from xr2text_core.report.comparisons import CHANGES, changes, has_comparison
 from xr2text_core.report.labeler import Mention, ReportLabels
 from xr2text_core.report.report import Report
 from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.report.vocabulary import FINDINGS, REGIONS
+from xr2text_core.settings.settings import Inputs
 
 ANYWHERE = len(REGIONS)
 
@@ -148,7 +150,7 @@ def test_a_study_shows_its_frontal_film_and_with_all_views_its_first_readable_la
     assert alone.films("all") == ("c.png",)
     tokenizer = ReportTokenizer.learn(["Clear."])
     for unreadable, expected in (((), ("a.png", "c.png")), (("c.png",), ("a.png",))):
-        ready = make_ready([study], "findings", tokenizer, 8, views="all", unreadable=unreadable)
+        ready = make_ready([study], "findings", tokenizer, 8, inputs=Inputs("all"), unreadable=unreadable)
         assert (ready.images, ready.frontal) == ([expected], ["a.png"])
 
 
@@ -256,6 +258,67 @@ def test_a_lost_lateral_film_is_missing_and_a_lost_frontal_one_leaves_out_its_st
     lose(films, 0, 2, 3, 4)
     films = BatchMaker(films.studies, ImageCache(films.cache.path, names, 64, {}), films.device, 0, "all")
     assert (len(films.plain(range(5))), films.plain(range(5)).images.shape) == (0, (0, 2, 1, 64, 64))
+
+
+def test_a_question_is_hidden_in_a_quarter_of_the_epochs_and_never_in_validation(asked: BatchMaker) -> None:
+    shown = [0, 2, 3]  # the second asks nothing
+    numbers = [
+        {index for index, row in zip(batch.studies, batch.texts.question, strict=True) if (row >= 0).any()}
+        for epoch in range(1, 201)
+        for batch in [asked.training(range(4), epoch)]
+    ]
+    assert all(each <= set(shown) for each in numbers)
+    share = sum(map(len, numbers)) / len(numbers) / len(shown)
+    assert share == pytest.approx(0.75, abs=0.05)
+    again = [asked.training(indices, 7).texts.question for indices in (range(4), [2])]
+    assert (again[1] >= 0).any() == (2 in numbers[6])
+    plain = asked.plain(range(4)).texts.question
+    assert (plain >= 0).any(1).tolist() == [True, False, True, True]
+
+
+def test_a_last_study_is_hidden_as_a_whole_and_then_the_report_compares_with_nothing(desk: BatchMaker) -> None:
+    studies, priors = desk.studies, desk.studies.priors
+    assert priors is not None and 0 < priors.is_there.sum() < len(studies)
+    num_shown = 0
+    for epoch in range(1, 31):
+        batch = desk.training(range(len(studies)), epoch)
+        for row, index in enumerate(batch.studies):
+            has_film = bool(batch.is_film[row, 2])
+            assert has_film == bool((batch.texts.prior_report[row] >= 0).any()) == (batch.texts.prior_days[row] >= 0)
+            assert not has_film or priors.is_there[index]
+            labels = batch.change_labels[row]
+            assert labels.tolist() == (priors.changes[index].tolist() if has_film else [IGNORED] * len(FINDINGS))
+            taught = batch.tokens[row, : batch.lengths[row]].tolist()
+            assert taught == (studies.tokens if has_film else priors.alone_tokens)[index]
+            num_shown += has_film
+    assert num_shown / 30 / priors.is_there.sum() == pytest.approx(0.75, abs=0.07)
+    differs = [alone != whole for alone, whole in zip(priors.alone, studies.references, strict=True)]
+    assert any(differs) and not any(map(has_comparison, priors.alone))
+    rows = [zip(FINDINGS, row, strict=True) for row in priors.changes]
+    said = [{finding: CHANGES[code - 1] for finding, code in row if code} for row in rows]
+    assert said == [changes(reference) for reference in studies.references] and any(said)
+    plain = desk.plain(range(len(studies)))
+    assert plain.is_film[:, 2].tolist() == priors.is_there.tolist()
+    assert [plain.tokens[row, :length].tolist() for row, length in enumerate(plain.lengths)] == list(studies.tokens)
+
+
+def test_films_stand_at_their_places_and_each_is_augmented_by_itself(desk: BatchMaker) -> None:
+    films = desk.studies.images
+    row = next(row for row, each in enumerate(films) if len(each) == 3 and each[1] == "")
+    same = replace(desk.studies, images=[(each[0], each[0], each[0]) for each in films])
+    batch = replace(desk, studies=same).training([row], 3)
+    shown = batch.images[0][batch.is_film[0]]
+    assert not torch.equal(shown[0], shown[1])
+    assert desk.plain([row]).is_film.tolist() == [[True, False, True]]
+    assert torch.equal(desk.plain([row]).films()[1], desk.plain([row]).images[0, 2])
+
+
+def test_a_lost_film_of_the_last_study_is_missing(desk: BatchMaker) -> None:
+    row = next(row for row, each in enumerate(desk.studies.images) if len(each) == 3 and each[1] == "")
+    name = desk.studies.images[row][2]
+    cache = ImageCache(desk.cache.path, list(desk.cache._row_of), 64, {name: "made up"})
+    batch = replace(desk, cache=cache).plain([row])
+    assert batch.is_film.tolist() == [[True, False, False]] and (batch.texts.prior_report >= 0).any()
 
 
 def test_parts_know_their_studies(films: BatchMaker) -> None:

@@ -1,9 +1,10 @@
+import hashlib
 from collections import Counter
 
 import pytest
 
 from xr2text_core.data.readers.phantom import read
-from xr2text_core.drawing.names import named_scene
+from xr2text_core.drawing.names import draw_image, named_scene
 from xr2text_core.drawing.scene import DEVICES, PhantomFinding, Scene, finding_regions, sample_scene, scene_labels
 from xr2text_core.report.vocabulary import FINDINGS, REGIONS, SEVERITIES, SIDES
 
@@ -79,6 +80,23 @@ def test_data_set_has_one_patient_per_study_and_the_asked_splits() -> None:
 
 def test_the_test_set_stays_the_same_however_many_are_trained_on() -> None:
     assert read(3, 1, 4, seed=0).split("test") == read(50, 2, 4, seed=0).split("test")
+
+
+def test_a_desk_adds_to_each_study_and_takes_nothing_away() -> None:
+    plain, desk = read(60, 1, 2, seed=4).studies, read(60, 1, 2, seed=4, desk=True).studies
+    assert [study.frontal for study in desk] == [study.frontal for study in plain]
+    assert [study.study_id for study in desk] == [study.study_id for study in plain]
+    assert {study.views[1:] for study in desk} == {(), ("lateral",)}
+    assert {bool(study.indication) for study in desk} == {study.prior is None for study in desk} == {True, False}
+    for study in desk:
+        films = [*study.images, *([study.prior.image] if study.prior else [])]
+        assert all(draw_image(name, 32).shape == (32, 32) for name in films)
+
+
+def test_the_phantom_without_a_desk_is_what_it_always_was() -> None:
+    text = repr([(study.report, study.views, study.images) for study in read(200, 50, 50).studies])
+    assert hashlib.sha256(text.encode()).hexdigest()[:16] == "d34cdc886b1b738a"
+    assert all(study.prior is None and not study.indication for study in read(20, 1, 1).studies)
 
 
 @pytest.mark.parametrize("name", ["phantom:0", "phantom:a/1", "0/1", "phantom:0/-1", "scan.png"])

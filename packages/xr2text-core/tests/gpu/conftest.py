@@ -12,7 +12,7 @@ def cuda() -> Iterator[None]:
     from accelerate.state import AcceleratorState
 
     if not torch.cuda.is_available():
-        pytest.skip("no CUDA device: this check of the GPU was not made")
+        pytest.skip("no CUDA device, or hidden (`nox -s gpu` shows it): this check of the GPU was not made")
     AcceleratorState._reset_state(reset_partial_state=True)
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()

@@ -8,7 +8,7 @@ import torch
 from accelerate import Accelerator
 
 from xr2text_core.data.batches import Batch, BatchMaker
-from xr2text_core.model.build import build_model
+from xr2text_core.model.build import model_config
 from xr2text_core.model.config import XR2TextConfig
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
@@ -24,24 +24,29 @@ BART_VOCABULARY = 50_265
 
 
 def laptop(*flags: str) -> Settings:
-    return settings_of(parse_arguments(["--preset", "laptop", "--pretrained", "none", *flags]))
+    return settings_of(parse_arguments(["--preset", "laptop", *flags]))
 
 
 def laptop_model(settings: Settings) -> XR2TextModel:
     """Of random weights, with the vocabulary that the pretrained decoder brings."""
     sizes = (settings.image_size, settings.max_tokens)
-    config = build_model(settings.encoder, settings.decoder, "none", *sizes, ReportTokenizer.learn(["clear"])).config
+    tokenizer = ReportTokenizer.learn(["clear"])
+    config = model_config(settings.encoder, settings.decoder, False, *sizes, tokenizer, settings.views)
     bart = config.bart | {"vocab_size": BART_VOCABULARY}
-    return XR2TextModel(XR2TextConfig(config.encoder, config.encoder_options, config.image_size, bart))
+    lesson = {"findings_first": True, "teach_encoder": settings.teach_encoder, "views": settings.views}
+    model = XR2TextModel(XR2TextConfig(config.encoder, config.encoder_options, config.image_size, bart, **lesson))
+    model.freeze(settings.freeze_stages)
+    return model
 
 
 def full_batch(settings: Settings) -> Batch:
     """The studies of one update, whose reports are all as long as --max-tokens: the worst there can be."""
-    num, size = settings.effective_batch, settings.image_size
+    num, size, num_films = settings.effective_batch, settings.image_size, 2 if settings.views == "all" else 1
     return Batch(
-        torch.rand(num, 1, size, size, device="cuda"),
+        torch.rand(num, num_films, 1, size, size, device="cuda"),
         torch.randint(5, 1000, (num, settings.max_tokens), device="cuda"),
         torch.rand(num, len(REGIONS) + 1, len(FINDINGS), device="cuda"),
+        is_film=torch.ones(num, num_films, dtype=torch.bool) if num_films > 1 else None,
     )
 
 

@@ -1,5 +1,7 @@
 """The composer obeys, prefers what fits the study, and a bank survives its file."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -7,7 +9,7 @@ from numpy.typing import NDArray
 from xr2text_core.drawing.scene import sample_scene
 from xr2text_core.drawing.writing import write_report
 from xr2text_core.inference import composer
-from xr2text_core.inference.composer import Composer, ReportBank, bank_indices, compose_baseline
+from xr2text_core.inference.composer import Composer, ReportBank, bank_indices, compose_baseline, kept_bank
 from xr2text_core.report.labeler import label_report
 from xr2text_core.report.vocabulary import FINDINGS
 
@@ -60,6 +62,26 @@ def test_a_bank_survives_its_file() -> None:
     assert (again.texts, again.typical, again.phrases) == (BANK.texts, BANK.typical, BANK.phrases)
     np.testing.assert_array_equal(again.labels, BANK.labels)
     assert BANK.labels.shape == (len(REPORTS), len(FINDINGS))
+
+
+def test_a_bank_is_chosen_once_and_again_when_its_file_is_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = ["", *REPORTS]
+    chosen = kept_bank(texts, tmp_path)
+    assert (chosen.texts, chosen.typical) == (BANK.texts, BANK.typical)
+    (path,) = tmp_path.iterdir()
+    with monkeypatch.context() as patched:
+        patched.setattr(composer, "Similarity", None)  # nothing is compared
+        again = kept_bank(texts, tmp_path)
+    assert (again.texts, again.typical) == (BANK.texts, BANK.typical)
+    path.write_bytes(path.read_bytes()[:-1])
+    assert kept_bank(texts, tmp_path).typical == BANK.typical
+
+
+def test_a_composer_that_has_written_nothing_has_compared_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(composer, "Similarity", None)
+    Composer(BANK)
 
 
 def test_typical_reports_differ_and_cover_the_kinds_of_report() -> None:

@@ -178,3 +178,22 @@ def test_published_numbers_come_with_their_remark() -> None:
     text = published_table()
     assert "0.128    0.293" in text and "0.142    0.312" in text and "0.160    0.330" in text
     assert "Protocols differ" in text and "0.4806 / 0.7742" in text
+
+
+def test_invented_comparisons_have_a_column_where_it_is_known_which_studies_have_no_prior(tmp_path: Path) -> None:
+    known = replace(YARDSTICK, without_prior=[True] + [False] * (len(REFERENCES) - 1))
+    rows = [known.row("inventing", ["Stable cardiomegaly."] * len(REFERENCES)), known.row("honest", REFERENCES)]
+    lines = table.table(rows).splitlines()
+    assert lines[0].endswith("invented") and lines[1].endswith("100.0%") and lines[2].endswith("0.0%")
+    assert "of studies that have none" in lines[-1]
+    unknown = [YARDSTICK.row("x", REFERENCES)]
+    assert "invented" not in table.table(unknown)
+    table.write_table(tmp_path / "known.csv", rows, {})
+    table.write_table(tmp_path / "unknown.csv", unknown, {})
+    cells = [_rows(tmp_path / f"{name}.csv")[0]["invented_comparisons"] for name in ("known", "unknown")]
+    assert cells == ["1.0", ""]
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))

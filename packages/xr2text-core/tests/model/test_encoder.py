@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from timm.layers import is_fast_norm
 
 from xr2text_core.model.encoder import ImageEncoder
 from xr2text_core.model.weights import PHANTOM_ENCODER
@@ -86,3 +87,32 @@ def test_a_backbone_that_cannot_recompute_says_so() -> None:
     encoder = ImageEncoder(*PHANTOM_ENCODER[:1], 64, PHANTOM_ENCODER[1])
     encoder.backbone = torch.nn.Identity()
     assert not encoder.enable_gradient_checkpointing()
+
+
+def types_of_norms(encoder: ImageEncoder, dtype: torch.dtype | None) -> set[torch.dtype]:
+    """What the encoder's norms give, under autocast to `dtype` or without it."""
+    found: set[torch.dtype] = set()
+    for module in encoder.modules():
+        if isinstance(module, torch.nn.LayerNorm):
+            module.register_forward_hook(lambda _, inputs, output: found.add(output.dtype))
+    with torch.no_grad(), torch.autocast("cpu", dtype, enabled=dtype is not None):
+        encoder(torch.rand(2, 1, 64, 64))
+    return found
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("name", ["convnext_atto", "test_vit"])
+def test_norms_stay_in_16_bits_under_autocast_and_in_32_without(name: str, dtype: torch.dtype) -> None:
+    encoder = ImageEncoder(name, 64, {}).eval()
+    assert types_of_norms(encoder, None) == {torch.float32}
+    assert types_of_norms(ImageEncoder(name, 64, {}).eval(), dtype) == {dtype}
+
+
+def test_other_models_of_timm_keep_their_norms() -> None:
+    ImageEncoder("test_vit", 64, {})
+    assert not is_fast_norm()
+
+
+def test_a_norm_of_apex_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xr2text_core.model.encoder.find_spec", lambda name: name == "apex")
+    assert torch.float32 in types_of_norms(ImageEncoder("convnext_atto", 64, {}).eval(), torch.bfloat16)

@@ -9,8 +9,9 @@ from torch.nn import functional
 
 from xr2text_core.data.batches import Batch, BatchMaker
 from xr2text_core.model.config import XR2TextConfig
-from xr2text_core.model.generation import write_tokens
-from xr2text_core.model.xr2text import VisualOutput, XR2TextModel
+from xr2text_core.model.visual import VisualOutput
+from xr2text_core.model.writing.generation import write_tokens
+from xr2text_core.model.xr2text import XR2TextModel
 
 LACKING = [0, 3]  # studies of the batch without a lateral film
 
@@ -47,9 +48,9 @@ def test_a_missing_lateral_film_is_as_if_only_the_frontal_one_had_been_given(mod
     both, alone = model.get_encoder()(batch.images, batch.is_film), model.get_encoder()(batch.images[:, 0])
     num_tokens = alone.last_hidden_state.shape[1]
     torch.testing.assert_close(both.last_hidden_state[LACKING, :num_tokens], alone.last_hidden_state[LACKING])
-    torch.testing.assert_close(both.finding_logits[LACKING], alone.finding_logits[LACKING])
-    for name in ("routing", "region_attention"):
-        torch.testing.assert_close(both[name], alone[name])
+    for name in ("finding_logits", "routing"):
+        torch.testing.assert_close(both[name][LACKING], alone[name][LACKING])
+    torch.testing.assert_close(both.region_attention, alone.region_attention)  # that on the frontal film
     assert alone.attention_mask is None
     assert both.attention_mask[:, :num_tokens].all()
     assert both.attention_mask[:, num_tokens:].any(1).tolist() == batch.is_film[:, 1].tolist()
@@ -92,6 +93,38 @@ def test_generate_takes_both_films_and_their_mask(model: XR2TextModel, batch: Ba
     )[:, 1:]
     assert torch.equal(functional.pad(ids, (0, 12 - ids.shape[1]), value=model.config.pad_token_id), ours)
     assert len({tuple(row) for row in ours.tolist()}) > 1
+
+
+@torch.no_grad()
+def test_regions_read_the_lateral_film_that_is_there(model: XR2TextModel, batch: Batch) -> None:
+    both, alone = model.get_encoder()(batch.images, batch.is_film), model.get_encoder()(batch.images[:, 0])
+    changed = ~torch.isclose(both.finding_logits[:, :-1], alone.finding_logits[:, :-1])  # (B, R, F)
+    assert changed.any(2).all(1).tolist() == batch.is_film[:, 1].tolist()
+
+
+def test_a_lateral_film_teaches_the_places_that_regions_have_on_it(model: XR2TextModel, batch: Batch) -> None:
+    seen = model.get_encoder()(batch.images, batch.is_film)
+    seen.finding_logits[:, :-1].square().sum().backward()
+    places = model.encoder.regions.lateral
+    assert all(parameter.grad.norm() > 0 for parameter in (places.place, places.template, places.refine.weight))
+    model.zero_grad()
+    seen = model.get_encoder()(batch.images[LACKING], batch.is_film[LACKING])
+    seen.finding_logits[:, :-1].square().sum().backward()
+    assert all(parameter.grad.norm() == 0 for parameter in places.parameters())
+
+
+@torch.no_grad()
+def test_a_model_whose_regions_saw_the_frontal_film_alone_reads_as_it_did(
+    two_film_model: XR2TextModel, two_films: BatchMaker
+) -> None:
+    old = two_film_model.config.to_dict()
+    del old["region_views"]
+    model = XR2TextModel(XR2TextConfig.from_dict(old)).eval()
+    state = two_film_model.state_dict()
+    model.load_state_dict({name: tensor for name, tensor in state.items() if "regions.lateral" not in name})
+    batch = two_films.plain(range(5))
+    both, alone = model.get_encoder()(batch.images, batch.is_film), model.get_encoder()(batch.images[:, 0])
+    torch.testing.assert_close(both.finding_logits[:, :-1], alone.finding_logits[:, :-1])
 
 
 def test_films_that_a_model_does_not_know_are_refused(

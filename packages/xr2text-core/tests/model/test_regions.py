@@ -7,7 +7,16 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from xr2text_core.model.film import film_box, tokens_on_film
-from xr2text_core.model.regions import CELLS, PRIORS, RegionHead, RegionQueries, position_encoding
+from xr2text_core.model.regions import (
+    CELLS,
+    PRIORS,
+    PRIORS_LATERAL,
+    RegionHead,
+    RegionQueries,
+    _matched,
+    _template_at,
+    position_encoding,
+)
 from xr2text_core.report.vocabulary import FINDINGS, REGIONS
 
 CHANNELS, WIDTH, SIDE = 24, 32, 16
@@ -43,8 +52,9 @@ def centres(attention: torch.Tensor) -> torch.Tensor:
 
 
 def test_every_region_has_a_prior_inside_the_image() -> None:
-    assert tuple(PRIORS) == REGIONS
-    assert all(0 < value < 1 for gaussians in PRIORS.values() for gaussian in gaussians for value in gaussian)
+    for priors in (PRIORS, PRIORS_LATERAL):
+        assert tuple(priors) == REGIONS
+        assert all(0 < value < 1 for gaussians in priors.values() for gaussian in gaussians for value in gaussian)
 
 
 def test_the_patients_right_is_on_the_left_of_the_image() -> None:
@@ -70,6 +80,17 @@ def test_an_untrained_region_looks_where_anatomy_says(
     expected = torch.tensor([PRIORS[name] for name in REGIONS])[..., :2].mean(1)  # (R, 2)
     for each in attention:
         assert (centres(each[: len(REGIONS)]) - expected).norm(dim=-1).max() < 0.1
+
+
+@torch.no_grad()
+def test_on_a_lateral_film_the_spine_is_behind_the_heart_and_the_diaphragm_below(
+    features: torch.Tensor, tokens: torch.Tensor
+) -> None:
+    regions = RegionQueries(CHANNELS, WIDTH, num_heads=4, num_global=2, knows_lateral=True)
+    _, attention = regions.read(regions.lateral, features, tokens, WHOLE)
+    places = dict(zip(REGIONS, centres(attention[0]), strict=False))
+    assert places["heart"][0] < places["mediastinum"][0] < places["spine"][0]
+    assert max(places[name][1] for name in ("heart", "mediastinum", "spine")) < places["diaphragm"][1]
 
 
 @torch.no_grad()
@@ -141,7 +162,7 @@ def test_the_image_refines_where_a_region_looks_once_that_is_learned(
     with torch.no_grad():
         regions.refine.weight.normal_(std=1.0)
     torch.manual_seed(1)
-    prior = regions._prior(tokens, tokens_on_film(WHOLE, SIDE), WHOLE)
+    prior = regions._prior(regions, tokens, tokens_on_film(WHOLE, SIDE), WHOLE)
     assert not torch.allclose(prior[0], prior[1], atol=1e-3)
     prior.sum().backward()
     assert regions.place.grad is not None
@@ -183,13 +204,14 @@ def test_no_product_of_a_single_study_is_an_outer_product(
 @torch.no_grad()
 def test_each_value_counts_by_the_template_at_its_place(regions: RegionQueries, features: torch.Tensor) -> None:
     values = regions.value(features)
-    expected = torch.einsum("bnd,qdn->bqd", values, regions._template_at(SIDE * SIDE))
-    torch.testing.assert_close(regions._matched(values), expected)
+    template = _template_at(regions.template, SIDE * SIDE)
+    expected = torch.einsum("bnd,qdn->bqd", values, template)
+    torch.testing.assert_close(_matched(values, template), expected)
 
 
 @torch.no_grad()
 def test_templates_sum_to_the_same_on_a_finer_grid(regions: RegionQueries) -> None:
-    coarse, fine = (regions._template_at(side * side).sum(-1) for side in (CELLS, 4 * CELLS))
+    coarse, fine = (_template_at(regions.template, side * side).sum(-1) for side in (CELLS, 4 * CELLS))
     torch.testing.assert_close(coarse, fine, atol=1e-4, rtol=1e-4)
 
 

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 import torch
 from torch.nn import functional
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from xr2text_core.data.batches import IGNORED, Batch, BatchMaker
 from xr2text_core.model.config import XR2TextConfig
-from xr2text_core.model.generation import write_reports
+from xr2text_core.model.writing.generation import write_reports
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.report.vocabulary import FINDINGS, REGIONS
@@ -207,3 +208,63 @@ def test_no_backbone_keeps_weights_that_no_loss_reaches(
     other(pixel_values=batch.images, labels=batch.tokens).loss.backward()
     encoder = other.get_encoder().images
     assert [name for name, parameter in encoder.named_parameters() if parameter.grad is None] == []
+
+
+class Answers(TorchDispatchMode):
+    """Counts what a GPU would be waited for: numbers and sizes that depend on what it computes."""
+
+    number = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.number += func.overloadpacket in (torch.ops.aten._local_scalar_dense, torch.ops.aten.nonzero)
+        return func(*args, **(kwargs or {}))
+
+
+def losses(model: XR2TextModel, batch: Batch, **options: Any) -> Any:
+    torch.manual_seed(0)  # the same dropout
+    sizes = {"num_labels": batch.num_tokens, **options}
+    return model(pixel_values=batch.images, labels=batch.tokens, finding_labels=batch.finding_labels, **sizes)
+
+
+def test_a_loss_and_its_gradients_wait_for_no_answer_of_a_gpu(tiny_model: XR2TextModel, batch: Batch) -> None:
+    with Answers() as answers:
+        output = losses(tiny_model, batch)
+        (output.loss + output.finding_loss_sum).backward()
+    assert answers.number == 0
+
+
+def test_whole_reports_get_the_bits_of_the_decoders_own_forward(tiny_model: XR2TextModel, batch: Batch) -> None:
+    everything = torch.ones(batch.tokens.shape)
+    gradients = []
+    for options in ({}, {"decoder_attention_mask": everything}):  # a mask takes the decoder's own way
+        losses(tiny_model, batch, **options).loss.backward()
+        gradients.append([parameter.grad for parameter in tiny_model.decoder.parameters()])
+        tiny_model.zero_grad(set_to_none=True)
+    assert all(torch.equal(*pair) for pair in zip(*gradients, strict=True))
+
+
+@torch.no_grad()
+def test_eager_attention_sees_no_later_token_either(model: XR2TextModel, batch: Batch) -> None:
+    for layer in model.decoder.layers:
+        layer.self_attn.out_proj.weight.mul_(100)  # else a model that has learned nothing hardly looks back
+    expected = float(losses(model, batch).loss)
+    model.set_attn_implementation("eager")
+    assert float(losses(model, batch).loss) == pytest.approx(expected, rel=1e-5)
+
+
+class OuterProducts(TorchDispatchMode):
+    """Counts products over a single column, which PyTorch 2.14 gives to a kernel that needs a C compiler."""
+
+    number = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.number += func.overloadpacket is torch.ops.aten.bmm and args[0].shape[2] == 1
+        return func(*args, **(kwargs or {}))
+
+
+def test_a_single_study_makes_no_outer_product(tiny_model: XR2TextModel, batches: BatchMaker) -> None:
+    study = batches.plain([0])
+    with OuterProducts() as products:
+        losses(tiny_model, study).loss.backward()
+        tiny_model.generate(pixel_values=study.images, max_new_tokens=3, num_beams=2)
+    assert products.number == 0

@@ -14,9 +14,10 @@ import numpy as np
 import stand_ins
 import torch
 
-from xr2text_core.checks.estimates import BART_VOCABULARY, estimate_memory, planned_config
+from xr2text_core.checks.estimates import BART_VOCABULARY, estimate_memory, planned_config, tokens_of_film
+from xr2text_core.checks.speed import longest_texts
 from xr2text_core.data.augment import augment
-from xr2text_core.data.batches import Batch
+from xr2text_core.data.batches import Batch, by_study
 from xr2text_core.data.randomness import NUM_DRAWS
 from xr2text_core.inference.evaluation import EVALUATION_BATCH, eval_mode, write_all
 from xr2text_core.model.xr2text import XR2TextModel
@@ -45,6 +46,7 @@ class Bench:
             model = XR2TextModel(self.config)
         model.to_empty(device="cuda").tie_weights()
         model.encoder.images.backbone.to(memory_format=torch.channels_last)
+        model.freeze(settings.freeze_stages, settings.freeze_encoder, settings.cache_tokens)
         self.optimizer = self.accelerator.prepare(build_optimizer(model, settings, self.accelerator.device))
         self.model = self.accelerator.prepare_model(model, evaluation_mode=True).train()
         allocate_state(self.optimizer)
@@ -52,11 +54,20 @@ class Bench:
 
     def batch(self, lengths: Sequence[int]) -> Batch:
         """Studies whose reports have these lengths."""
-        num, size = len(lengths), self.settings.image_size
-        pixels = torch.zeros(num, size, size, dtype=torch.uint8, device="cuda")
-        images = augment(pixels, torch.zeros(num, NUM_DRAWS, dtype=torch.float64, device="cuda"))
+        num, size, places = len(lengths), self.settings.image_size, self.config.num_places
+        pixels = torch.zeros(num * places, size, size, dtype=torch.uint8, device="cuda")
+        films = augment(pixels, torch.zeros(len(pixels), NUM_DRAWS, dtype=torch.float64, device="cuda"))
+        images, is_film = by_study(films, [[True] * places] * num, places)
+        del films
         tokens = torch.zeros(num, max(lengths), dtype=torch.long, device="cuda")
-        return Batch(images, tokens, images.new_zeros(num, len(REGIONS) + 1, len(FINDINGS)), range(num), lengths)
+        targets = images.new_zeros(num, len(REGIONS) + 1, len(FINDINGS))
+        states = images.new_zeros(num, 2, len(FINDINGS))
+        features = None
+        if self.settings.cache_tokens:
+            shape = tokens_of_film(self.config, self.settings)
+            features = images.new_zeros(*images.shape[:2], *shape, dtype=torch.half)
+        texts = longest_texts(self.config, num).to(images.device)
+        return Batch(images, tokens, targets, range(num), lengths, is_film, states, texts, features)
 
     def step(self, lengths: Sequence[int]) -> dict[str, Any]:
         """One step, and what it took."""
@@ -64,7 +75,9 @@ class Bench:
         torch.cuda.reset_peak_memory_stats()
         before = {name: stand_ins.count(name) for name in ("launches", "synchronisations")}
         result = self.stepper.take_step(batch, self.settings.micro_batch, 0)
+        is_lax = torch.is_deterministic_algorithms_warn_only_enabled()
         return {
+            "is_strict": torch.are_deterministic_algorithms_enabled() and not is_lax,
             **{name: stand_ins.count(name) - number for name, number in before.items()},
             "micro_batch": result.micro_batch,
             "oom_retries": result.oom_retries,
@@ -82,8 +95,13 @@ def full_step(settings: Settings) -> dict[str, Any]:
 
 
 def short_step(settings: Settings) -> dict[str, Any]:
-    """A step whose last micro-batch is a single study."""
-    return Bench(settings).step([60] * (settings.effective_batch - settings.micro_batch + 1))
+    """A step whose last micro-batch is a single study, and the report of one study."""
+    bench, tokenizer = Bench(settings), ReportTokenizer.learn(["clear"])
+    found = bench.step([60] * (settings.effective_batch - settings.micro_batch + 1))
+    studies: Any = SimpleNamespace(plain=lambda indices: bench.batch([60] * len(indices)))
+    with eval_mode(bench.model), bench.accelerator.autocast():
+        written = write_all(bench.model, tokenizer, studies, [[0]], settings.max_tokens, 3, False, lambda: False)
+    return found | {"reports": len(written.reports) if written else 0}
 
 
 def epochs(settings: Settings, num_epochs: int = 2, num_steps: int = 6, num_batches: int = 3) -> dict[str, Any]:

@@ -50,9 +50,10 @@ def start(library: Path, tmp_path: Path) -> Callable[..., "subprocess.Popen[str]
 
     def start(case: str, *flags: str, **environment: str) -> "subprocess.Popen[str]":
         loaded = {"LD_PRELOAD": str(library), "LD_LIBRARY_PATH": str(library.parent), "PYTHONPATH": str(HERE)}
+        visible = {name: value for name, value in os.environ.items() if name != "CUDA_VISIBLE_DEVICES"}
         command = [sys.executable, str(HERE / "child.py"), case, *flags, "--out", str(tmp_path)]
         return subprocess.Popen(
-            command, env={**os.environ, **loaded, **environment},
+            command, env={**visible, **loaded, **environment},
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
 

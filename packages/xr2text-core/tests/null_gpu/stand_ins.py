@@ -8,7 +8,6 @@ import os
 from typing import Any
 
 import torch
-import transformers.masking_utils
 from torch import Tensor
 
 _library = ctypes.CDLL(os.environ["LD_PRELOAD"])
@@ -46,9 +45,6 @@ def _convolve_backward(
 
 _convolutions.impl("cudnn_convolution", _convolve, "CUDA")
 _convolutions.impl("convolution_backward", _convolve_backward, "CUDA")
-
-# transformers asks whether a mask of ones is all ones.
-transformers.masking_utils.fast_all = lambda mask: True  # type: ignore[assignment]
 
 _tolist = Tensor.tolist
 

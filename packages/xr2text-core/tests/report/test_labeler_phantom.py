@@ -4,13 +4,17 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
+from xr2text_core.drawing.desk import Desk, sample_desk
+from xr2text_core.drawing.desk_writing import commonest_desk_report, write_desk_report
 from xr2text_core.drawing.scene import DIFFUSE_LUNG_FINDINGS, PhantomFinding, Scene, sample_scene, scene_labels
 from xr2text_core.drawing.writing import commonest_report, write_report
 from xr2text_core.report.labeler import ReportLabels, label_report
 from xr2text_core.report.report import Report
 
 SCENES = [sample_scene(seed=11, number=number) for number in range(1500)]
+DESKS = [sample_desk(seed=11, number=number) for number in range(1500)]
 WRITERS = [write_report, commonest_report]
+DESK_WRITERS = [write_desk_report, commonest_desk_report]
 
 
 def share(answers: Iterable[bool]) -> float:
@@ -29,6 +33,20 @@ def test_labeler_reads_back_what_the_phantom_wrote(write: Callable[[Scene], Repo
         return (labels.present, labels.regions, labels.is_normal) == tuple(truth)
 
     assert share(agrees(scene) for scene in SCENES) == 1
+
+
+@pytest.mark.parametrize("write", DESK_WRITERS)
+def test_labeler_reads_back_both_films_whatever_was_asked_and_compared(write: Callable[[Desk], Report]) -> None:
+    def agrees(desk: Desk) -> bool:
+        labels = label_report(write(desk).section("both"))
+        return (labels.present, labels.regions, labels.is_normal) == tuple(desk.labels)
+
+    assert share(agrees(desk) for desk in DESKS) == 1
+
+
+@pytest.mark.parametrize("write", DESK_WRITERS)
+def test_labeler_reads_back_what_the_question_asks_for(write: Callable[[Desk], Report]) -> None:
+    assert share(set(desk.asked) <= label_report(write(desk).findings).absent for desk in DESKS) == 1
 
 
 @pytest.mark.parametrize("section", ["findings", "impression"])

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from xr2text_core.report.report import Report
-from xr2text_core.report.sections import cut_report, has_sections, header_kind, read_sections
+from xr2text_core.report.sections import cut_report, has_sections, header_kind, read_sections, read_with_indication
 
 USUAL = """                                 FINAL REPORT
  EXAMINATION:  CHEST (PA AND LAT)
@@ -60,8 +60,10 @@ def test_addendum_and_preliminary_reading_are_not_the_report() -> None:
         ("IMPRESSON", "impression"),
         ("CONCLUSION", "impression"),
         ("PA AND LATERAL VIEWS OF THE CHEST", "title"),
-        ("REASON FOR EXAM", "other"),
-        ("INDICATION", "other"),
+        ("REASON FOR EXAM", "indication"),
+        ("INDICATION", "indication"),
+        ("CLINICAL HISTORY", "indication"),
+        ("TECHNIQUE", "other"),
         ("COMPARSION", "other"),
         ("LUNGS", None),
         ("HEART", None),
@@ -150,3 +152,20 @@ def test_nothing_that_a_report_contains_makes_reading_fail() -> None:
 def test_two_bytes_a_letter_read_as_one_are_still_a_report() -> None:
     text = "FINDINGS: Clear lungs.".encode("utf-16").decode("utf-8", "replace")
     assert read_sections(text) == Report("Clear lungs.")
+
+
+@pytest.mark.parametrize(
+    ("text", "indication"),
+    [
+        ("INDICATION: Cough.\n\nFINDINGS: Clear.", "Cough."),
+        ("INDICATION: Cough.\nHISTORY: Asthma.\nTECHNIQUE: PA.\nFINDINGS: Clear.", "Cough. Asthma."),
+        ("REASON FOR EXAM: Fall.\nCOMPARISON: None.\nIMPRESSION: Normal.", "Fall."),
+        ("INDICATION: Cough.\n\nThe lungs are clear, without a mass.\n\nIMPRESSION: Normal.", "Cough."),
+        ("FINDINGS: Clear.", ""),
+        ("The lungs are clear.", ""),
+    ],
+)
+def test_the_indication_and_the_history_are_told_beside_the_sections(text: str, indication: str) -> None:
+    report, asked = read_with_indication(text)
+    assert asked == indication
+    assert report == read_sections(text)

@@ -33,6 +33,7 @@ def test_the_defaults_on_a_laptop_are_those_of_the_guide() -> None:
     assert (chosen.epochs, chosen.patience, chosen.precision, chosen.checkpoint_every) == (50, 999, "fp16", 5)
     assert (chosen.micro_batch, chosen.accumulation, chosen.effective_batch) == (4, 8, 32)
     assert (chosen.select_by, chosen.curriculum) == ("bleu_4+rouge_l", True)
+    assert (chosen.views, chosen.teach_encoder, chosen.freeze_stages) == ("all", "findings", 2)
 
 
 def test_without_flags_phantoms_are_trained_on_in_the_phantom_size() -> None:
@@ -43,6 +44,13 @@ def test_without_flags_phantoms_are_trained_on_in_the_phantom_size() -> None:
 def test_real_data_takes_the_laptop_preset_by_itself() -> None:
     chosen = settings("--data", "iu-xray", "--root", "somewhere")
     assert (chosen.preset, chosen.image_size, chosen.pretrained) == ("laptop", 384, "both")
+
+
+def test_a_desk_is_drawn_for_phantoms_alone() -> None:
+    assert settings("--desk").desk
+    assert not settings().desk
+    with pytest.raises(RunError, match="--desk draws phantoms, --data manifest"):
+        settings("--data", "manifest", "--root", "somewhere", "--desk")
 
 
 @pytest.mark.parametrize(
@@ -65,6 +73,15 @@ def test_an_encoder_of_random_weights_is_not_frozen() -> None:
     assert settings("--freeze-encoder", "--pretrained", "encoder").freeze_encoder
     assert settings("--freeze-encoder", "--init", "best_model.pt").freeze_encoder
     assert not settings().freeze_encoder
+
+
+@pytest.mark.parametrize("preset", ["cpu", "laptop", "workstation"])
+def test_stages_of_random_weights_are_not_frozen(preset: str) -> None:
+    assert settings("--preset", preset).freeze_stages > 0
+    assert settings("--preset", preset, "--pretrained", "decoder").freeze_stages == 0
+    assert settings("--preset", preset, "--pretrained", "none", "--init", "best_model.pt").freeze_stages > 0
+    with pytest.raises(RunError, match=r"--freeze-stages would keep random weights: .*--pretrained encoder"):
+        settings("--preset", preset, "--pretrained", "none", "--freeze-stages", "1")
 
 
 def test_a_flag_beats_its_preset() -> None:

@@ -12,7 +12,7 @@ from xr2text_core.settings.changes import RULES, Effect, changes, flag_of, keep_
 from xr2text_core.settings.settings import Settings
 
 RUN_FILES = Path(__file__).parents[4] / "docs" / "run-files.md"
-SETTINGS = Settings.of()
+SETTINGS = Settings.of(data_seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +59,16 @@ def test_settings_that_an_older_version_did_not_know_count_as_their_defaults() -
     old = asdict(SETTINGS)
     del old["init"], old["val_studies"]
     assert changes({**old, "gone": 1}, SETTINGS) == []
+
+
+def test_phantoms_are_the_same_however_their_seed_was_given() -> None:
+    without = Settings.of(seed=3)
+    assert changes(asdict(without), Settings.of(seed=3, data_seed=3)) == []
+    older = {name: value for name, value in asdict(without).items() if name != "data_seed"}
+    assert changes(older, without) == changes(older, Settings.of(seed=3, data_seed=3)) == []
+    assert [each.name for each in changes(older, Settings.of(seed=4, data_seed=3))] == ["seed"]
+    (change,) = changes(older, Settings.of(seed=3, data_seed=4))
+    assert change.difference == "--data-seed: none -> 4"
 
 
 def test_a_run_keeps_its_beginning_when_init_is_not_given_again() -> None:

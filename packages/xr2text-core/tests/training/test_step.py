@@ -70,8 +70,8 @@ def assert_close(found: Weights, expected: Weights, tolerance: float) -> None:
 def gradients_by_hand(model: XR2TextModel, batch: Batch) -> Weights:
     """The gradient of the mean over all tokens of the step and over all its studies, in one piece."""
     output = model(
-        pixel_values=batch.images, film_mask=batch.is_film, labels=batch.tokens, finding_labels=batch.finding_labels,
-        state_draws=batch.state_draws,
+        **batch.inputs, labels=batch.tokens, finding_labels=batch.finding_labels, state_draws=batch.state_draws,
+        change_labels=batch.change_labels,
     )  # fmt: skip
     (output.loss + output.finding_loss_sum / len(batch)).backward()
     return {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
@@ -104,6 +104,48 @@ def test_halving_is_exact_where_some_studies_lack_their_lateral_film(
     _, after = step(model, batch, micro_batch)
     found = {name: (before[name] - after[name]) / 0.1 for name in before}
     assert_close(found, expected, tolerance=1e-9)
+
+
+@pytest.mark.parametrize("micro_batch", [7, 4, 2, 1])
+def test_halving_is_exact_where_some_studies_lack_their_question(
+    asked_model: XR2TextModel, asked: BatchMaker, micro_batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, batch = without_dropout(asked_model.double()), in_doubles(asked.training(range(7), epoch=1))
+    assert batch.texts.question is not None
+    lacking = (batch.texts.question < 0).all(1)
+    assert lacking.any() and not lacking.all()
+    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    expected = gradients_by_hand(deepcopy(model), batch)
+    assert all(expected[name].norm() > 0 for name in expected if name.startswith("encoder.texts."))
+    monkeypatch.setattr("xr2text_core.training.step.MAX_GRAD_NORM", 1e9)
+    _, after = step(model, batch, micro_batch)
+    found = {name: (before[name] - after[name]) / 0.1 for name in before}
+    assert_close(found, expected, tolerance=1e-9)
+
+
+@pytest.mark.parametrize("micro_batch", [7, 4, 1])
+def test_halving_is_exact_where_some_studies_lack_their_last_study(
+    desk_model: XR2TextModel, desk: BatchMaker, micro_batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = in_doubles(desk.training(range(7), epoch=1))
+    model = without_dropout(desk_model.double())
+    assert 0 < batch.is_film[:, 2].sum() < 7
+    batch.images[~batch.is_film] = float("nan")  # nobody reads what stands there
+    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    expected = gradients_by_hand(deepcopy(model), batch)
+    assert all(gradient.norm() > 0 for name, gradient in expected.items() if "last_study" in name)
+    monkeypatch.setattr("xr2text_core.training.step.MAX_GRAD_NORM", 1e9)
+    _, after = step(model, batch, micro_batch)
+    found = {name: (before[name] - after[name]) / 0.1 for name in before}
+    assert_close(found, expected, tolerance=1e-9)
+
+
+def test_a_step_without_any_question_still_gives_every_weight_a_gradient(
+    asked_model: XR2TextModel, asked: BatchMaker
+) -> None:
+    gradients = gradients_by_hand(asked_model, asked.plain([1, 5]))  # nobody asks anything of either
+    of_texts = [gradient for name, gradient in gradients.items() if name.startswith("encoder.texts.")]
+    assert of_texts and all(gradient.norm() == 0 for gradient in of_texts)
 
 
 def test_a_step_without_any_lateral_film_still_gives_every_weight_a_gradient(

@@ -24,7 +24,7 @@ POLL_S = 1.0
 COMMAND_S = 30.0
 HOTTEST_C = 150.0  # no GPU survives this: a limit above it is a mistyped one
 NEWS = "finished, failed, interrupted, stage_changed, new_best, info, over"  # on_alert.ALSO, for a person
-EXIT_CODES = "Exit codes of --once and --json: 0 healthy, 1 a warning stands, 2 no run found, 3 nobody can tell."
+EXIT_CODES = "Exit codes of --once and --json: 0 healthy, 1 a warning stands, 2 no run found, 3 unknown."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -188,19 +188,26 @@ def _quietly(command: Callable[[], int]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="xr2text-monitor",
-        description="Watches an XR2Text training. It only reads: closing or killing it never affects the trainer.",
+        usage="%(prog)s [flags]",
+        description="Watches an XR2Text training run. It only reads: closing or killing it never affects the trainer.",
         epilog=EXIT_CODES,
         allow_abbrev=False,
     )
     add = parser.add_argument
     add("--run", default="", metavar="NAME", help="the run to watch (default: the one without a name)")
-    add("--out", type=Path, default=Path(), metavar="DIR", help="folder that holds checkpoints/ and data/statistics/")
-    add("--once", action="store_true", help="print a summary and leave")
-    add("--json", action="store_true", help="print all fields as JSON and leave")
+    add(
+        "--out",
+        type=Path,
+        default=Path(),
+        metavar="DIR",
+        help="folder that holds checkpoints/ and data/ (default: here)",
+    )
+    add("--once", action="store_true", help="print a summary and exit")
+    add("--json", action="store_true", help="print all fields as JSON and exit")
     add("--watch-log", action="store_true", help="print events, states and alerts as lines, until Ctrl-C or SIGTERM")
     add("--web", action="store_true", help="serve the screen in a browser on this machine (needs the extra `web`)")
     add("--on-alert", metavar="COMMAND", help="run this in the shell for each new alert; it gets XR2TEXT_ALERT_*")
-    add("--on", metavar="NEWS", help=f"run it for these too, separated by commas: {NEWS}, or all")
+    add("--on", metavar="NEWS", help=f"also run it for these, separated by commas: {NEWS}, or all")
     add("--test-alert", action="store_true", help="run the command of --on-alert once and say how it ended")
     add("--max-temp", type=float, metavar="C", help="warn above this GPU temperature (85 °C, or the card's own limit)")
     add(
@@ -209,7 +216,7 @@ def _parser() -> argparse.ArgumentParser:
         help="warn above this GPU memory: GiB or a share like 90%% (7.5 of 8 GiB, 94%% of other cards)",
     )
     add("--no-gpu", action="store_true", help="do not ask NVML (asking keeps an idle laptop GPU awake)")
-    add("--ascii", action="store_true", help="draw with ASCII alone (without it: where the locale is not UTF-8)")
+    add("--ascii", action="store_true", help="draw with ASCII only (default where the locale is not UTF-8)")
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     return parser
 

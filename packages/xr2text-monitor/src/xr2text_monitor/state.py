@@ -133,10 +133,10 @@ def _by_status(
         return _elsewhere(status, is_silent, age_s, patience)
     if age_s is None and process == "unknown":
         return RunState(
-            "unknown", f"{doing}, but its process cannot be looked at, and the files bear no date", None, patience
+            "unknown", f"{doing}, but its process cannot be inspected, and the files have no date", None, patience
         )
     if is_silent:
-        known = f"{pid} still runs" if process == "alive" else "its process cannot be looked at"
+        known = f"{pid} still runs" if process == "alive" else "its process cannot be inspected"
         known_by = "this run may need" if len(history) else "a first epoch may need, whose rhythm is not known yet"
         longest = f"longer than the {duration(patience)} that {known_by}"
         return RunState("silent", f"silent while {doing}, {longest}; {known}", age_s, patience)
@@ -186,7 +186,7 @@ def _supervised(dead: RunState, ending: Event, wall: float) -> RunState:
 
 def _without_status(history: History, age_s: float | None) -> RunState:
     if len(history):
-        evidence = f"no status.json, so nobody can tell whether it runs; a history of {len(history)} epochs is there"
+        evidence = f"no status.json, so it is unknown whether it runs; a history of {len(history)} epochs is there"
         return RunState("unknown", evidence, age_s)
     return RunState("waiting", "no status.json yet: start a run; this screen follows", age_s)
 

@@ -26,7 +26,7 @@ def explain(settings: Settings, resume: Path | None, fresh: bool, rewarm: bool) 
     if process := running_trainer(folder.status):
         raise RunError(f"process {process} is training in {folder.checkpoints} right now")
     found = find_checkpoint(folder, settings, resume, NullEvents(folder.events), fresh)
-    dataset = read_dataset(settings.data, settings.root, settings.num_studies, settings.seed)
+    dataset = read_dataset(settings.data, settings.root, settings.num_studies, settings.phantom_seed, settings.desk)
     if found:
         found.check_studies(dataset)
     position = _position(found, settings, _plan(dataset, settings), rewarm)

@@ -108,7 +108,7 @@ def without_gpu(why: str, is_needed: bool) -> Check:
     if not is_needed:
         return Check("GPU", "pass", f"{why}; a CPU is enough for this preset")
     advice = (
-        "A CPU takes weeks for what a GPU does in a night; --preset cpu trains a small model in less than an hour. "
+        "A CPU needs weeks for what a GPU does in a night; --preset cpu trains a small model in less than an hour. "
         "With an NVIDIA GPU in this computer, install its driver"
     )
     return Check("GPU", "warning", why, advice)

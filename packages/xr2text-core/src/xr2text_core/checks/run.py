@@ -11,7 +11,8 @@ from xr2text_core.checks.weights import SCRATCH, locate_decoder, locate_encoder
 from xr2text_core.data.images.cache_files import cached_names, find_cache
 from xr2text_core.data.images.decode import read_image
 from xr2text_core.data.images.formats import ImageError
-from xr2text_core.data.study import SPLITS, Dataset
+from xr2text_core.data.images.tokens import num_cached
+from xr2text_core.data.study import SPLITS, Dataset, film_names
 from xr2text_core.model.weights import WeightsError
 from xr2text_core.run.folder import RunFolder
 from xr2text_core.run.status import running_trainer
@@ -84,25 +85,39 @@ def check_settings(settings: Settings) -> Check:
     return Check("settings", "warning" if advice else "pass", found, ". ".join(advice))
 
 
-def check_disk_of(settings: Settings, checkpoint: int, num_new_images: int, fresh: bool) -> Check:
-    """Room for all kept checkpoints of that size, one more while it is written, and decoded images."""
+def check_disk_of(settings: Settings, checkpoint: int, num_new_images: int, fresh: bool, tokens: int = 0) -> Check:
+    """Room for all kept checkpoints of that size, one more while it is written, decoded images, and cached tokens."""
     folder = RunFolder.under(Path(settings.out), settings.run)
     images = num_new_images * settings.image_size**2
     num_kept = settings.epochs // settings.checkpoint_every + len((folder.best, folder.latest, folder.final))
-    needed: float = (num_kept + 1) * checkpoint + images
+    needed: float = (num_kept + 1) * checkpoint + images + tokens
     what_for = f"{num_kept} checkpoints of {size(checkpoint)}" + (f", images {size(images)}" if images else "")
+    what_for += f", tokens {size(tokens)}" if tokens else ""
     if not fresh:
         needed -= sum(path.stat().st_size for path in folder.checkpoints.glob("*.pt"))
-    least = 2 * checkpoint + images
+    least = 2 * checkpoint + images + tokens
     existing = next(path for path in (folder.checkpoints, *folder.checkpoints.parents) if path.exists())
     return check_disk(shutil.disk_usage(existing).free, max(needed, least), least, what_for)
 
 
 def num_new_images(dataset: Dataset, settings: Settings) -> int:
     """How many images must be decoded before the first epoch; those that no cache has a row for."""
+    path, names = _cache_of(dataset, settings)
+    return len(set(names).difference(cached_names(path, settings.image_size)))
+
+
+def num_new_films(dataset: Dataset, settings: Settings, shape: tuple[int, int]) -> int:
+    """How many training films have no tokens of this shape yet, by whatever encoder: its weights may not be here."""
+    path, _ = _cache_of(dataset, settings)
+    wanted = {*film_names(dataset.split("train"), settings.views, settings.prior)}
+    return max(0, len(wanted) - num_cached(path, shape, len(cached_names(path, settings.image_size))))
+
+
+def _cache_of(dataset: Dataset, settings: Settings) -> tuple[Path, list[str]]:
+    """Where the images of a run are cached, and their names."""
     studies = dataset.split("train") + dataset.split("val")[: settings.val_studies]
-    names, size = sorted({film for study in studies for film in study.films(settings.views)}), settings.image_size
-    return len(set(names).difference(cached_names(find_cache(settings.cache_folder, names, size), size)))
+    names = sorted({*film_names(studies, settings.views, settings.prior)})
+    return find_cache(settings.cache_folder, names, settings.image_size), names
 
 
 def check_data(dataset: Dataset, settings: Settings) -> Check:
@@ -181,10 +196,12 @@ def check_memory(needed_bytes: int, available_bytes: int) -> Check:
 def check_time(time: TimeEstimate, speed: Speed, settings: Settings) -> Check:
     """How long the run takes, from the measured steps."""
     epochs = ", ".join(f"{in_words(seconds)} ({stage})" for stage, seconds in time.epoch_s.items())
-    decoding = f"; before it {in_words(time.decoding_s)} to decode the images once" if time.decoding_s else ""
+    once = {"decode the images": time.decoding_s, "encode them": time.encoding_s}
+    before = " and ".join(f"{in_words(seconds)} to {what} once" for what, seconds in once.items() if seconds)
+    steps = f"{speed.num_steps} step{'s' if speed.num_steps > 1 else ''} of {speed.studies_in_step} studies"
     found = (
-        f"{in_words(time.run_s)} for {settings.epochs} epochs{decoding}. An epoch: {epochs}. "
-        f"Measured in {speed.num_steps} step{'s' if speed.num_steps > 1 else ''} of {speed.studies_in_step} studies"
+        f"{in_words(time.run_s)} for {settings.epochs} epochs{'; before it ' if before else ''}{before}. "
+        f"An epoch: {epochs}. Measured in {steps}"
     )
     advice = []
     if time.run_s > NIGHT_S:

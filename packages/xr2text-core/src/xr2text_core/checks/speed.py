@@ -3,21 +3,23 @@
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from xr2text_core.data.augment import to_float
-from xr2text_core.data.batches import Batch, by_study, finding_targets, padded
+from xr2text_core.data.batches import Batch, by_study, finding_targets
 from xr2text_core.data.images.decode import read_image
 from xr2text_core.data.images.formats import ImageError, Pixels
-from xr2text_core.data.ready import ReadyStudies, make_ready
+from xr2text_core.data.images.tokens import AT_ONCE
+from xr2text_core.data.ready import ReadyStudies, check_asked_for, make_ready
 from xr2text_core.data.study import Dataset, DatasetError, Study
+from xr2text_core.data.texts import Texts, padded, texts_of
 from xr2text_core.inference.evaluation import EVALUATION_BATCH, evaluate_batch
 from xr2text_core.model.config import XR2TextConfig
 from xr2text_core.model.xr2text import XR2TextModel
-from xr2text_core.report.tokenizer import ReportTokenizer
+from xr2text_core.report.tokenizer import PRIOR_TOKENS, QUESTION_TOKENS, ReportTokenizer
 from xr2text_core.settings.settings import Settings
 from xr2text_core.training.device import open_device
 from xr2text_core.training.optimizer import allocate_state, build_optimizer
@@ -49,10 +51,11 @@ def draw_sample(dataset: Dataset, settings: Settings) -> Sample:
             f"{len(train)} training and {len(val)} validation studies have a {settings.section} section, "
             "but a run needs at least one of each"
         )
+    check_asked_for(train, settings.inputs)
     few = train[:: -(-len(train) // SAMPLE_STUDIES)]
     tokenizer = ReportTokenizer.learn([study.report.section(settings.section) for study in few])
     sizes = (settings.section, tokenizer, settings.max_tokens)
-    ready = [make_ready(each, *sizes, views=settings.views) for each in (few, val)]
+    ready = [make_ready(each, *sizes, inputs=settings.inputs) for each in (few, val)]
     return Sample(ready[0], ready[1], tokenizer, len(train), len(val))
 
 
@@ -62,7 +65,7 @@ def _usable(dataset: Dataset, split: str, settings: Settings) -> list[Study]:
 
 @dataclass(frozen=True)
 class Speed:
-    """Seconds that a training study, a validation report and the decoding of an image take, and how it was measured."""
+    """Seconds of a training study, a validation report, decoding and encoding a film, and how they were measured."""
 
     study_s: float
     report_s: float
@@ -71,6 +74,7 @@ class Speed:
     studies_in_step: int
     micro_batch: int  # smaller than requested if memory ran out
     peak_bytes: int | None  # allocated on the GPU, with reports of full length
+    film_s: float = 0.0  # to encode a film; measured where that is done once
 
 
 def measure_speed(
@@ -84,7 +88,9 @@ def measure_speed(
     started = time.perf_counter()
     train = _first_images(sample.train, settings.effective_batch, settings.image_size)
     val = _first_images(sample.val, EVALUATION_BATCH, settings.image_size)
-    image_s = (time.perf_counter() - started) / sum(map(len, [*train.values(), *val.values()]))
+    image_s = (time.perf_counter() - started) / sum(
+        film is not None for films in (*train.values(), *val.values()) for film in films
+    )
     show("building the model")
     bench = _Bench(settings, config)
     show("warming up")
@@ -107,15 +113,23 @@ def measure_speed(
         studies_in_step=len(batch),
         micro_batch=micro_batch,
         peak_bytes=peak,
+        film_s=bench.film_s(reports) if settings.cache_tokens else 0.0,
     )
 
 
-def _first_images(studies: ReadyStudies, most: int, size: int) -> dict[int, list[Pixels]]:
+def longest_texts(config: XR2TextConfig, num_studies: int) -> Texts:
+    """As much beside the films as the model reads at most."""
+    question = torch.zeros(num_studies, QUESTION_TOKENS, dtype=torch.long) if config.indication else None
+    report = torch.zeros(num_studies, PRIOR_TOKENS, dtype=torch.long) if config.prior else None
+    return Texts(question, report, torch.zeros(num_studies) if config.prior else None)
+
+
+def _first_images(studies: ReadyStudies, most: int, size: int) -> dict[int, list[Pixels | None]]:
     """The films of the first studies whose films can be read, by index. DatasetError when none of the first can."""
-    found: dict[int, list[Pixels]] = {}
+    found: dict[int, list[Pixels | None]] = {}
     for index in range(min(2 * most, len(studies))):
         with suppress(ImageError):
-            found[index] = [read_image(film, size) for film in studies.images[index]]
+            found[index] = [read_image(film, size) if film else None for film in studies.images[index]]
         if len(found) == most:
             break
     if not found:
@@ -131,8 +145,8 @@ class _Bench:
         self.device = self.accelerator.device
         self.on_gpu = self.device.type == "cuda"
         model = XR2TextModel(config)
-        if settings.freeze_encoder:
-            model.encoder.images.freeze()
+        self.caches_tokens = settings.cache_tokens
+        model.freeze(settings.freeze_stages, settings.freeze_encoder, settings.cache_tokens)
         self.model, optimizer = self.accelerator.prepare(model, build_optimizer(model, settings, self.device))
         self.stepper = Stepper(self.accelerator, self.model, optimizer, settings.finding_weight, settings.seed)
         allocate_state(optimizer)
@@ -141,18 +155,31 @@ class _Bench:
         """Memory peaks in the second micro-batch, when the gradients of the first exist."""
         return settings.micro_batch * min(2 if self.on_gpu else 1, settings.accumulation)
 
-    def batch(self, studies: ReadyStudies, films: dict[int, list[Pixels]], most: int, num_tokens: int = 0) -> Batch:
+    def batch(
+        self, studies: ReadyStudies, films: dict[int, list[Pixels | None]], most: int, num_tokens: int = 0
+    ) -> Batch:
         """At most `most` of these studies; with `num_tokens`, their reports are repeated to that length."""
         indices = list(films)[:most]
         tokens = [studies.tokens[index] for index in indices]
         if num_tokens:
             tokens = [(each * num_tokens)[:num_tokens] for each in tokens]
         targets = np.stack([finding_targets(studies.labels[index]) for index in indices])
-        pixels = torch.from_numpy(np.stack([film for index in indices for film in films[index]]))
-        num_films = [len(films[index]) for index in indices]
-        images, is_film = by_study(to_float(pixels.to(self.device)), num_films, self.model.config.views)
+        pixels = np.stack([film for index in indices for film in films[index] if film is not None])
+        placed = [[film is not None for film in films[index]] for index in indices]
+        seen = to_float(torch.from_numpy(pixels).to(self.device))
+        images, is_film = by_study(seen, placed, self.model.config.num_places)
         labels = torch.from_numpy(targets).to(self.device)
-        return Batch(images, padded(tokens).to(self.device), labels, is_film=is_film)
+        texts = longest_texts(self.model.config, len(indices)) if num_tokens else texts_of(studies, indices)
+        reports = padded(tokens).to(self.device)
+        batch = Batch(images, reports, labels, is_film=is_film, texts=texts.to(self.device))
+        return replace(batch, features=self._features(batch)) if self.caches_tokens else batch
+
+    def _features(self, batch: Batch) -> torch.Tensor:
+        """In place of tokens from the disk."""
+        size = batch.images.shape[-1]
+        with torch.no_grad(), self.accelerator.autocast():
+            shape = self.model.encoder.images(batch.images.new_zeros(1, 1, size, size)).shape[1:]
+        return batch.images.new_zeros(*batch.images.shape[:2], *shape, dtype=torch.half)
 
     def step_s(self, batch: Batch, micro_batch: int, step: int) -> tuple[float, int]:
         """Seconds of one step, and the micro-batch that fitted."""
@@ -168,6 +195,15 @@ class _Bench:
         with self.accelerator.autocast():
             evaluate_batch(self.model, tokenizer, batch, batch.tokens.shape[1], num_beams=1)
         return self._now() - started
+
+    def film_s(self, batch: Batch) -> float:
+        """Seconds that the encoder takes for a film."""
+        films = batch.films()
+        started = self._now()
+        with torch.no_grad(), self.accelerator.autocast():
+            for start in range(0, len(films), AT_ONCE):
+                self.model.encoder.images(films[start : start + AT_ONCE])
+        return (self._now() - started) / len(films)
 
     def _now(self) -> float:
         if self.on_gpu:

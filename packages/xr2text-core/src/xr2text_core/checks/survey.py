@@ -14,8 +14,9 @@ import psutil
 from xr2text_core.checks import estimates, hardware
 from xr2text_core.checks import run as run_checks
 from xr2text_core.checks.speed import Sample, Speed, draw_sample, measure_speed
+from xr2text_core.data.images.tokens import row_type
 from xr2text_core.data.readers.sources import read_dataset
-from xr2text_core.data.study import DatasetError
+from xr2text_core.data.study import Dataset, DatasetError
 from xr2text_core.machine.memory import OutOfMemory
 from xr2text_core.machine.nvml import GpuReading, driver_versions, read_gpus
 from xr2text_core.machine.power import read_power
@@ -109,16 +110,17 @@ def all_checks(settings: Settings, resume: Path | None, fresh: bool, show: Show)
 def _look_ahead(findings: Findings, settings: Settings, device: Device, fresh: bool, show: Show) -> None:
     """Add what needs the data set and the sizes of the model: data, disk, memory and time."""
     show("reading the data set")
-    dataset = read_dataset(settings.data, settings.root, settings.num_studies, settings.seed)
+    dataset = read_dataset(settings.data, settings.root, settings.num_studies, settings.phantom_seed, settings.desk)
     sample = draw_sample(dataset, settings)
     num_images = run_checks.num_new_images(dataset, settings)
     config = estimates.planned_config(settings, len(sample.tokenizer))
     findings.checks.append(run_checks.check_data(dataset, settings))
     checkpoint_bytes = estimates.checkpoint_bytes(config, settings)
-    findings.checks.append(run_checks.check_disk_of(settings, checkpoint_bytes, num_images, fresh))
+    num_films, token_bytes = _films_to_encode(dataset, settings, config)
+    findings.checks.append(run_checks.check_disk_of(settings, checkpoint_bytes, num_images, fresh, token_bytes))
     show("counting memory")
     findings.memory = memory = estimates.estimate_memory(config, settings)
-    if not device.is_gpu:  # on the CPU the trainer computes in fp32
+    if not device.is_gpu:  # on the CPU the trainer computes in fp32, or in less
         memory = estimates.estimate_memory(config, replace(settings, precision="fp32"))
     available = int(psutil.virtual_memory().available)  # before the measured steps use some of it
     reason = _reason_not_to_measure(settings, device, memory, available)
@@ -128,7 +130,7 @@ def _look_ahead(findings: Findings, settings: Settings, device: Device, fresh: b
         else _measure(settings, config, sample, show)
     )
     if not isinstance(timing, hardware.Check):
-        findings.speed, findings.time = timing, estimates.estimate_time(settings, sample, timing, num_images)
+        findings.speed, findings.time = timing, estimates.estimate_time(settings, sample, timing, num_images, num_films)
         timing = run_checks.check_time(findings.time, timing, settings)
     on_host = checkpoint_bytes + (run_checks.HOST_ALLOWANCE if device.is_gpu else memory.total)
     findings.checks.append(run_checks.check_memory(on_host, available))
@@ -138,6 +140,15 @@ def _look_ahead(findings: Findings, settings: Settings, device: Device, fresh: b
     elif settings.preset != "phantom":
         findings.checks.append(run_checks.without_card(findings.memory, settings.precision))
     findings.checks.append(timing)
+
+
+def _films_to_encode(dataset: Dataset, settings: Settings, config: XR2TextConfig) -> tuple[int, int]:
+    """How many films a start with --cache-tokens would encode first, and how many bytes it would write."""
+    if not settings.cache_tokens:
+        return 0, 0
+    shape = estimates.tokens_of_film(config, settings)
+    num_films = run_checks.num_new_films(dataset, settings, shape)
+    return num_films, num_films * row_type(shape).itemsize
 
 
 def _reason_not_to_measure(

@@ -24,6 +24,12 @@ def state_draws(seed: int, epoch: int, study_id: str, count: int) -> NDArray[np.
     return np.random.default_rng(step_seed(seed, epoch) ^ zlib.crc32(study_id.encode())).random(count)
 
 
+def desk_draws(seed: int, epoch: int, study_id: str) -> tuple[float, float]:
+    """Two further numbers in 0..1 for one study in one epoch: whether its question, and its last study, are hidden."""
+    first, second, *_ = draws(seed, epoch, f"{study_id}/desk").tolist()
+    return first, second
+
+
 def epoch_order(study_ids: Sequence[str], indices: Sequence[int], seed: int, epoch: int) -> list[int]:
     """`indices` in the random order of this epoch: by the first draw of each study, ties by its id."""
     ids = [study_ids[index] for index in indices]

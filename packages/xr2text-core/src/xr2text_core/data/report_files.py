@@ -41,6 +41,7 @@ class KnownReports:
     splits: dict[str, str] = field(default_factory=dict)
     images: dict[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()  # of the data set
+    without_prior: frozenset[str] = frozenset()  # ids of studies that are known to have no prior study
 
     def split(self, name: str) -> list[str]:
         """The texts of a split that are not blank."""
@@ -112,6 +113,7 @@ def read_known_dataset(name: str, root: str, section: str) -> KnownReports:
         {study.study_id: study.split for study in studies},
         {study.study_id: study.frontal for study in studies} if name == "phantom" else {},
         dataset.warnings,
+        frozenset(study.study_id for study in studies if study.prior is None),
     )
 
 

@@ -1,6 +1,7 @@
 """What every reader returns: studies, and the reasons why rows were excluded."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from xr2text_core.report.report import Report
@@ -10,26 +11,48 @@ SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
+class Prior:
+    """The last study of the same patient before this one."""
+
+    image: str  # its frontal film, named as in Study.images
+    report: Report  # its section that the run trains on may be empty
+    days: float | None = None  # between the two studies; None where the source does not tell
+
+
+@dataclass(frozen=True)
 class Study:
     """One visit of one patient: its images, frontal ones first, and its report."""
 
     study_id: str
-    images: tuple[str, ...]  # absolute paths, or names of phantoms (`phantom:SEED/NUMBER`); at least one
+    images: tuple[str, ...]  # absolute paths, or names of phantoms (drawing/names.py); at least one
     views: tuple[str, ...]  # one per image: "PA", "AP", "frontal", "lateral" or "unknown"
     report: Report
     patient_id: str
     split: str  # one of SPLITS
     codes: tuple[str, ...] = ()  # of annotators (IU X-Ray's MeSH), to score with; () where nobody coded the study
+    indication: str = ""  # why the film was taken, and the history; "" where nobody says
+    prior: Prior | None = None  # of the same split and never later; None where the patient has none
 
     @property
     def frontal(self) -> str:
         """The image to train on: the first, which is frontal if the study has a frontal one."""
         return self.images[0]
 
-    def films(self, views: str) -> tuple[str, ...]:
-        """The images that a model sees: the frontal one, and with `views` "all" the first lateral one beside it."""
-        beside = zip(self.images[1:], self.views[1:], strict=True) if views == "all" else ()
-        return (self.frontal, *[image for image, view in beside if view == "lateral"][:1])
+    def films(self, views: str, prior: bool = False) -> tuple[str, ...]:
+        """The images that a model sees, in the order of its places: the frontal one, with `views` "all" the first
+        lateral one, with `prior` that of the last study. "" at a place without one, if another follows.
+        """
+        beside = zip(self.images[1:], self.views[1:], strict=True)
+        lateral = next((image for image, view in beside if view == "lateral"), "") if views == "all" else ""
+        last = self.prior.image if prior and self.prior else ""
+        if not last:
+            return (self.frontal, lateral) if lateral else (self.frontal,)
+        return (self.frontal, lateral, last) if views == "all" else (self.frontal, last)
+
+
+def film_names(studies: Iterable[Study], views: str, prior: bool) -> list[str]:
+    """All images that a model sees of these studies."""
+    return [film for study in studies for film in study.films(views, prior) if film]
 
 
 @dataclass

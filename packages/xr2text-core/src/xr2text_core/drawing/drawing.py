@@ -29,8 +29,9 @@ from xr2text_core.drawing.lungs import (
 from xr2text_core.drawing.scene import Scene
 
 # Sizes of findings by severity, chosen well apart: neighbours differ by several pixels on a film of 96 pixels.
-_HEART_RATIO = {"mild": 0.57, "moderate": 0.66, "severe": 0.77}
-_MEDIASTINUM_HALF_WIDTH = {"mild": 0.095, "moderate": 0.130, "severe": 0.170}
+HEART_RATIO = {"mild": 0.57, "moderate": 0.66, "severe": 0.77}
+USUAL_HALF_WIDTH = 0.052  # of the mediastinum
+MEDIASTINUM_HALF_WIDTH = {"mild": 0.095, "moderate": 0.130, "severe": 0.170}
 _SPINE_CURVE = {"mild": 0.050, "moderate": 0.085, "severe": 0.120}
 
 _GLYPHS = {  # rows of three pixels
@@ -77,10 +78,10 @@ def _draw_heart_and_mediastinum(film: Film) -> None:
     """Draw both as one silhouette whose left and right edges are given per row."""
     anatomy, y = film.scene.anatomy, film.y
     wide = film.scene.get("enlarged cardiomediastinum")
-    vessels = np.full_like(y, 0.052) + 0.09 * np.clip((anatomy.apex_y + 0.03 - y) / 0.1, 0.0, 1.0)
+    vessels = np.full_like(y, USUAL_HALF_WIDTH) + 0.09 * np.clip((anatomy.apex_y + 0.03 - y) / 0.1, 0.0, 1.0)
     bulge = np.exp(-np.square((y - (anatomy.apex_y + 0.19)) / 0.16))
     if wide:
-        vessels = vessels + (_MEDIASTINUM_HALF_WIDTH[wide.severity or "mild"] - 0.052) * bulge
+        vessels = vessels + (MEDIASTINUM_HALF_WIDTH[wide.severity or "mild"] - USUAL_HALF_WIDTH) * bulge
     knob = 0.022 * np.exp(-np.square((y - (anatomy.apex_y + 0.19)) / 0.035))
     right, left = _heart_edges(film)
     shift = np.float32({"right": -0.02, "left": 0.02}.get(film.scene.rotated or "", 0.0))
@@ -100,7 +101,7 @@ def _heart_edges(film: Film) -> tuple[Array, Array]:
     scene, item = film.scene, film.scene.get("cardiomegaly")
     ratio = scene.anatomy.heart_ratio * (1.0 - 0.22 * max(inflation(scene), 0.0))
     if item:
-        ratio = _HEART_RATIO[item.severity or "mild"] + film.generator.uniform(-0.015, 0.015)
+        ratio = HEART_RATIO[item.severity or "mild"] + film.generator.uniform(-0.015, 0.015)
     width = 2.0 * ratio * scene.anatomy.half_width
     bottom = scene.anatomy.dome_y + 0.14 * inflation(scene) + 0.07
     top = bottom - 0.34 - 0.15 * max(ratio - 0.45, 0.0)

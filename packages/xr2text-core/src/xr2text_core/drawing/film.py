@@ -95,8 +95,8 @@ def _window(tile: Array, size: int, generator: np.random.Generator) -> Array:
     return tile[top : top + size, left : left + size]
 
 
-def blank_film(scene: Scene, size: int) -> Film:
-    generator = scene.generator(_DRAWING)
+def blank_film(scene: Scene, size: int, purpose: int = _DRAWING) -> Film:
+    generator = scene.generator(purpose)
     steps = (np.arange(size, dtype=np.float32) + 0.5) / size
     x, y = steps[None, :], steps[:, None]
     return Film(

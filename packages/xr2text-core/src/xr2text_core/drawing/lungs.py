@@ -22,14 +22,14 @@ from xr2text_core.drawing.film import (
 from xr2text_core.drawing.scene import PhantomFinding, Scene
 
 # Sizes of findings by severity, chosen well apart: neighbours differ by several pixels on a film of 96 pixels.
-_FLUID_LEVEL = {"mild": 0.00, "moderate": 0.14, "severe": 0.29}  # height above the dome of the diaphragm
-_PNEUMOTHORAX_GAP = {"mild": 0.055, "moderate": 0.110, "severe": 0.180}
-_CONSOLIDATION_RADIUS = {"mild": 0.058, "moderate": 0.090, "severe": 0.125}
-_LESION_RADIUS = {"mild": 0.031, "severe": 0.062}
-_NUM_PLATES = {"mild": 1, "moderate": 3}
-_EDEMA_DENSITY = {"mild": 0.30, "moderate": 0.55, "severe": 0.85}
+FLUID_LEVEL = {"mild": 0.00, "moderate": 0.14, "severe": 0.29}  # height above the dome of the diaphragm
+PNEUMOTHORAX_GAP = {"mild": 0.055, "moderate": 0.110, "severe": 0.180}
+CONSOLIDATION_RADIUS = {"mild": 0.058, "moderate": 0.090, "severe": 0.125}
+LESION_RADIUS = {"mild": 0.031, "severe": 0.062}
+NUM_PLATES = {"mild": 1, "moderate": 3}
+EDEMA_DENSITY = {"mild": 0.30, "moderate": 0.55, "severe": 0.85}
 
-_ZONE_HEIGHT = {"upper": 0.30, "mid": 0.56, "lower": 0.82}  # from the apex (0) to the dome (1)
+ZONE_HEIGHT = {"upper": 0.30, "mid": 0.56, "lower": 0.82}  # from the apex (0) to the dome (1)
 _ZONE_DEPTH = {"upper": 0.56, "mid": 0.66, "lower": 0.68}  # from the midline (0) to the chest wall (1)
 
 
@@ -93,7 +93,7 @@ def draw_lung_finding(half: Half, film: Film, item: PhantomFinding) -> None:
 def _place(half: Half, film: Film, zone: str) -> tuple[float, float]:
     """Return where in a zone a finding sits: its distance from the midline and its y, a little different each time."""
     apex_y = film.scene.anatomy.apex_y
-    y = apex_y + (_ZONE_HEIGHT[zone] + film.generator.uniform(-0.04, 0.04)) * (half.dome_y - apex_y)
+    y = apex_y + (ZONE_HEIGHT[zone] + film.generator.uniform(-0.04, 0.04)) * (half.dome_y - apex_y)
     row = min(int(y / film.pixel), len(half.outer) - 1)
     return float(half.outer[row, 0]) * (_ZONE_DEPTH[zone] + film.generator.uniform(-0.05, 0.05)), float(y)
 
@@ -106,14 +106,14 @@ def _distance(half: Half, place: tuple[float, float], stretch: float = 1.0) -> A
 
 
 def _draw_consolidation(half: Half, film: Film, item: PhantomFinding) -> None:
-    radius = _CONSOLIDATION_RADIUS[item.severity or "moderate"] * film.generator.uniform(0.93, 1.07)
+    radius = CONSOLIDATION_RADIUS[item.severity or "moderate"] * film.generator.uniform(0.93, 1.07)
     distance = _distance(half, _place(half, film, item.zone or "mid"), stretch=1.15)
     cloud = rise(np.float32(radius) - distance + half.texture * np.float32(0.012), 0.05)
     cover(half.pixels, cloud * lung_mask(half) * np.float32(0.92), 0.80)
 
 
 def _draw_lesion(half: Half, film: Film, item: PhantomFinding) -> None:
-    radius = _LESION_RADIUS[item.severity or "mild"] * film.generator.uniform(0.93, 1.07)
+    radius = LESION_RADIUS[item.severity or "mild"] * film.generator.uniform(0.93, 1.07)
     distance = _distance(half, _place(half, film, item.zone or "mid"), stretch=film.generator.uniform(0.88, 1.12))
     disc = rise(np.float32(radius) - distance + half.texture * np.float32(0.04 * radius), 1.5 * half.softness)
     cover(half.pixels, disc * np.float32(0.95), 0.90)
@@ -121,7 +121,7 @@ def _draw_lesion(half: Half, film: Film, item: PhantomFinding) -> None:
 
 def _draw_plates(half: Half, film: Film, item: PhantomFinding) -> None:
     """Draw plate atelectasis: thin level bands, one or several of them."""
-    num_plates = _NUM_PLATES[item.severity or "mild"]
+    num_plates = NUM_PLATES[item.severity or "mild"]
     a, y = _place(half, film, item.zone or "lower")
     along = half.a - np.float32(a)
     lung = lung_mask(half)
@@ -135,7 +135,7 @@ def _draw_plates(half: Half, film: Film, item: PhantomFinding) -> None:
 
 def _draw_pneumothorax(half: Half, film: Film, item: PhantomFinding) -> None:
     """Draw a black rim without vessels, and the bright line at the edge of the sunken lung."""
-    gap = _PNEUMOTHORAX_GAP[item.severity or "mild"]
+    gap = PNEUMOTHORAX_GAP[item.severity or "mild"]
     edge = chest_wall(half.y, film.scene.anatomy.apex_y + 0.9 * gap, float(half.outer.max()) - gap)
     beyond = rise(half.a - edge, half.softness)
     mask = lung_mask(half)
@@ -147,7 +147,7 @@ def _draw_pneumothorax(half: Half, film: Film, item: PhantomFinding) -> None:
 
 def _draw_edema(half: Half, item: PhantomFinding) -> None:
     """Draw haze on both sides of the heart, densest near it, with coarse markings."""
-    density = _EDEMA_DENSITY[item.severity or "moderate"]
+    density = EDEMA_DENSITY[item.severity or "moderate"]
     haze = np.clip(np.float32(1.3) - np.float32(3.4) * np.abs(half.a - np.float32(0.10)), 0.4, 1.0)
     haze *= np.float32(density) + half.texture * np.float32(0.04 + 0.08 * density)
     cover(half.pixels, lung_mask(half) * haze, 0.68)
@@ -157,7 +157,7 @@ def draw_fluid(half: Half, scene: Scene) -> None:
     item = scene.get("pleural effusion")
     if item is None or not item.is_on(half.side):
         return
-    level = _FLUID_LEVEL[item.severity or "mild"]
+    level = FLUID_LEVEL[item.severity or "mild"]
     surface = half.dome_y + 0.02 - level - (0.10 + 0.2 * level) * half.depth**3
     mask = inside_chest(half) * rise(half.y - surface.astype(np.float32), 2 * half.softness)
     cover(half.pixels, mask * np.float32(0.95), FLUID)

@@ -8,13 +8,14 @@ import numpy as np
 
 from xr2text_core.report.vocabulary import FINDINGS
 
-LOCAL_LUNG_FINDINGS = ("consolidation", "lung lesion", "atelectasis", "pneumothorax")
+LOCAL_LUNG_FINDINGS = ("consolidation", "lung lesion", "atelectasis", "pneumothorax", "lung opacity")
 DIFFUSE_LUNG_FINDINGS = ("edema", "hyperinflation", "low lung volumes")
 LUNG_FINDINGS = LOCAL_LUNG_FINDINGS + DIFFUSE_LUNG_FINDINGS
 DEVICES = ("pacemaker", "central line", "endotracheal tube", "feeding tube")
 
 _ALL_SEVERITIES = ("mild", "moderate", "severe")
 _ZONES = ("upper", "mid", "lower")
+LATERAL = "lateral"  # the zone of what a frontal film hides
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class PhantomFinding:
 
     finding: str  # one of FINDINGS
     side: str | None = None  # "right", "left" or "bilateral": the patient's, so "right" is on the left of the image
-    zone: str | None = None  # "upper", "mid" or "lower" third of the lung
+    zone: str | None = None  # "upper", "mid" or "lower" third of the lung; LATERAL: only the lateral film shows it
     severity: str | None = None  # "mild", "moderate" or "severe"
 
     def is_on(self, side: str) -> bool:
@@ -76,7 +77,7 @@ class SceneLabels(NamedTuple):
 
 # Weight of a finding to be tried first, allowed sides, zones and severities. The findings of both lungs are tried more
 # often, because scenes with a single abnormal region cannot have them.
-_KINDS: dict[str, tuple[float, tuple[str | None, ...], tuple[str | None, ...], tuple[str | None, ...]]] = {
+KINDS: dict[str, tuple[float, tuple[str | None, ...], tuple[str | None, ...], tuple[str | None, ...]]] = {
     "cardiomegaly": (1.0, (None,), (None,), _ALL_SEVERITIES),
     "enlarged cardiomediastinum": (0.8, (None,), (None,), _ALL_SEVERITIES),
     "pleural effusion": (1.3, ("right", "right", "left", "left", "bilateral"), (None,), _ALL_SEVERITIES),
@@ -90,7 +91,7 @@ _KINDS: dict[str, tuple[float, tuple[str | None, ...], tuple[str | None, ...], t
     "elevated diaphragm": (1.2, ("right", "left"), (None,), _ALL_SEVERITIES),
     "scoliosis": (0.8, ("right", "left"), (None,), _ALL_SEVERITIES),
 }
-assert set(_KINDS) <= set(FINDINGS)
+assert set(KINDS) <= set(FINDINGS)
 
 _NORMAL_SHARE = 0.5
 _NUM_REGIONS = (1, 2, 3, 4)
@@ -108,6 +109,7 @@ def finding_regions(item: PhantomFinding) -> frozenset[str]:
         "pleural effusion": "costophrenic angles",
         "elevated diaphragm": "diaphragm",
         "scoliosis": "spine",
+        "degenerative spine": "spine",
     }.get(item.finding)
     return frozenset((region,) if region else ())
 
@@ -120,7 +122,7 @@ def scene_labels(scene: Scene) -> SceneLabels:
     """Return the findings and abnormal regions that the report of the scene states."""
     present = {item.finding for item in scene.findings} | ({"support devices"} if scene.devices else set())
     regions = abnormal_regions(scene.findings)
-    return SceneLabels(frozenset(present), regions, is_normal=not regions)
+    return SceneLabels(frozenset(present), regions, is_normal=not scene.findings)
 
 
 def sample_scene(seed: int, number: int) -> Scene:
@@ -170,21 +172,21 @@ def _sample_devices(generator: np.random.Generator, chance: float) -> tuple[str,
 def _sample_findings(generator: np.random.Generator) -> tuple[PhantomFinding, ...]:
     """Collect distinguishable findings until the wanted number of regions is abnormal."""
     num_regions = generator.choice(_NUM_REGIONS, p=_NUM_REGIONS_CHANCE)
-    kinds = list(_KINDS)
-    chances = np.array([_KINDS[kind][0] for kind in kinds])
+    kinds = list(KINDS)
+    chances = np.array([KINDS[kind][0] for kind in kinds])
     found: list[PhantomFinding] = []
     for index in generator.choice(len(kinds), size=len(kinds), replace=False, p=chances / chances.sum()):
-        item = _sample_finding(generator, kinds[index])
+        item = sample_finding(generator, kinds[index])
         fits = len(abnormal_regions([*found, item])) <= num_regions
-        if fits and not any(_hides(item, other) or _hides(other, item) for other in found):
+        if fits and not any(hides(item, other) or hides(other, item) for other in found):
             found.append(item)
         if len(abnormal_regions(found)) == num_regions or len(found) == _MAX_FINDINGS:
             break
     return tuple(sorted(found, key=lambda item: kinds.index(item.finding)))
 
 
-def _sample_finding(generator: np.random.Generator, kind: str) -> PhantomFinding:
-    _, sides, zones, severities = _KINDS[kind]
+def sample_finding(generator: np.random.Generator, kind: str) -> PhantomFinding:
+    _, sides, zones, severities = KINDS[kind]
     side = sides[generator.integers(len(sides))]
     zone = zones[generator.integers(len(zones))]
     # Both lungs are affected at the bases: a sentence for each other pair of places would add nothing.
@@ -193,7 +195,7 @@ def _sample_finding(generator: np.random.Generator, kind: str) -> PhantomFinding
     return PhantomFinding(kind, side, zone, severities[generator.integers(len(severities))])
 
 
-def _hides(item: PhantomFinding, other: PhantomFinding) -> bool:
+def hides(item: PhantomFinding, other: PhantomFinding) -> bool:
     """Say whether the first finding would make the second one unrecognisable in the drawing."""
     if item.finding == "edema":
         return other.finding in LUNG_FINDINGS

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from xr2text_core.drawing.scene import LOCAL_LUNG_FINDINGS, LUNG_FINDINGS, PhantomFinding, Scene
+from xr2text_core.drawing.desk_wordings import IMPRESSION_LATERAL, ONLY_LATERAL
+from xr2text_core.drawing.scene import LATERAL, LOCAL_LUNG_FINDINGS, LUNG_FINDINGS, PhantomFinding, Scene
 from xr2text_core.drawing.wordings import (
     DEVICE,
     IMPRESSION,
@@ -39,28 +40,34 @@ _PLACES = {"upper": "upper lobe", "mid": "mid lung", "lower": "lower lobe"}
 def write_report(scene: Scene) -> Report:
     """Return the reference report of a scene: wording and order are sampled, always the same for the same scene."""
     generator = scene.generator(_WRITING)
+    choose = sampled(generator)
+    technique, present, normal = _statements(scene, choose)
+    sentences = [*technique, *swap_sometimes(present, generator), *swap_sometimes(normal, generator)]
+    return Report(" ".join(sentences), impression(scene, choose))
+
+
+def commonest_report(scene: Scene) -> Report:
+    """Return the same facts in the commonest wording and order: the best that a model can learn."""
+    sentences = [sentence for part in _statements(scene, commonest) for sentence in part]
+    return Report(" ".join(sentences), impression(scene, commonest))
+
+
+def sampled(generator: np.random.Generator) -> Chooser:
+    """A chooser of wordings: mostly the commonest one."""
 
     def choose(wordings: Sequence[str]) -> str:
         others = len(wordings) - 1
         chances = [_COMMONEST_CHANCE, *[(1 - _COMMONEST_CHANCE) / others] * others]
         return wordings[generator.choice(len(wordings), p=chances)]
 
-    technique, present, normal = _statements(scene, choose)
-    sentences = [*technique, *_swap_sometimes(present, generator), *_swap_sometimes(normal, generator)]
-    return Report(" ".join(sentences), _impression(scene, choose))
+    return choose
 
 
-def commonest_report(scene: Scene) -> Report:
-    """Return the same facts in the commonest wording and order: the best that a model can learn."""
-
-    def choose(wordings: Sequence[str]) -> str:
-        return wordings[0]
-
-    sentences = [sentence for part in _statements(scene, choose) for sentence in part]
-    return Report(" ".join(sentences), _impression(scene, choose))
+def commonest(wordings: Sequence[str]) -> str:
+    return wordings[0]
 
 
-def _swap_sometimes(sentences: list[str], generator: np.random.Generator) -> list[str]:
+def swap_sometimes(sentences: list[str], generator: np.random.Generator) -> list[str]:
     if len(sentences) < 2 or generator.random() >= _SWAP_CHANCE:
         return sentences
     place = int(generator.integers(len(sentences) - 1))
@@ -69,29 +76,36 @@ def _swap_sometimes(sentences: list[str], generator: np.random.Generator) -> lis
 
 def _statements(scene: Scene, choose: Chooser) -> tuple[list[str], list[str], list[str]]:
     """Return the sentences on technique, on devices and findings, and on what is normal: in this order in a report."""
-    technique = _technique(scene, choose)
+    first = technique(scene, choose)
     present = [choose(DEVICE[device]) for device in scene.devices]
-    present += [_fill(choose(_wordings(item)), item) for item in scene.findings]
+    present += [fill(choose(wordings_of(item)), item) for item in scene.findings]
+    return first, present, normal_sentences(scene, choose)
+
+
+def normal_sentences(scene: Scene, choose: Chooser) -> list[str]:
+    """Return what the films show to be normal."""
     if scene.findings:
-        return technique, present, _normal_rest(scene, choose)
+        return _normal_rest(scene, choose)
     normal = NORMAL_AP if scene.view == "AP" else NORMAL_PA
-    return technique, present, [choose(wordings) for wordings in normal.values()]
+    return [choose(wordings) for wordings in normal.values()]
 
 
-def _technique(scene: Scene, choose: Chooser) -> list[str]:
+def technique(scene: Scene, choose: Chooser) -> list[str]:
     sentences = [choose(TECHNIQUE["portable"])] if scene.view == "AP" else []
     if scene.rotated:
         sentences.append(choose(TECHNIQUE["rotated"]).format(side=scene.rotated))
     return sentences
 
 
-def _wordings(item: PhantomFinding) -> Wordings:
+def wordings_of(item: PhantomFinding) -> Wordings:
+    if item.zone == LATERAL:
+        return ONLY_LATERAL[item.finding]
     if item.side == "bilateral" and item.finding in POSITIVE_BOTH_SIDES:
         return POSITIVE_BOTH_SIDES[item.finding]
     return POSITIVE[item.finding]
 
 
-def _fill(wording: str, item: PhantomFinding) -> str:
+def fill(wording: str, item: PhantomFinding) -> str:
     severity = item.severity or ""
     sentence = wording.format(
         severity=severity,
@@ -106,10 +120,10 @@ def _fill(wording: str, item: PhantomFinding) -> str:
 
 def _normal_rest(scene: Scene, choose: Chooser) -> list[str]:
     """Return what is normal beside findings; a region with a finding has no sentence here."""
-    keys = [*_normal_lungs(scene), *_normal_pleura(scene), *_normal_centre(scene)]
+    keys = [*_normal_lungs(scene), *_normal_pleura(scene), *normal_centre(scene)]
     if not {item.finding for item in scene.findings} & {"elevated diaphragm", "pleural effusion", "hyperinflation"}:
         keys.append("diaphragm")
-    if not scene.get("scoliosis"):
+    if not scene.get("scoliosis") and not scene.get("fracture"):
         keys.append("bones")
     return [choose(NORMAL_REST[key]).format(side=_clear_lung(scene)) for key in keys]
 
@@ -136,7 +150,7 @@ def _normal_pleura(scene: Scene) -> list[str]:
     return ["no effusion" if has_pneumothorax else "pleura"]
 
 
-def _normal_centre(scene: Scene) -> list[str]:
+def normal_centre(scene: Scene) -> list[str]:
     has_large_heart, has_wide_mediastinum = scene.get("cardiomegaly"), scene.get("enlarged cardiomediastinum")
     if has_large_heart and has_wide_mediastinum:
         return []
@@ -145,7 +159,12 @@ def _normal_centre(scene: Scene) -> list[str]:
     return ["heart" if has_wide_mediastinum else "heart and mediastinum"]
 
 
-def _impression(scene: Scene, choose: Chooser) -> str:
+def impression(scene: Scene, choose: Chooser) -> str:
     if not scene.findings:
         return choose(IMPRESSION_NORMAL)
-    return " ".join(_fill(IMPRESSION[item.finding] + ".", item) for item in scene.findings)
+    return " ".join(fill(f"{short_wording(item)}.", item) for item in scene.findings)
+
+
+def short_wording(item: PhantomFinding) -> str:
+    """How an impression names a finding, without a full stop; places to fill as in wordings.py."""
+    return (IMPRESSION_LATERAL if item.zone == LATERAL else IMPRESSION)[item.finding]

@@ -6,14 +6,19 @@ similarity (similarity.py) to the training reports, each of them weighted by how
 Shapes: M studies, N reports of the bank, F findings (in the order of FINDINGS).
 """
 
+import hashlib
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xr2text_core.data.checked_file import load_checked, save_checked
+from xr2text_core.data.read_reports import reading_code, reports_key
+from xr2text_core.inference import similarity
 from xr2text_core.inference.similarity import Floats32, Similarity
 from xr2text_core.report.editing import Phrases, edited, nearest, typical_phrases
 from xr2text_core.report.labeler import label_report
@@ -72,9 +77,17 @@ class Composer:
 
     def __init__(self, bank: ReportBank) -> None:
         self.bank = bank
-        self._similarity = Similarity(bank.texts)
-        self._typical = self._similarity.rows([bank.texts[index] for index in bank.typical])  # (typical, N)
         self._rows: dict[str, Floats32] = {}  # of the texts compared so far
+
+    @cached_property
+    def _similarity(self) -> Similarity:
+        """Counted when it is first needed, and not where a run starts."""
+        return Similarity(self.bank.texts)
+
+    @cached_property
+    def _typical(self) -> Floats32:
+        """How similar the typical reports are to all, (typical, N)."""
+        return self._similarity.rows([self.bank.texts[index] for index in self.bank.typical])
 
     def write(
         self,
@@ -143,6 +156,18 @@ def bank_indices(texts: Sequence[str]) -> list[int]:
     if len(filled) <= MAX_REPORTS:
         return filled
     return [filled[place] for place in np.linspace(0, len(filled) - 1, MAX_REPORTS).round().astype(int)]
+
+
+def kept_bank(texts: Sequence[str], folder: Path) -> ReportBank:
+    """`ReportBank.of(texts)`; which are typical takes seconds to find, and is kept in `folder`, without the texts."""
+    kept = [texts[index] for index in bank_indices(texts)]
+    code = b"".join(Path(each).read_bytes() for each in (__file__, similarity.__file__))
+    path = folder / f"typical-{reports_key(kept, reading_code(), hashlib.sha256(code).hexdigest())}.bin"
+    if (found := load_checked(path)) is not None:
+        return ReportBank(tuple(kept), tuple(json.loads(found)))
+    bank = ReportBank.of(texts)
+    save_checked(path, json.dumps(bank.typical).encode())
+    return bank
 
 
 def compose_baseline(phrases: Phrases, constant: str, findings: NDArray[np.bool_]) -> list[str]:

@@ -15,8 +15,9 @@ from xr2text_core.inference.reading import Reading, pen_of, write_as
 from xr2text_core.machine.memory import ADVICE, OutOfMemory, if_it_fits
 from xr2text_core.machine.processes import ALONE, Processes
 from xr2text_core.metrics.scores import Scores, score_reports
-from xr2text_core.model.generation import write_reports
-from xr2text_core.model.xr2text import VisualOutput, XR2TextModel
+from xr2text_core.model.visual import VisualOutput
+from xr2text_core.model.writing.generation import write_reports
+from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
 
 EVALUATION_BATCH = 64  # reports written at once
@@ -141,7 +142,7 @@ def evaluate_batch(
     encoded, losses = [], []
     with torch.no_grad():
         for part in batch.parts(LOSS_AT_ONCE):
-            seen = model.get_encoder()(part.images, part.is_film)
+            seen = model.get_encoder()(**part.inputs)
             losses.append(model(encoder_outputs=seen, labels=part.tokens, num_labels=part.num_tokens).token_loss_sum)
             encoded.append(seen)
         loss = float(torch.stack(losses).sum())

@@ -45,7 +45,8 @@ def score_file(sources: Sources, protocol: str, extras: Extras = NO_EXTRAS) -> O
     known = _known(sources, candidates.references, candidates.texts)
     pairs = pair(candidates, known, sources.split)
     train, val = _training(sources, known)
-    references = References.beside(pairs.references, protocol, train, extras.meteor)
+    without_prior = [name in known.without_prior for name in pairs.ids]
+    references = References.beside(pairs.references, protocol, train, extras.meteor, without_prior)
     reports = _reports(sources, pairs)
     about = {"candidates": sources.file.name, "data": known.name, "split": "+".join(pairs.splits)}
     return Outcome(

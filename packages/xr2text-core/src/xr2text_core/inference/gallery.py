@@ -1,4 +1,5 @@
-"""The page of the gallery: images, references and candidates side by side, findings, and the attention of regions."""
+"""The page of the gallery: images, reference and candidate side by side; what the image head decided (eye), what the
+report says (pen) and what the reference says; and the attention of regions."""
 
 import argparse
 import base64
@@ -7,6 +8,7 @@ import html
 import io
 import json
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
@@ -21,6 +23,7 @@ from xr2text_core import __version__
 from xr2text_core.data.images.decode import read_image
 from xr2text_core.data.study import DatasetError
 from xr2text_core.inference.comparison import Scored, studies_to_score
+from xr2text_core.inference.reading import Reading
 from xr2text_core.inference.reports import WrittenReports, reports_of
 from xr2text_core.inference.trained import TrainedModel, load_model
 from xr2text_core.metrics.clinical_f1 import clinical_statistics
@@ -28,6 +31,8 @@ from xr2text_core.metrics.protocols import describe
 from xr2text_core.metrics.scores import MEASURES, measures_from_sums, report_statistics
 from xr2text_core.metrics.table import cell
 from xr2text_core.report.differences import differences
+from xr2text_core.report.labeler import label_report
+from xr2text_core.report.vocabulary import FINDINGS
 
 STUDIES_AT_ONCE = 16
 SHOWN_PX = 384  # side of the images on the page
@@ -47,6 +52,7 @@ class Gallery:
     """What the page shows, as page/gallery.js reads it: values for JSON."""
 
     about: list[tuple[str, str]]  # name and value
+    scored: str  # which studies the scores are of
     scores: list[tuple[str, str]]
     regions: list[str]
     findings: list[str]
@@ -67,6 +73,7 @@ def gather(trained: TrainedModel, scored: Scored, options: argparse.Namespace) -
     both = text_rows(scored, written), image_rows(scored, written)
     return Gallery(
         about=about(trained, scored, options),
+        scored=studies_shown(scored, options.split),
         scores=[(title, cell(getattr(row.scores, name), form)) for title, name, form in SHOWN_SCORES],
         regions=trained.model.config.regions,
         findings=trained.model.config.findings,
@@ -77,15 +84,21 @@ def gather(trained: TrainedModel, scored: Scored, options: argparse.Namespace) -
 def about(trained: TrainedModel, scored: Scored, options: argparse.Namespace) -> list[tuple[str, str]]:
     """What the scores of the page were computed on and how."""
     settings = trained.settings
-    num_shown, num_all = len(scored.batches.studies), len(scored.dataset.split(options.split))
     return [
         ("checkpoint", f"{options.checkpoint.name} of run {settings.run}" if settings.run else options.checkpoint.name),
-        ("data", f"{settings.data}, {options.split} split, {num_shown} of {num_all} studies"),
+        ("data", f"{settings.data}, {studies_shown(scored, options.split)}"),
         ("section", settings.section),
         ("decoding", f"beam {options.beams}" if options.beams > 1 else "greedy"),
+        *trained.operating_point.items(),
         ("protocol", describe(options.protocol)),
         ("made", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, xr2text-core {__version__}"),
     ]
+
+
+def studies_shown(scored: Scored, split: str) -> str:
+    """ "24 of the 590 studies of the test split": the scores of a part are not those of the whole."""
+    num_shown, num_all = len(scored.batches.studies), len(scored.dataset.split(split))
+    return f"{num_shown} of the {num_all} studies of the {split} split"
 
 
 def write_all(trained: TrainedModel, scored: Scored, num_beams: int) -> WrittenReports:
@@ -96,17 +109,24 @@ def write_all(trained: TrainedModel, scored: Scored, num_beams: int) -> WrittenR
         batch = scored.batches.plain(everything[start : start + STUDIES_AT_ONCE])
         if lost := scored.batches.take_lost():
             raise DatasetError(f"{', '.join(lost)}: can no longer be read; the same command again skips it")
-        parts.append(reports_of(trained, batch.images, batch.is_film, num_beams))
+        parts.append(reports_of(trained, batch.images, batch.is_film, num_beams, texts=batch.texts))
     return WrittenReports(
         [report for part in parts for report in part.reports],
         np.concatenate([part.attention for part in parts]),
         np.concatenate([part.suspected for part in parts]),
+        _joined([part.reading for part in parts if part.reading is not None], len(everything)),
     )
 
 
+def _joined(parts: Sequence[Reading], num_studies: int) -> Reading | None:
+    """All studies in order; None of a model that decides no findings first."""
+    return Reading.joined(parts, range(num_studies), num_studies) if parts else None
+
+
 def text_rows(scored: Scored, written: WrittenReports) -> list[dict[str, Any]]:
-    """Per study: both texts as runs that differ or not, scores, and findings as `clinical_f1` counts them."""
-    candidates, references = written.reports, scored.references.texts
+    """Per study: both texts as runs that differ or not, scores, findings as `clinical_f1` counts them, and as each says
+    them; `decided` is null where the model decides no findings first."""
+    candidates, references, reading = written.reports, scored.references.texts, written.reading
     vocabulary = scored.references.vocabulary
     statistics = report_statistics(candidates, references, scored.references.protocol, vocabulary=vocabulary)
     measures = measures_from_sums(statistics, 1)  # (N, measures), each study a corpus of its own
@@ -119,6 +139,9 @@ def text_rows(scored: Scored, written: WrittenReports) -> list[dict[str, Any]]:
             {
                 "reference": reference_runs,
                 "candidate": candidate_runs,
+                "reference_says": findings_said(reference),
+                "candidate_says": findings_said(candidate),
+                "decided": None if reading is None else np.flatnonzero(reading.decided[index]).tolist(),
                 "agreed": agreed,
                 "missed": missed,
                 "invented": invented,
@@ -128,25 +151,41 @@ def text_rows(scored: Scored, written: WrittenReports) -> list[dict[str, Any]]:
     return rows
 
 
+def findings_said(text: str) -> dict[int, str]:
+    """What a report says of a finding it mentions: "absent", "uncertain", "present", "present: mild, right"."""
+    labels = label_report(text)
+    said = {}
+    for status in ("present", "uncertain", "absent"):
+        for finding in getattr(labels, status):
+            mentions = [each for each in labels.mentions if each.finding == finding and each.status == status]
+            words = dict.fromkeys(word for each in mentions for word in (each.severity, each.side) if word)
+            detail = f": {', '.join(words)}" if words and status != "absent" else ""
+            said[FINDINGS.index(finding)] = f"{status}{detail}"
+    return said
+
+
 def image_rows(scored: Scored, written: WrittenReports) -> list[dict[str, Any]]:
-    """Per study: its frontal image and lateral ones, the attention of the regions, and the findings they suspect."""
-    views = {study.study_id: study.views[0] for study in scored.studies}
+    """Per study: the films that the model sees, the attention of the regions, and the findings they suspect."""
+    views = {study.study_id: dict(zip(study.images, study.views, strict=True)) for study in scored.studies}
     peaks = written.attention.max(axis=(2, 3), keepdims=True)
     maps = np.rint(255 * written.attention / peaks).astype(np.uint8)  # (N, R, G, G)
     percent = np.rint(100 * written.suspected).astype(int)  # (N, R + 1, F)
     ready = scored.batches.studies
-    films = tqdm(ready.images, "Drawing images", unit="study", disable=None, leave=False)
+    studies = tqdm(ready.images, "Drawing images", unit="study", disable=None, leave=False)
     return [
         {
             "id": ready.study_ids[index],
-            "view": views[ready.study_ids[index]],
-            "image": jpeg_uri(read_image(frontal, SHOWN_PX)),
-            "lateral": [jpeg_uri(read_image(film, SHOWN_PX)) for film in others],
+            "films": [shown_film(film, views[ready.study_ids[index]]) for film in films if film],
             "attention": base64.b64encode(maps[index].tobytes()).decode(),
             "suspected": percent[index].tolist(),
         }
-        for index, (frontal, *others) in enumerate(films)
+        for index, films in enumerate(studies)
     ]
+
+
+def shown_film(film: str, views: Mapping[str, str]) -> dict[str, str]:
+    """A film with its view; one that is none of the study's own is that of the last study."""
+    return {"view": views.get(film, "last study"), "image": jpeg_uri(read_image(film, SHOWN_PX))}
 
 
 def jpeg_uri(pixels: NDArray[Any]) -> str:

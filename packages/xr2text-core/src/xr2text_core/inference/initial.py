@@ -55,6 +55,9 @@ def _other_sizes(found: Checkpoint, settings: Settings) -> list[str]:
         flags.append(f"--image-size {config['image_size']}")
     if settings.views != (views := config.get("views", "frontal")):
         flags.append(f"--views {views}")
+    for name in ("indication", "prior"):
+        if getattr(settings, name) != config.get(name, False):
+            flags.append(f"without --{name}" if getattr(settings, name) else f"--{name}")
     if settings.teach_encoder != (lesson := config.get("teach_encoder", "all")):
         flags.append(f"--teach-encoder {lesson}")
     if settings.max_tokens > longest:

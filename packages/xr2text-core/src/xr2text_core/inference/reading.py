@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from xr2text_core.data.batches import finding_targets
 from xr2text_core.data.ready import ReadyStudies
 from xr2text_core.inference.composer import Composer
-from xr2text_core.model.xr2text import VisualOutput, XR2TextModel
+from xr2text_core.model.visual import VisualOutput
+from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.editing import edited
 from xr2text_core.report.labeler import label_report
 from xr2text_core.report.vocabulary import FINDINGS

@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 
+from xr2text_core.inference.ceiling import drawn_truth
 from xr2text_core.inference.comparison import Scored
 from xr2text_core.inference.composer import compose_baseline
 from xr2text_core.inference.evaluation import Evaluation
 from xr2text_core.inference.reading import pen_of, write_as
 from xr2text_core.inference.trained import TrainedModel
 from xr2text_core.metrics.baselines import best_constant
+from xr2text_core.metrics.findings.desk import desk_measures
 from xr2text_core.metrics.findings.reading import Eye, Measure, reading_measures
 from xr2text_core.metrics.rows import Row
 from xr2text_core.model.decision import SENSITIVITIES
@@ -23,10 +25,16 @@ def composed_from(trained: TrainedModel, scored: Scored, result: Evaluation) -> 
     return compose_baseline(trained.composer.bank.phrases, constant, result.reading.decided)
 
 
-def measures_of(scored: Scored, result: Evaluation) -> list[Measure]:
-    """How well the eye sees, and how well the reports say it."""
+def measures_of(trained: TrainedModel, scored: Scored, result: Evaluation) -> list[Measure]:
+    """How well the eye sees, how well the reports say it, and, where the desk was drawn, which of it the model uses."""
     eye, codes = eye_of(scored, result)
-    return reading_measures(result.candidates, scored.references.texts, codes, eye)
+    measures = reading_measures(result.candidates, scored.references.texts, codes, eye)
+    return [*measures, *(_desk_measures(trained, scored, result) if trained.settings.desk else ())]
+
+
+def _desk_measures(trained: TrainedModel, scored: Scored, result: Evaluation) -> list[Measure]:
+    truths = drawn_truth(scored.batches.studies.frontal, trained.settings.section)
+    return desk_measures(result.candidates, truths, result.reading.logits if result.reading else None)
 
 
 def eye_of(scored: Scored, result: Evaluation) -> tuple[Eye | None, list[tuple[str, ...]]]:

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from xr2text_core.data.augment import to_float
 from xr2text_core.data.batches import by_study
+from xr2text_core.data.texts import NO_TEXTS, Texts
 from xr2text_core.inference.reading import Reading, pen_of, write_as
 from xr2text_core.inference.trained import TrainedModel
 from xr2text_core.model.decision import NOT_PRESENT, PRESENT
-from xr2text_core.model.generation import write_reports
+from xr2text_core.model.writing.generation import write_reports
 
 
 @dataclass(frozen=True)
@@ -30,14 +31,20 @@ class WrittenReports:
 
 def reports_for(
     trained: TrainedModel,
-    studies: Sequence[Sequence[NDArray[Any]]],
+    studies: Sequence[Sequence[NDArray[Any] | None]],
     num_beams: int,
     corrections: Mapping[str, bool] | None = None,
+    texts: Texts = NO_TEXTS,
 ) -> WrittenReports:
-    """Reports of studies, each with its films, uint8 (H, H), the frontal one first; not more than the model sees."""
-    films = to_float(torch.from_numpy(np.stack([film for films in studies for film in films])).to(trained.device))
-    images, is_film = by_study(films, [len(films) for films in studies], trained.model.config.views)
-    return reports_of(trained, images, is_film, num_beams, corrections)
+    """Reports of studies, each with its films, uint8 (H, H), at the places that the model has for them, None for none:
+    the frontal one, a lateral one, that of the last study.
+    """
+    pixels = np.stack([film for films in studies for film in films if film is not None])
+    placed = [[film is not None for film in films] for films in studies]
+    images, is_film = by_study(
+        to_float(torch.from_numpy(pixels).to(trained.device)), placed, trained.model.config.num_places
+    )
+    return reports_of(trained, images, is_film, num_beams, corrections, texts)
 
 
 def reports_of(
@@ -46,19 +53,20 @@ def reports_of(
     film_mask: Tensor | None,
     num_beams: int,
     corrections: Mapping[str, bool] | None = None,
+    texts: Texts = NO_TEXTS,
 ) -> WrittenReports:
-    """Reports of studies; `images` and `film_mask` as the model takes them.
+    """Reports of studies; `images` and `film_mask` as the model takes them, and `texts` that it reads.
 
     `corrections`: findings that somebody knows to be there, or not to be; the reports say so.
     """
-    model = trained.model
+    model, read = trained.model, texts.to(trained.device).inputs
     with torch.no_grad(), trained.autocast():
-        seen = model.get_encoder()(images, film_mask)
+        seen = model.get_encoder()(images, film_mask, **read)
         reading = Reading.of(model, seen)
         if reading is not None and corrections:
             reading = reading.corrected(corrections)
             decided = torch.from_numpy(reading.decided).to(trained.device)
-            seen = model.get_encoder()(images, film_mask, torch.where(decided, PRESENT, NOT_PRESENT))
+            seen = model.get_encoder()(images, film_mask, torch.where(decided, PRESENT, NOT_PRESENT), **read)
         pen = pen_of(model) if trained.composer is not None else "decoder"
         reports = [""] * len(images)  # a composed report needs no draft
         if pen != "composed":

@@ -63,7 +63,7 @@ def score_checkpoint(
         others=comparison_rows(trained, scored, result.candidates, neighbours),
         differences=references.paired_differences(*reports.values()) if len(reports) == 2 else {},
         clinical=extras.clinical_scores(reports, references.texts),
-        reading=measures_of(scored, result),
+        reading=measures_of(trained, scored, result),
         frontier=frontier_rows(trained, scored, result) if frontier else (),
         notes=[*scored.dataset.warnings, *extras.notes],
     )

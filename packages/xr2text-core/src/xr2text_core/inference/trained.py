@@ -12,9 +12,10 @@ from xr2text_core.data.batches import BatchMaker
 from xr2text_core.data.images.cache import build_cache
 from xr2text_core.data.readers.sources import read_dataset
 from xr2text_core.data.ready import make_ready, usable
-from xr2text_core.data.study import Dataset, DatasetError, Study
+from xr2text_core.data.study import Dataset, DatasetError, Study, film_names
 from xr2text_core.inference.composer import Composer, ReportBank
 from xr2text_core.inference.reading import pen_of
+from xr2text_core.machine.processor import computes_bf16
 from xr2text_core.model.config import XR2TextConfig
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
@@ -33,9 +34,10 @@ class TrainedModel:
     composer: Composer | None = None  # None for a model that decides no findings first
 
     def autocast(self) -> torch.autocast:
-        """The precision of its training, which validation had too; FP32 on a CPU."""
+        """The precision of its training, which validation had too, where this device computes in it; else FP32."""
         dtype = {"fp16": torch.float16, "bf16": torch.bfloat16}.get(self.settings.precision)
-        return torch.autocast(self.device.type, dtype, enabled=self.device.type == "cuda" and dtype is not None)
+        is_in_hardware = self.device.type == "cuda" or (dtype == torch.bfloat16 and computes_bf16())
+        return torch.autocast(self.device.type, dtype, enabled=is_in_hardware and dtype is not None)
 
     def be_sensitive(self, sensitivity: float) -> None:
         """Write findings more or less readily than on the validation studies; 1 is as often as training reports do."""
@@ -56,7 +58,9 @@ class TrainedModel:
     def dataset(self, root: str = "") -> Dataset:
         """The data set it was trained on; `root` if it has moved since."""
         settings = self.settings
-        return read_dataset(settings.data, root or settings.root, settings.num_studies, settings.seed)
+        return read_dataset(
+            settings.data, root or settings.root, settings.num_studies, settings.phantom_seed, settings.desk
+        )
 
     def batches(self, studies: list[Study], beside: Sequence[Study] = (), most: int = 0) -> BatchMaker:
         """Batches of those of these studies whose images can be read; raises DatasetError where there are none.
@@ -64,7 +68,7 @@ class TrainedModel:
         `beside`: studies that share their image cache; `most`: so many of them, evenly spread, 0 for all.
         """
         settings = self.settings
-        names = [film for study in (*studies, *beside) for film in study.films(settings.views)]
+        names = film_names((*studies, *beside), settings.views, settings.prior)
         cache = build_cache(settings.cache_folder, names, settings.image_size, settings.workers)
         good = usable(studies, cache, settings.section)
         if not good:
@@ -73,7 +77,7 @@ class TrainedModel:
             )
         kept = good[:: -(-len(good) // most)] if most else good
         sizes = (settings.section, self.tokenizer, settings.max_tokens)
-        ready = make_ready(kept, *sizes, None, settings.views, cache.unreadable)
+        ready = make_ready(kept, *sizes, None, settings.inputs, cache.unreadable)
         return BatchMaker(ready, cache, self.device, settings.seed, settings.views)
 
 

@@ -18,6 +18,7 @@ from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
 from xr2text_core.machine.memory import if_it_fits
+from xr2text_core.run.errors import UserError
 
 Item = TypeVar("Item")
 BUCKET = 16 * 2**20  # elements summed at once: 64 MiB in fp32
@@ -38,7 +39,7 @@ class Processes:
         if count == 1:
             return cls()
         if use_gpu:
-            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+            _take_gpu(int(os.environ.get("LOCAL_RANK", "0")))
         if not distributed.is_initialized():
             store, rank, count = next(rendezvous("env://", timeout=TIMEOUT))
             attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
@@ -115,6 +116,16 @@ class Processes:
 
 
 ALONE = Processes()
+
+
+def _take_gpu(number: int) -> None:
+    """UserError where the launcher started more processes on this computer than it has GPUs."""
+    if number >= torch.cuda.device_count():
+        raise UserError(
+            f"process {number + 1} on this computer finds {torch.cuda.device_count()} GPU(s): one process per GPU, so "
+            "start as many as there are GPUs (torchrun --nproc-per-node), or train on the CPU with --device cpu"
+        )
+    torch.cuda.set_device(number)
 
 
 def _room_for(buckets: list[list[nn.Parameter]]) -> Tensor:

@@ -1,4 +1,4 @@
-"""Trivial baselines: reports that need no model or no image, for the table beside every model.
+"""Trivial baselines: reports written without a model or without the image, shown beside every model.
 
 On IU X-Ray (R2Gen split, protocol r2gen-iu) the best constant training report scores BLEU-4 .172 / ROUGE-L .359, the
 most frequent .07 to .08 / .31 to .33, a random one .090 / .290; R2Gen published .165 / .371.

@@ -142,18 +142,25 @@ def add_score_flags(parser: argparse.ArgumentParser, out: Path | None) -> None:
         "--protocol",
         choices=[each.name for each in PROTOCOLS],
         default="clean-full",
-        help="how text is compared (default: %(default)s)",
+        help="how texts become tokens (default: %(default)s)",
     )
-    parser.add_argument("--meteor", action="store_true", help="METEOR too (half a minute; needs Java or WordNet)")
     parser.add_argument(
-        "--clinical", type=_clinical, metavar="NAME,...", help="metrics of the package radeval, e.g. chexbert,radgraph"
+        "--meteor", action="store_true", help="also compute METEOR (half a minute; needs Java or WordNet)"
+    )
+    parser.add_argument(
+        "--clinical",
+        type=_clinical,
+        metavar="NAME,...",
+        help="metrics of the package radeval, such as chexbert,radgraph (default: none)",
     )
     parser.add_argument(
         "--clinical-weights", type=Path, metavar="DIR", help="folder of their weights (default: the usual caches)"
     )
-    parser.add_argument("--latex", type=Path, metavar="FILE", help="also write the table as LaTeX, for a thesis")
+    parser.add_argument("--latex", type=Path, metavar="FILE", help="also write the table as LaTeX (default: none)")
     default = out or "that of the run"
-    parser.add_argument("--out", type=Path, default=out, help=f"folder of the CSV files (default: {default})")
+    parser.add_argument(
+        "--out", type=Path, default=out, metavar="DIR", help=f"folder of the CSV files (default: {default})"
+    )
 
 
 def _clinical(text: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 
 from xr2text_core.metrics import baselines
 from xr2text_core.metrics.bootstrap import Interval, PairedDifference, bootstrap_intervals, paired_bootstrap
@@ -15,6 +16,7 @@ from xr2text_core.metrics.protocols import (
     training_vocabulary,
 )
 from xr2text_core.metrics.scores import Scores, score_reports
+from xr2text_core.report.comparisons import has_comparison
 from xr2text_core.report.labeler import LABELER_VERSION, label_report
 
 SHUFFLED, CONSTANT = "images shuffled among studies", "best constant report"
@@ -26,6 +28,8 @@ class Row:
     """One line of the table: who wrote the reports, how they score, and 95 % intervals where they were computed.
 
     `intervals` has the names of `scores`, and "clinical_f1_abnormal"; `extra` the scores that were asked for by name.
+    `invented_comparisons` is the share, 0..1, of reports of studies without a prior that compare with one; NaN where
+    every study has a prior, or nobody knows.
     """
 
     name: str
@@ -33,6 +37,7 @@ class Row:
     clinical: ClinicalF1
     intervals: Mapping[str, Interval] = field(default_factory=dict)
     extra: Mapping[str, float] = field(default_factory=dict)
+    invented_comparisons: float = float("nan")
 
     @property
     def bleu_and_rouge(self) -> float:
@@ -42,20 +47,30 @@ class Row:
 
 @dataclass(frozen=True)
 class References:
-    """The reports to compare with, the protocol, its vocabulary (None: all words), and METEOR if it was asked for."""
+    """The reports to compare with, the protocol, its vocabulary (None: all words), and METEOR if it was asked for.
+
+    `without_prior` tells which of the studies have no prior study; empty where nobody knows.
+    """
 
     texts: Sequence[str]
     protocol: str
     vocabulary: Collection[str] | None = None
     meteor: Meteor | None = None
+    without_prior: Sequence[bool] = ()
 
     @classmethod
     def beside(
-        cls, texts: Sequence[str], protocol: str, train: Sequence[str], meteor: Meteor | None = None
+        cls,
+        texts: Sequence[str],
+        protocol: str,
+        train: Sequence[str],
+        meteor: Meteor | None = None,
+        without_prior: Sequence[bool] = (),
     ) -> "References":
         """References of a data set whose training reports are known: they say which words the R2Gen protocols keep."""
         keeps_all_words = get_protocol(protocol).min_word_count == 1 or not train
-        return cls(texts, protocol, None if keeps_all_words else training_vocabulary(train, protocol), meteor)
+        vocabulary = None if keeps_all_words else training_vocabulary(train, protocol)
+        return cls(texts, protocol, vocabulary, meteor, without_prior)
 
     @property
     def about(self) -> dict[str, str]:
@@ -64,6 +79,7 @@ class References:
         return {
             "protocol": self.protocol,
             "labeler": str(LABELER_VERSION),
+            "reference_digest": self.digest,
             "reference_tokens_mean": f"{lengths.mean:.2f}",
             "reference_tokens_median": f"{lengths.median:g}",
             "reference_tokens_p95": f"{lengths.percentile_95:g}",
@@ -71,10 +87,20 @@ class References:
             "reference_share_cut": f"{lengths.share_cut:.4f}",
         }
 
+    @property
+    def digest(self) -> str:
+        """Sixteen characters that are the same for the same references alone."""
+        return blake2b("\0".join(self.texts).encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
+
     def row(self, name: str, candidates: Sequence[str]) -> Row:
         """Score one report per reference."""
         scores = score_reports(candidates, self.texts, self.protocol, vocabulary=self.vocabulary)
-        return Row(name, scores, clinical_f1(candidates, self.texts), extra=self._extra(candidates))
+        clinical, invented = clinical_f1(candidates, self.texts), self._invented(candidates)
+        return Row(name, scores, clinical, extra=self._extra(candidates), invented_comparisons=invented)
+
+    def _invented(self, candidates: Sequence[str]) -> float:
+        alone = [text for text, is_alone in zip(candidates, self.without_prior, strict=False) if is_alone]
+        return sum(map(has_comparison, alone)) / len(alone) if alone else float("nan")
 
     def _extra(self, candidates: Sequence[str]) -> dict[str, float]:
         if self.meteor is None:

@@ -5,8 +5,6 @@ A score that is undefined or was not measured is NaN or missing: a dash in a tab
 
 import csv
 import math
-import re
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -18,7 +16,8 @@ from xr2text_core.metrics.protocols import describe
 from xr2text_core.metrics.radeval_scores import ClinicalScore
 from xr2text_core.metrics.rows import Row
 from xr2text_core.metrics.scores import MEASURES
-from xr2text_core.run.screen import UNLIMITED, folded, parts_that_fit
+from xr2text_core.metrics.tables.aligned import DASH, Block, aligned, write_latex_table
+from xr2text_core.run.screen import UNLIMITED, folded
 
 COLUMNS = (
     ("BLEU-1", "bleu_1", ".4f"),
@@ -31,19 +30,20 @@ COLUMNS = (
     ("commonest", "commonest_share", ".0%"),
     ("length", "length_ratio", ".2f"),
 )
+INVENTED = ("invented", "invented_comparisons", ".1%")  # a column where it is known which studies have no prior
 Column = tuple[str, str, str]
 LEGEND = (
     "label F1: macro F1 of our rule labeler's findings, not CheXbert; abnormal: the same over abnormal references; "
     "distinct: different reports; commonest: share of the commonest report; length: candidate / reference tokens; "
     "below a model: 95 % bootstrap intervals over studies"
 )
+INVENTED_LEGEND = "invented: reports that compare with a prior study, of studies that have none"
 READING_LEGEND = (
-    "labels: our rule labeler's reading of the references; MeSH: annotators' codes; F1 and AUC: macro over findings "
+    "labels: our rule labeler's reading of the references; MeSH: annotators' codes; drawn: what the phantom drew; "
+    "F1 and AUC: macro over findings "
     "with at least 10 positives"
 )
-DASH = "-"
 PAGE = 120  # of prose, where the width is unlimited
-NAME_WIDTH = 29  # of rows on a narrow screen: five columns beside it make 80
 INTERVALS = (*MEASURES, "clinical_f1_abnormal")
 TITLES = {
     **{name: title for title, name, _ in COLUMNS},
@@ -76,32 +76,22 @@ def table(rows: Sequence[Row], unmeasured: Sequence[str] = (), width: int = UNLI
     Columns that do not fit into the width go into a second table below.
     """
     columns = _columns(rows)
-    sizes = [max(9, len(title)) for title, _, _ in columns]
-    longest = max(map(len, [*(row.name for row in rows), *unmeasured]))
-    is_whole = longest + sum(sizes) + len(sizes) <= width
-    name_width = longest if is_whole else min(longest, NAME_WIDTH)
-    lines = [("", [title for title, _, _ in columns])]
-    for name, cells in _blocks(rows, unmeasured, columns):
-        lines += _named(name, cells, name_width)
-    parts = [
-        "\n".join(
-            " ".join([f"{name:<{name_width}}", *(f"{texts[each]:>{sizes[each]}}" for each in part)]).rstrip()
-            for name, texts in lines
-        )
-        for part in parts_that_fit(sizes, width - name_width)
-    ]
-    return "\n".join(["\n\n".join(parts), folded(LEGEND, min(width, PAGE))])
+    text = aligned([title for title, _, _ in columns], _blocks(rows, unmeasured, columns), width)
+    return "\n".join([text, folded(_legend(columns), min(width, PAGE))])
+
+
+def _legend(columns: Sequence[Column]) -> str:
+    return f"{LEGEND}; {INVENTED_LEGEND}" if INVENTED in columns else LEGEND
 
 
 def _columns(rows: Sequence[Row]) -> tuple[Column, ...]:
     """Title, name and format of each column; scores that were asked for by name come last."""
     extra = dict.fromkeys(name for row in rows for name in row.extra)
-    return (*COLUMNS, *((name.upper(), name, ".4f") for name in extra))
+    is_known = any(not math.isnan(row.invented_comparisons) for row in rows)
+    return (*COLUMNS, *((INVENTED,) if is_known else ()), *((name.upper(), name, ".4f") for name in extra))
 
 
-def _blocks(
-    rows: Sequence[Row], unmeasured: Sequence[str], columns: Sequence[Column]
-) -> list[tuple[str, list[list[str]]]]:
+def _blocks(rows: Sequence[Row], unmeasured: Sequence[str], columns: Sequence[Column]) -> list[Block]:
     """Name and lines of cells of every row."""
     dashes = [[DASH] * len(columns)]
     return [*((row.name, _cells(row, columns)) for row in rows), *((name, dashes) for name in unmeasured)]
@@ -114,39 +104,11 @@ def _cells(row: Row, columns: Sequence[Column]) -> list[list[str]]:
     return [[cell(values[name], form) for _, name, form in columns], *spans]
 
 
-def _named(name: str, lines: Sequence[list[str]], width: int) -> list[tuple[str, list[str]]]:
-    """Lines of cells with the name before them, in several lines where it is longer than the width."""
-    names, nothing = textwrap.wrap(name, width), [""] * len(lines[0])
-    count = max(len(names), len(lines))
-    cells = [*lines, *[nothing] * (count - len(lines))]
-    return list(zip([*names, *[""] * (count - len(names))], cells, strict=True))
-
-
 def write_latex(path: Path, rows: Sequence[Row], caption: str, unmeasured: Sequence[str] = ()) -> None:
     """The table as a LaTeX table (of the package booktabs); its caption says what the scores depend on."""
-    import pandas as pd  # a second; only where it was asked for
-
     columns = _columns(rows)
-    lines = [
-        (name if number == 0 else "", cells)
-        for name, block in _blocks(rows, unmeasured, columns)
-        for number, cells in enumerate(block)
-    ]
-    names, cells = zip(*lines, strict=True)
-    frame = pd.DataFrame(list(cells), index=list(names), columns=[title for title, _, _ in columns])
-    style = frame.style.format(escape="latex").format_index(escape="latex", axis=0).format_index(escape="latex", axis=1)
-    text = style.to_latex(
-        column_format="l" + "r" * len(columns), hrules=True, position_float="centering", label="tab:scores",
-        caption=_escaped(". ".join([*caption.splitlines(), LEGEND])),
-    )  # fmt: skip
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-
-
-def _escaped(text: str) -> str:
-    """Plain text for LaTeX."""
-    words = {"<": r"\textless{}", ">": r"\textgreater{}"}
-    return re.sub(r"[%&_#$<>]", lambda found: words.get(found[0], f"\\{found[0]}"), text)
+    titles = [title for title, _, _ in columns]
+    write_latex_table(path, titles, _blocks(rows, unmeasured, columns), f"{caption}\n{_legend(columns)}")
 
 
 def clinical_table(scores: Sequence[ClinicalScore]) -> str:
@@ -194,12 +156,12 @@ def paired_table(differences: Mapping[str, PairedDifference]) -> str:
 def write_table(path: Path, rows: Sequence[Row], about: Mapping[str, str], unmeasured: Sequence[str] = ()) -> None:
     """One CSV row per table row; `<score>_low` and `<score>_high` are empty where no interval was computed."""
     measured = [{"row": row.name, **_values(row), **_limits(row), **about} for row in rows]
-    _write(path, [*measured, *({"row": name, **about} for name in unmeasured)])
+    write_rows(path, [*measured, *({"row": name, **about} for name in unmeasured)])
 
 
 def write_findings(path: Path, rows: Sequence[Row], about: Mapping[str, str]) -> None:
     """One CSV row per table row and finding of the vocabulary."""
-    _write(
+    write_rows(
         path,
         [
             {"row": row.name, "finding": finding, **asdict(score), **about}
@@ -211,21 +173,26 @@ def write_findings(path: Path, rows: Sequence[Row], about: Mapping[str, str]) ->
 
 def write_paired(path: Path, differences: Mapping[str, PairedDifference], about: Mapping[str, str]) -> None:
     """One CSV row per score: first minus second checkpoint."""
-    _write(path, [{"score": name, **asdict(each), **about} for name, each in differences.items()])
+    write_rows(path, [{"score": name, **asdict(each), **about} for name, each in differences.items()])
 
 
 def write_reading(path: Path, measures: Sequence[Measure], about: Mapping[str, str]) -> None:
     """One CSV row per measure; the AUC of single findings too."""
-    _write(path, [{**asdict(each), **about} for each in measures])
+    write_rows(path, [{**asdict(each), **about} for each in measures])
 
 
 def write_clinical(path: Path, scores: Sequence[ClinicalScore], about: Mapping[str, str]) -> None:
     """One CSV row per number of radeval and row of the table; the value is empty where there is a reason."""
-    _write(path, [{**asdict(score), **about} for score in scores])
+    write_rows(path, [{**asdict(score), **about} for score in scores])
 
 
 def _values(row: Row) -> dict[str, float | int]:
-    return {**asdict(row.scores), "clinical_f1_abnormal": row.clinical.macro_abnormal, **row.extra}
+    return {
+        **asdict(row.scores),
+        "clinical_f1_abnormal": row.clinical.macro_abnormal,
+        "invented_comparisons": row.invented_comparisons,
+        **row.extra,
+    }
 
 
 def cell(value: float, form: str) -> str:
@@ -246,11 +213,13 @@ def _span(row: Row, name: str) -> str:
     """The interval in nine characters: .534-.591, or 3.73-5.30."""
     interval = row.intervals.get(name)
     is_known = interval is not None and not math.isnan(interval.low)
-    return f"{_short(interval.low)}-{_short(interval.high)}" if interval and is_known else ""
+    return f"{short(interval.low)}-{short(interval.high)}" if interval and is_known else ""
 
 
-def _short(value: float) -> str:
-    """Four characters."""
+def short(value: float) -> str:
+    """Four characters, of a number from 0 to 99."""
+    if value < 0:
+        return f"-{short(-value)}"
     return f"{value:.3f}"[1:] if value < 0.9995 else f"{value:.{1 if value >= 9.995 else 2}f}"
 
 
@@ -259,7 +228,8 @@ def _known(value: object) -> object:
     return "" if isinstance(value, float) and math.isnan(value) else value
 
 
-def _write(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
+def write_rows(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
+    """A CSV file with the columns of the first row; an undefined score is an empty cell."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(rows[0]))

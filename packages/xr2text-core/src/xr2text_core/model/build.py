@@ -46,6 +46,8 @@ def build_model(
     max_tokens: int,
     tokenizer: ReportTokenizer,
     views: str = "frontal",
+    indication: bool = False,
+    prior: bool = False,
     **options: Any,
 ) -> XR2TextModel:
     """A model ready for training; `decoder`: BART-family hub name or folder.
@@ -54,7 +56,9 @@ def build_model(
     `options`: further ones of XR2TextConfig.
     """
     is_decoder_pretrained = is_pretrained("decoder", pretrained)
-    config = model_config(encoder, decoder, is_decoder_pretrained, image_size, max_tokens, tokenizer, views)
+    config = model_config(
+        encoder, decoder, is_decoder_pretrained, image_size, max_tokens, tokenizer, views, indication, prior
+    )
     config.update({"findings_first": True, **options})
     if not is_pretrained("encoder", pretrained):
         return _with_decoder(XR2TextModel(config), decoder, is_decoder_pretrained)
@@ -79,6 +83,8 @@ def model_config(
     max_tokens: int,
     tokenizer: ReportTokenizer,
     views: str = "frontal",
+    indication: bool = False,
+    prior: bool = False,
 ) -> XR2TextConfig:
     """The configuration of that model; `pretrained`: whether the decoder is."""
     source = encoder_source(encoder)
@@ -96,8 +102,9 @@ def model_config(
         "use_cache": True,
     }
     return XR2TextConfig(
-        encoder=source.name, encoder_options=source.options, image_size=image_size, bart=bart, views=views
-    )
+        encoder=source.name, encoder_options=source.options, image_size=image_size, bart=bart,
+        views=views, region_views=views, indication=indication, prior=prior,
+    )  # fmt: skip
 
 
 def load_tokenizer(decoder: str, pretrained: bool, texts: list[str]) -> ReportTokenizer:

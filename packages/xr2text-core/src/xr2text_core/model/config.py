@@ -16,7 +16,10 @@ class XR2TextConfig(PretrainedConfig):
     findings_first: a study head decides findings, and the decoder is told (False in models of version 0.1);
     teach_encoder: which losses reach the encoder, all or those of the findings;
     num_reports: training reports in the bank beside the model;
-    views: "frontal", one film of a study, or "all", a lateral one beside it where there is one.
+    largest_grid: tokens a side to which the feature map of the encoder is averaged where it has more, 0: never;
+    views: "frontal", one film of a study, or "all", a lateral one beside it where there is one;
+    region_views: the films that region queries attend to, "all" in new models with that many views;
+    indication: whether it reads why the film was taken; prior: whether it reads the last study of the patient.
     """
 
     model_type = "xr2text"
@@ -37,6 +40,10 @@ class XR2TextConfig(PretrainedConfig):
         teach_encoder: str = "all",
         num_reports: int = 0,
         views: str = "frontal",
+        region_views: str = "frontal",
+        indication: bool = False,
+        prior: bool = False,
+        largest_grid: int = 0,
         **kwargs: Any,
     ) -> None:
         self.encoder = encoder
@@ -52,6 +59,10 @@ class XR2TextConfig(PretrainedConfig):
         self.teach_encoder = teach_encoder
         self.num_reports = num_reports
         self.views = views
+        self.region_views = region_views
+        self.indication = indication
+        self.prior = prior
+        self.largest_grid = largest_grid
         if bart:
             for name in ("vocab_size", "pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id"):
                 kwargs.setdefault(name, bart[name])
@@ -66,3 +77,8 @@ class XR2TextConfig(PretrainedConfig):
     def num_films(self) -> int:
         """Of a study, at most."""
         return 2 if self.views == "all" else 1
+
+    @property
+    def num_places(self) -> int:
+        """For films in a batch: those of a study, and one for the frontal film of the last study."""
+        return self.num_films + self.prior

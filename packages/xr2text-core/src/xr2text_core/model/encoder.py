@@ -6,24 +6,36 @@ micro-batch nor the number of processes changes a result, and a step that is ski
 Shapes: B batch, H height = width in pixels, N = G x G tokens of the feature map, row by row, C backbone channels.
 """
 
-from collections.abc import Iterable
+import hashlib
+import math
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any, Self
 
 import timm
 import torch
+from timm.layers.fast_norm import is_fast_norm, set_fast_norm
 from timm.models import group_parameters
 from torch import Tensor, nn
+
+LARGEST_GRID = 16  # tokens a side that are cached on the disk: the 37 x 37 of RAD-DINO would take five times as much
 
 
 class ImageEncoder(nn.Module):
     """Grey images to visual tokens."""
 
     def __init__(
-        self, name: str, image_size: int, options: dict[str, Any], mean: float = 0.5, std: float = 0.25
-    ) -> None:
-        """`mean` and `std`: what is subtracted from grey values 0..1, and what they are divided by."""
+        self, name: str, image_size: int, options: dict[str, Any], mean: float = 0.5, std: float = 0.25,
+        largest_grid: int = 0,
+    ) -> None:  # fmt: skip
+        """`mean` and `std`: what is subtracted from grey values 0..1, and what they are divided by.
+
+        `largest_grid`: the feature map is averaged to so many tokens a side where it has more; 0: never.
+        """
         super().__init__()
         self.mean, self.std = mean, std
+        self.largest_grid = largest_grid
         self.backbone = create_backbone(name, image_size, options)
         self.backbone.to(memory_format=torch.channels_last)  # makes convolutions on a CPU several times faster
         self.channels = int(self.backbone.num_features)
@@ -72,6 +84,14 @@ class ImageEncoder(nn.Module):
         for name, parameter in self.backbone.named_parameters():
             parameter.requires_grad_(name not in frozen)
 
+    def fingerprint(self, purpose: str = "") -> str:
+        """The same for the same weights, used in the same way."""
+        digest = hashlib.sha256(f"{self.mean} {self.std} {self.largest_grid} {purpose}".encode())
+        digest.update(repr(self.backbone).encode())
+        for name, tensor in self.backbone.state_dict().items():
+            digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()[:16]
+
     def _norms(self) -> list[Any]:
         return [each for each in self.backbone.modules() if getattr(each, "running_mean", None) is not None]
 
@@ -80,8 +100,10 @@ class ImageEncoder(nn.Module):
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.is_frozen):
             features: Tensor = self.backbone.forward_features((images - self.mean) / self.std)
         if features.ndim == 4:
-            return _map_to_tokens(features, self.channels)
-        return features[:, getattr(self.backbone, "num_prefix_tokens", 0) :]
+            tokens = _map_to_tokens(features, self.channels)
+        else:
+            tokens = features[:, getattr(self.backbone, "num_prefix_tokens", 0) :]
+        return pooled(tokens, self.largest_grid) if self.largest_grid else tokens
 
     def enable_gradient_checkpointing(self) -> bool:
         """Recompute activations in the backward pass: less memory, slower. Returns whether that is new and possible."""
@@ -106,14 +128,29 @@ def create_backbone(
     arguments = {"pretrained": pretrained, "in_chans": 1, "num_classes": num_classes, **options}
     arguments |= {"pretrained_cfg_overlay": overlay} if overlay else {}
     backbone: Any
-    try:
-        backbone = timm.create_model(name, img_size=image_size, **arguments)
-    except TypeError:  # convolutional backbones take any size
-        backbone = timm.create_model(name, **arguments)
+    with _fast_norms():
+        try:
+            backbone = timm.create_model(name, img_size=image_size, **arguments)
+        except TypeError:  # convolutional backbones take any size
+            backbone = timm.create_model(name, **arguments)
     if num_classes:
         backbone.reset_classifier(0)
     backbone.head = nn.Identity()  # ConvNeXt keeps a norm there: weights without a gradient, which DDP refuses
     return backbone
+
+
+@contextmanager
+def _fast_norms() -> Iterator[None]:
+    """Norms of models that timm creates meanwhile stay in 16 bits under autocast; PyTorch's kernels sum in 32 anyway.
+
+    Not beside apex, whose norm timm would then call on a CPU too.
+    """
+    before = is_fast_norm()  # type: ignore[no-untyped-call]
+    set_fast_norm(before or find_spec("apex") is None)  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        set_fast_norm(before)  # type: ignore[no-untyped-call]
 
 
 def _map_to_tokens(features: Tensor, channels: int) -> Tensor:
@@ -121,3 +158,18 @@ def _map_to_tokens(features: Tensor, channels: int) -> Tensor:
     if features.shape[1] == channels and features.shape[-1] != channels:
         return features.flatten(2).transpose(1, 2)
     return features.flatten(1, 2)
+
+
+def pooled(tokens: Tensor, side: int) -> Tensor:
+    """Tokens (B, N, C) on a grid of `side` a side where theirs is finer: each the mean of the area that it covers.
+
+    Matrix products: on a GPU the gradient of adaptive pooling is not deterministic, and it is not in ONNX.
+    """
+    old = math.isqrt(tokens.shape[1])
+    if old <= side:
+        return tokens
+    fine, coarse = torch.arange(old, device=tokens.device), torch.arange(side, device=tokens.device).unsqueeze(1)
+    low, high = (fine * side).maximum(coarse * old), ((fine + 1) * side).minimum((coarse + 1) * old)
+    weights = ((high - low).clamp_min(0) / old).to(tokens)  # (side, old); each row sums to 1
+    rows = weights @ tokens.reshape(len(tokens), old, -1)  # (B, side, old * C)
+    return (weights @ rows.view(len(tokens), side, old, -1)).flatten(1, 2)

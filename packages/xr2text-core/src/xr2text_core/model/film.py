@@ -24,6 +24,11 @@ def film_box(pixel_values: Tensor) -> Tensor:
     return torch.stack([left, top, 1 - right, 1 - bottom], -1)
 
 
+def on_device_of(other: Tensor, small: Tensor) -> Tensor:
+    """`small`, such as a mask from the host, where `other` is. A plain copy waits for all pending work of a GPU."""
+    return small.to(other.device, non_blocking=small.is_cpu)  # from a GPU, it would be read before it is there
+
+
 def tokens_on_film(box: Tensor, side: int) -> Tensor:
     """Which of the G x G tokens see a part of the film, (B, N); at least one does."""
     across, down = _lines_on_film(box, side).unbind(1)

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from xr2text_core.model.film import on_device_of
+
 SIDE = 24
 RIDGE = 3e4  # chosen on validation studies of IU X-Ray
 Floats = NDArray[np.float64]
@@ -42,7 +44,7 @@ class Thumbnails(nn.Module):
         mean, spread = self.mean[:size].view(small.shape[1:]), self.spread[:size].view(small.shape[1:])
         standard = (small - mean) / spread
         if film_mask is not None:
-            standard = standard.masked_fill(~film_mask.to(standard.device).unsqueeze(-1), 0)
+            standard = standard.masked_fill(~on_device_of(standard, film_mask).unsqueeze(-1), 0)
         return functional.pad(standard.flatten(1), (0, len(self.mean) - size))
 
     def logits(self, pixels: Tensor) -> Tensor:

@@ -1,10 +1,11 @@
 "use strict";
-// Fills the page from its data: one card per study, filter, sort, keys, and the attention of regions.
+// Fills the page from its data: one card per study, eye and pen, filter, sort, keys, and the attention of regions.
 // Report text is only ever set as text, never as HTML.
 
 const data = JSON.parse(document.getElementById("data").textContent);
-const KINDS = { agreed: "Agreed", missed: "Missed", invented: "Invented" };
-const SUSPECTED_FROM = 20; // percent: weaker suspicions are not listed below the image
+const KINDS = ["agreed", "missed", "invented"]; // a finding that both reports assert, only the reference, only the candidate
+const FEWEST_LISTED = 3; // findings of a study
+const SUSPECTED_FROM = 20; // percent: weaker suspicions are not listed
 const ORDERS = {
   order: () => 0,
   bleu_4: (one, other) => one.study.bleu_4 - other.study.bleu_4,
@@ -33,7 +34,7 @@ function fillList(list, rows) {
 
 function fillFindingChoice(select) {
   data.findings.forEach((name, finding) => {
-    const num = data.studies.filter((study) => Object.keys(KINDS).some((kind) => study[kind].includes(finding))).length;
+    const num = data.studies.filter((study) => KINDS.some((kind) => study[kind].includes(finding))).length;
     if (num) select.append(new Option(`${name} (${num})`, finding));
   });
 }
@@ -44,35 +45,37 @@ function makeCard(study, index) {
   const card = document.getElementById("study").content.firstElementChild.cloneNode(true);
   const find = (selector) => card.querySelector(selector);
   find("h2").id = `study-${index}`;
-  find("h2").append(study.id, element("span", study.view));
+  find("h2").append(study.id);
   card.setAttribute("aria-labelledby", `study-${index}`);
-  find(".measures").textContent = `BLEU-4 ${study.bleu_4.toFixed(2)} · ROUGE-L ${study.rouge_l.toFixed(2)}`;
-  find("img").alt = `Chest X-ray of ${study.id}, view ${study.view}`;
-  find("img").src = study.image;
-  fillLateral(find(".lateral"), study);
-  fillReport(find(".reference"), study.reference, "missed");
-  fillReport(find(".candidate"), study.candidate, "invented");
-  fillFindings(find(".findings dl"), study);
-  fillSuspected(find(".suspected"), study);
+  const measures = ["this study alone:", `BLEU-4 ${study.bleu_4.toFixed(2)}`, `ROUGE-L ${study.rouge_l.toFixed(2)}`];
+  find(".measures").append(...measures.map((each) => element("span", each)));
+  fillFilms(find(".films"), study);
+  fillReport(find(".reference"), study.reference);
+  fillReport(find(".candidate"), study.candidate);
+  fillFindings(find(".findings"), study);
   addRegions(card, study);
   const texts = [study.reference, study.candidate].map((runs) => runs.map(([text]) => text).join(""));
   return { study, index, card, words: [study.id, ...texts].join("\n").toLowerCase() };
 }
 
-function fillLateral(place, study) {
-  for (const source of study.lateral) {
-    const image = element("img");
-    image.alt = `Lateral chest X-ray of ${study.id}`;
-    image.src = source;
-    place.append(image);
-  }
+function fillFilms(place, study) {
+  study.films.forEach(({ view, image }, number) => {
+    const film = number ? element("div", "", "film") : place.querySelector(".film");
+    const shown = film.querySelector("img") ?? element("img");
+    shown.alt = `Chest X-ray of ${study.id}, view ${view}`;
+    shown.src = image;
+    if (number) film.append(shown);
+    film.append(element("span", view));
+    place.append(film);
+  });
+  place.closest(".study").classList.toggle("with-films", study.films.length > 1);
 }
 
-function fillReport(paragraph, runs, kind) {
+function fillReport(paragraph, runs) {
   if (!runs.length) paragraph.append(element("em", "an empty report"));
   for (const [text, differs] of runs) {
     const [, before, words, after] = /^(\s*)(.*?)(\s*)$/s.exec(text);
-    paragraph.append(before, differs && words ? element("mark", words, kind) : words, after);
+    paragraph.append(before, differs && words ? element("mark", words) : words, after);
   }
 }
 
@@ -80,35 +83,92 @@ function overall(study) {
   return study.suspected[study.suspected.length - 1]; // the last row is the whole image
 }
 
-function fillFindings(list, study) {
-  for (const [kind, title] of Object.entries(KINDS)) {
-    const chips = element("dd");
-    for (const finding of study[kind]) {
-      const chip = element("span", data.findings[finding], `chip ${kind}`);
-      chip.dataset.finding = finding;
-      chip.title = "percent: probability by the model's finding head";
-      chip.append(element("small", `${overall(study)[finding]} %`));
-      chips.append(chip, " ");
-    }
-    if (!study[kind].length) chips.append(element("span", "none", "none"));
-    const row = element("div");
-    row.append(element("dt", title), chips);
-    list.append(row);
-  }
+// ---- what the image head decided (the eye), what the report says (the pen), and the reference
+
+function decides() {
+  return data.studies.some((study) => study.decided);
 }
 
-function fillSuspected(list, study) {
+function isListed(study, finding) {
+  const said = [study.candidate_says[finding], study.reference_says[finding]].some((each) => each && each !== "absent");
+  return said || study.decided?.includes(finding) || overall(study)[finding] >= SUSPECTED_FROM;
+}
+
+function notAsDecided(study) {
+  if (!study.decided) return [];
+  const isWritten = (finding) => study.agreed.includes(finding) || study.invented.includes(finding);
+  return [...data.findings.keys()].filter((finding) => isWritten(finding) !== study.decided.includes(finding));
+}
+
+function culprit(study, kind, finding) {
+  if (!study.decided || kind === "agreed") return "";
+  return study.decided.includes(finding) === (kind === "invented") ? "eye" : "pen";
+}
+
+function fillFindings(place, study) {
   const percents = overall(study);
-  const order = [...percents.keys()].filter((finding) => percents[finding]).sort((one, other) => percents[other] - percents[one]);
-  for (const finding of order) {
-    const kind = Object.keys(KINDS).find((each) => study[each].includes(finding)) ?? "";
-    const item = element("li", "", kind);
-    const bar = element("i");
-    bar.style.width = `${percents[finding]}%`;
-    item.append(element("span", data.findings[finding]), element("b", `${percents[finding]} %`), bar);
-    list.append(item);
-  }
-  list.append(element("li", `${percents.length - order.length} other findings: less than 0.5 % each`, "rest"));
+  const order = [...percents.keys()].sort((one, other) => percents[other] - percents[one]);
+  const likeliest = order.slice(0, FEWEST_LISTED);
+  const relevant = order.filter((finding) => isListed(study, finding));
+  const listed = relevant.length < FEWEST_LISTED ? order.filter((each) => relevant.includes(each) || likeliest.includes(each)) : relevant;
+  place.querySelector("tbody").append(...listed.map((finding) => findingRow(study, finding)));
+  const notes = [penNote(study)];
+  if (study.agreed.length) notes.push("Agreed: both reports assert the finding; its size, side and place are not compared.");
+  place.querySelector(".note").textContent = notes.filter(Boolean).join(" ");
+  const others = order.filter((finding) => !listed.includes(finding));
+  const likely = others.filter((finding) => percents[finding]).map((finding) => `${data.findings[finding]} ${percents[finding]}\u00a0%`);
+  const rest = others.length - likely.length;
+  if (rest) likely.push(`${likely.length ? "" : "all "}${rest} ${likely.length ? "others " : ""}below 0.5 %`);
+  place.querySelector(".others").textContent = `${likely.join(", ")}.`;
+  place.querySelector("details").hidden = !others.length;
+}
+
+function penNote(study) {
+  if (!study.decided) return "";
+  if (!study.pen.length) return "The report says exactly what the image head decided.";
+  const each = (finding) => `${data.findings[finding]} (${study.decided.includes(finding) ? "decided, not written" : "written, not decided"})`;
+  return `The report differs from what the image head decided: ${study.pen.map(each).join(", ")}.`;
+}
+
+function findingRow(study, finding) {
+  const row = element("tr");
+  const kind = KINDS.find((each) => study[each].includes(finding));
+  const name = element("th", data.findings[finding]);
+  name.scope = "row";
+  const result = tableCell("Result", "");
+  if (kind) result.append(resultChip(study, kind, finding));
+  row.append(
+    name,
+    eyeCell(study, finding),
+    tableCell("Candidate", study.candidate_says[finding], study.pen.includes(finding) ? "off" : ""),
+    tableCell("Reference", study.reference_says[finding]),
+    result,
+  );
+  return row;
+}
+
+function tableCell(label, said, className) {
+  const cell = element("td", "", className);
+  cell.dataset.label = label;
+  cell.append(said ?? element("span", "not mentioned", "none"));
+  return cell;
+}
+
+function eyeCell(study, finding) {
+  const percent = overall(study)[finding];
+  const cell = tableCell("Image head", "");
+  const bar = element("i");
+  bar.style.setProperty("--share", `${percent}%`);
+  cell.append(bar, element("b", `${percent} %`));
+  if (study.decided) cell.append(" ", study.decided.includes(finding) ? element("strong", "decided") : element("span", "not decided", "none"));
+  return cell;
+}
+
+function resultChip(study, kind, finding) {
+  const who = culprit(study, kind, finding);
+  const chip = element("span", who ? `${kind} by the ${who}` : kind, `chip ${kind}`);
+  chip.dataset.finding = finding;
+  return chip;
 }
 
 // ---- attention of the regions
@@ -184,7 +244,7 @@ function drawAttention(canvas, encoded, region) {
 function matches({ study, words }, { search, finding, kind }) {
   if (!search.every((word) => words.includes(word))) return false;
   if (!finding && !kind) return true;
-  const kinds = kind ? [kind] : Object.keys(KINDS);
+  const kinds = kind ? [kind] : KINDS;
   return kinds.some((each) => (finding ? study[each].includes(Number(finding)) : study[each].length));
 }
 
@@ -203,8 +263,15 @@ function update() {
   }
   for (const chip of main.querySelectorAll(".chip")) chip.classList.toggle("wanted", chip.dataset.finding === wanted.finding);
   main.querySelector(".empty").hidden = shown.length > 0;
-  const sums = Object.keys(KINDS).map((kind) => `${shown.reduce((sum, { study }) => sum + study[kind].length, 0)} ${kind}`);
+  const sums = KINDS.map((kind) => countOf(shown, kind));
   toolbar.querySelector(".count").textContent = `${shown.length} of ${cards.length} studies; findings: ${sums.join(", ")}`;
+}
+
+function countOf(shown, kind) {
+  const each = shown.flatMap(({ study }) => study[kind].map((finding) => culprit(study, kind, finding)));
+  const byPen = each.filter((who) => who === "pen").length;
+  const parts = kind !== "agreed" && decides() && each.length ? ` (${each.length - byPen} by the eye, ${byPen} by the pen)` : "";
+  return `${each.length} ${kind}${parts}`;
 }
 
 // ---- keys
@@ -262,7 +329,10 @@ toolbar.addEventListener("input", update);
 toolbar.querySelector("button").addEventListener("click", clearToolbar);
 toolbar.addEventListener("submit", (event) => event.preventDefault());
 
+for (const study of data.studies) study.pen = notAsDecided(study);
 const cards = data.studies.map(makeCard);
+if (!decides()) toolbar.querySelector("[value=pen]").remove();
+document.querySelector(".scored").textContent = `Scores of ${data.scored}`;
 fillList(document.querySelector(".about"), data.about);
 fillList(document.querySelector(".scores"), data.scores);
 fillFindingChoice(toolbar.elements.finding);

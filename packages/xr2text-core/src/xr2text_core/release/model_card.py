@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 
 from huggingface_hub import ModelCardData
+from transformers import PretrainedConfig
 
 from xr2text_core import __version__
 from xr2text_core.inference.reading import pen_of
@@ -37,6 +38,7 @@ LOADING = """\
 With the package `xr2text-core` installed:
 
 ```python
+import torch
 import xr2text_core.auto  # registers this model with transformers
 from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 
@@ -62,6 +64,26 @@ film_mask = torch.tensor([[True, True], [True, False]])  # the second study has 
 ids = model.generate(pixel_values=both, film_mask=film_mask)
 ```
 """
+INDICATION = """\
+It was trained to read why the film was taken, where somebody says:
+
+```python
+question = tokenizer(["Cough and fever."], truncation=True, max_length=48, padding=True, return_tensors="pt")
+ids = model.generate(pixel_values=pixels, question_ids=question["input_ids"])
+```
+"""
+PRIOR = """\
+It was trained to read the last study of the patient, where there is one: its frontal film at the last place of
+`pixel_values` (studies, {places}, 1, size, size), its report, and the days since. Places without a film are not read:
+
+```python
+films = torch.stack([{others}, processor("last.png")["pixel_values"]], dim=1)
+film_mask = torch.tensor([[{mask}, True]])
+last = tokenizer(["The lungs are clear."], truncation=True, max_length=96, padding=True, return_tensors="pt")
+ids = model.generate(pixel_values=films, film_mask=film_mask, prior_report_ids=last["input_ids"],
+                     prior_days=torch.tensor([12.0]))
+```
+"""
 COMPOSED = """\
 These are the reports of its decoder. `python -m xr2text_core.generate` writes others: on validation studies, reports
 that are edited or composed to say exactly the findings that the image head decides did better. They need training
@@ -76,7 +98,7 @@ regions and further queries, cells of the image row by row). `config.json` names
 LIMITS = """\
 ## Limits
 
-- It sees {films}, no earlier study, no question of the referring physician.
+- It sees {seen}.
 - It tends to write what reports usually say, even where the image shows otherwise. A score without trivial baselines
   (`python -m xr2text_core.evaluate`) does not show that the model uses the image.
 - BLEU, ROUGE-L and CIDEr compare words, not diagnoses. Label F1 compares findings that our own rule labeler reads
@@ -112,13 +134,28 @@ def model_card(origin: Origin, model: XR2TextModel, has_onnx: bool) -> str:
             LOADING,
             *([COMPOSED] if pen_of(model) != "decoder" else []),
             *([BOTH_FILMS] if model.config.views == "all" else []),
+            *([INDICATION] if model.config.indication else []),
+            *([_prior(model.config.num_places)] if model.config.prior else []),
             *([ONNX] if has_onnx else []),
         ]
     )
-    limits = LIMITS.format(films=FILMS[model.config.views]) + (PHANTOM if origin.settings.data == "phantom" else "")
+    limits = LIMITS.format(seen=_seen(model.config)) + (PHANTOM if origin.settings.data == "phantom" else "")
     return "\n".join(
         [HEAD, _what_it_is(origin, model), _training(origin), _scores(origin), loading, limits, _made_with(origin)]
     )
+
+
+def _prior(num_places: int) -> str:
+    others, mask = (("pixels", "pixels"), "True, False") if num_places == 3 else (("pixels",), "True")
+    return PRIOR.format(places=num_places, others=", ".join(others), mask=mask)
+
+
+def _seen(config: PretrainedConfig) -> str:
+    """What it reads of a study, and what it does not."""
+    question = "the question of the referring physician, where there is one" if config.indication else ""
+    prior = "the last study of the patient, where there is one" if config.prior else ""
+    lacks = ["no earlier study"] * (not prior) + ["no question of the referring physician"] * (not question)
+    return ", ".join(filter(None, [FILMS[config.views], question, prior, *lacks]))
 
 
 def _what_it_is(origin: Origin, model: XR2TextModel) -> str:
@@ -152,6 +189,7 @@ def _training(origin: Origin) -> str:
             "weight of the finding loss": f"{settings.finding_weight:g}",
             "precision on a GPU": settings.precision,
             "seed": str(settings.seed),
+            **({"seed of the phantoms": str(settings.phantom_seed)} if settings.data == "phantom" else {}),
             "device": origin.run.get("device", "not recorded"),
         }
     )

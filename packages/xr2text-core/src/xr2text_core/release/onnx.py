@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from xr2text_core.model.xr2text import VisualOutput, XR2TextModel
+from xr2text_core.model.visual import VisualOutput
+from xr2text_core.model.xr2text import XR2TextModel
 
 ONNX_FILE = "encoder.onnx"
 OUTPUTS = ("visual_tokens", "finding_logits", "routing", "region_attention")

@@ -25,13 +25,28 @@ _KINDS = {
     **dict.fromkeys(("IMPRESSION", "IMPRESSIONS", "CONCLUSION", "CONCLUSIONS", "SUMMARY", "OPINION"), "impression"),
     **dict.fromkeys(
         (
-            *("EXAMINATION", "EXAM", "TYPE OF EXAMINATION", "STUDY", "PROCEDURE", "TECHNIQUE", "TECHNICAL FACTORS"),
             *("INDICATION", "INDICATIONS", "HISTORY", "CLINICAL HISTORY", "PATIENT HISTORY", "MEDICAL HISTORY"),
             *("CLINICAL INDICATION", "CLINICAL INFORMATION", "CLINICAL STATEMENT", "CLINICAL CONTEXT"),
             *("CLINICAL DETAILS", "CLINICAL DATA", "CLINICAL NOTES", "CLINICAL BACKGROUND", "PRESENTING COMPLAINT"),
             *("REASON FOR EXAM", "REASON FOR EXAMINATION", "REASON FOR STUDY", "REASON", "CLINICAL QUESTION"),
-            *("REASON FOR THE EXAM", "REASON FOR REQUEST", "REASON FOR REFERRAL", "COMPARISON DATE", "VIEWS"),
-            *("COMPARISON", "COMPARISONS", "COMPARISON STUDY", "PRIOR STUDIES", "DATE", "ORDER NUMBER", "ACCESSION"),
+            *("REASON FOR THE EXAM", "REASON FOR REQUEST", "REASON FOR REFERRAL"),
+        ),
+        "indication",
+    ),
+    **dict.fromkeys(
+        (
+            *("EXAMINATION", "EXAM", "TYPE OF EXAMINATION", "STUDY", "PROCEDURE", "TECHNIQUE", "TECHNICAL FACTORS"),
+            *(
+                "COMPARISON DATE",
+                "VIEWS",
+                "COMPARISON",
+                "COMPARISONS",
+                "COMPARISON STUDY",
+                "PRIOR STUDIES",
+                "DATE",
+                "ORDER NUMBER",
+                "ACCESSION",
+            ),
             *("NOTIFICATION", "NOTIFICATIONS", "RECOMMENDATION", "RECOMMENDATIONS", "COMMUNICATION", "ADDENDUM"),
             *("COMMENT", "COMMENTS", "WET READ", "PRELIMINARY READ", "ATTENDING", "RADIOLOGIST"),
             *("DICTATED BY", "DICTATED", "APPROVED BY", "APPROVED", "SIGNED BY", "READ BY", "REPORTED BY"),
@@ -58,7 +73,8 @@ def _any_of(names: Iterable[str]) -> str:
 _KNOWN = _any_of(map(re.escape, _KINDS))
 _IN_TITLE_CASE = _any_of(re.escape(name) for known in _KINDS for name in {known.title(), known.capitalize()})
 _WRITTEN = f"{_KNOWN}|{_IN_TITLE_CASE}"
-_OF_TEXT = _any_of(name for name, kind in _KINDS.items() if kind != "other")
+_ASIDE_KINDS = ("indication", "other")  # of sections that tell nothing about the films
+_OF_TEXT = _any_of(name for name, kind in _KINDS.items() if kind not in _ASIDE_KINDS)
 # Any capitals before a colon or a semicolon; a colon inside a clock time (8:15) ends nothing.
 _CAPITALS = r"[A-Z](?:[A-Z0-9 ,/&()'._-]|(?<=\d):(?=\d)){1,70}?(?=[ \t]*(?:;|:(?!\d)|(?<!\d):))"
 _HEADER = re.compile(
@@ -98,7 +114,7 @@ _FEWEST_WORDS = 3  # a paragraph of fewer, such as "Dr. N", is no text of a repo
 
 @dataclass(frozen=True)
 class _Section:
-    kind: str  # "findings", "impression", "title", "other", or "start" for what stands before the first header
+    kind: str  # as `header_kind` tells, or "start" for what stands before the first header
     text: str
 
 
@@ -109,7 +125,17 @@ def cut_report(text: str) -> Report:
 
 def read_sections(text: str) -> Report:
     """Return the raw text of both sections. Without either header, the paragraphs below the last one are findings."""
+    return read_with_indication(text)[0]
+
+
+def read_with_indication(text: str) -> tuple[Report, str]:
+    """Return the same, and the raw text of the indication and the history in their order, "" without them."""
     sections = list(_sections(_main_part(_without_marks(text))))
+    indication = dict.fromkeys(_PARAGRAPH.split(each.text)[0] for each in sections if each.kind == "indication")
+    return _report_of(sections), " ".join(filter(None, indication))
+
+
+def _report_of(sections: list[_Section]) -> Report:
     texts = {section.kind: section.text for section in sections if section.text}  # the last of a kind
     findings, impression = texts.get("findings", "") or texts.get("title", ""), texts.get("impression", "")
     return Report(findings or _text_without_header(sections), impression)
@@ -126,12 +152,12 @@ def has_sections(text: str) -> bool:
     kinds = [section.kind for section in sections]
     if "findings" in kinds or "impression" in kinds:
         return True
-    return kinds[1:2] == ["other"] and not sections[0].text and bool(_text_without_header(sections))
+    return len(kinds) > 1 and kinds[1] in _ASIDE_KINDS and not sections[0].text and bool(_text_without_header(sections))
 
 
 @lru_cache(maxsize=4096)
 def header_kind(header: str) -> str | None:
-    """Return "findings", "impression", "title", "other", or None for a header that starts no section of its own."""
+    """Return "findings", "impression", "title", "indication", "other", or None where no section of its own begins."""
     words = re.findall(r"[A-Z0-9]+", _CLOCK.sub(" ", header.upper()))
     if "FINDINGS" in words:  # also FINDINGS AND IMPRESSION: one text for both
         return "findings"
@@ -185,7 +211,7 @@ def _text_without_header(sections: list[_Section]) -> str:
     kinds = [section.kind for section in sections]
     before = sections[: kinds.index("impression")] if "impression" in kinds else sections
     for section in reversed(before):
-        found = _paragraphs(section.text, 1 if section.kind == "other" else 0)
+        found = _paragraphs(section.text, 1 if section.kind in _ASIDE_KINDS else 0)
         if found:
             return found
     return ""

@@ -6,6 +6,7 @@ from pathlib import Path
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 MAX_VOCABULARY = 4000  # tokens that are learned from reports
+QUESTION_TOKENS, PRIOR_TOKENS = 48, 96  # of an indication, and of the report of the last study, at most
 IGNORED = -100  # as a label: padding, which no loss counts
 SPECIAL_TOKENS = ("<s>", "<pad>", "</s>", "<unk>")  # in the order of BART, so that both kinds share their ids
 
@@ -62,6 +63,12 @@ class ReportTokenizer:
         """
         encoded = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
         return [[*each.ids, self.eos_id][:max_tokens] for each in encoded]
+
+    def encode_if_any(self, texts: Sequence[str], max_tokens: int) -> list[list[int]]:
+        """The same, but an empty text has no token, not even an end mark."""
+        return [
+            tokens if text.strip() else [] for text, tokens in zip(texts, self.encode(texts, max_tokens), strict=True)
+        ]
 
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
         """The texts of token ids, special tokens left out."""

@@ -117,12 +117,12 @@ class RunFolder:
             aside.rmdir()
 
 
-def statistics_of(checkpoint: Path) -> Path | None:
-    """OUT/checkpoints/RUN/file.pt belongs to OUT/data/statistics/RUN; None for a file elsewhere."""
+def statistics_of(checkpoint: Path, run: str | None = None) -> Path | None:
+    """OUT/checkpoints/RUN/file.pt belongs to OUT/data/statistics/RUN; None for a file elsewhere. `run`: another one."""
     path = checkpoint.resolve()
     for parent in path.parents:
         if parent.name == "checkpoints":
-            return parent.parent / "data" / "statistics" / path.parent.relative_to(parent)
+            return parent.parent / "data" / "statistics" / (path.parent.relative_to(parent) if run is None else run)
     return None
 
 

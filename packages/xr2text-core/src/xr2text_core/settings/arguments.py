@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from dataclasses import fields
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from xr2text_core.report.report import SECTIONS
 from xr2text_core.run.folder import RunError
+from xr2text_core.settings.config_file import read_config
 from xr2text_core.settings.numbers import above_zero, at_least_zero, not_negative, positive, share
 from xr2text_core.settings.presets import PRESETS
 from xr2text_core.settings.settings import PRETRAINED, Settings
@@ -20,43 +22,70 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser = argparse.ArgumentParser(
         prog="python -m xr2text_core.train",
         usage="%(prog)s [flags]",
-        description="Train a model that writes reports from chest X-rays. The same command again resumes the run.",
+        description="Trains a model that writes reports from chest X-rays. The same command again resumes the run. "
+        "Defaults are in parentheses.",
     )
     add_run_flags(parser)
     return parser.parse_args(arguments)
+
+
+def settings_in(path: Path) -> dict[str, Any]:
+    """The settings in a file, checked as flags are; RunError names what is wrong in it."""
+    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False, allow_abbrev=False)
+    add_run_flags(parser)
+    return read_config(path, parser)
 
 
 def add_run_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of a run, shared by train and preflight."""
     data = parser.add_argument_group("data")
     data.add_argument("--data", choices=("phantom", "manifest", "iu-xray", "mimic-cxr"), help="data set (phantom)")
-    data.add_argument("--root", help="folder of the data set; for manifest also its CSV file")
-    data.add_argument("--section", choices=SECTIONS, help="part of the report (findings)")
+    data.add_argument(
+        "--root", metavar="DIR", help="folder of the data set; for manifest also its CSV file (none: phantoms)"
+    )
+    data.add_argument("--section", choices=SECTIONS, help="section of the report to train on (findings)")
     data.add_argument("--num-studies", type=positive, metavar="N", help="phantom: training studies to draw (1280)")
+    data.add_argument(
+        "--data-seed",
+        type=not_negative,
+        metavar="N",
+        help="phantom: seed of the studies; runs with the same one share their test set (that of --seed)",
+    )
+    desk = "phantom: also lateral films, indications and earlier studies, and reports that need them"
+    data.add_argument("--desk", action="store_true", default=None, help=desk)
     model = parser.add_argument_group("model")
-    model.add_argument("--preset", choices=tuple(PRESETS), help="sizes (phantom for phantoms, else laptop: 8 GB)")
+    model.add_argument("--preset", choices=tuple(PRESETS), help="set of sizes (phantom for phantoms, else laptop)")
     model.add_argument(
         "--encoder",
-        help="timm name; folder or file with weights, or NAME=PATH; checkpoint of an earlier run (laptop: ConvNeXt)",
+        metavar="NAME",
+        help="timm name; folder or file with weights, or NAME=PATH; an earlier checkpoint (laptop: ConvNeXt base)",
     )
     model.add_argument(
-        "--decoder", help="BART-family decoder: hub name or local folder (laptop: GanjinZero/biobart-base)"
+        "--decoder",
+        metavar="NAME",
+        help="BART-family decoder: hub name or local folder (laptop: GanjinZero/biobart-base)",
     )
     model.add_argument(
         "--pretrained",
         type=lambda text: "both" if text == "yes" else text,  # as it was called earlier
         choices=PRETRAINED,
-        help="which half starts from pretrained weights; the other from scratch (both)",
+        help="which half starts from pretrained weights; the rest starts from scratch (both)",
     )
-    frozen = "keep the pretrained encoder as it is: less memory, faster; every epoch still augments"
+    frozen = "do not train the pretrained encoder: less memory, faster; images are still augmented"
     model.add_argument("--freeze-encoder", action="store_true", default=None, help=frozen)
+    cached = "with --freeze-encoder: encode each film once, to disk; much faster, but nothing is augmented"
+    model.add_argument("--cache-tokens", action="store_true", default=None, help=cached)
     model.add_argument(
         "--image-size", type=positive, metavar="PX", help="side of the square image, pixels (laptop: 384)"
     )
     model.add_argument("--max-tokens", type=positive, metavar="N", help="longest report, tokens (laptop: 128)")
     model.add_argument(
-        "--views", choices=("frontal", "all"), help="films of a study: the frontal one, or all (frontal)"
+        "--views", choices=("frontal", "all"), help="films of a study: frontal only, or lateral too (laptop: all)"
     )
+    question = "also read the indication, where the data set has one"
+    model.add_argument("--indication", action="store_true", default=None, help=question)
+    last = "also read the patient's last study, its frontal film and report, where there is one"
+    model.add_argument("--prior", action="store_true", default=None, help=last)
     training = parser.add_argument_group("training")
     training.add_argument("--epochs", type=positive, metavar="N", help="passes over the studies of the stage (50)")
     training.add_argument(
@@ -66,7 +95,11 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
         "--batch", dest="micro_batch", type=positive, metavar="N", help="studies per micro-batch (laptop: 4)"
     )
     training.add_argument("--accumulation", type=positive, metavar="N", help="micro-batches per update (laptop: 8)")
-    training.add_argument("--precision", choices=("fp16", "bf16", "fp32"), help="precision on a GPU (fp16)")
+    training.add_argument(
+        "--precision",
+        choices=("fp16", "bf16", "fp32"),
+        help="on a GPU (fp16); a CPU has fp32, a recent one bf16 too",
+    )
     training.add_argument(
         "--encoder-rate", type=above_zero, metavar="LR", help="peak learning rate of the encoder (laptop: 3e-5)"
     )
@@ -79,15 +112,20 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     training.add_argument(
         "--teach-encoder",
         choices=("all", "findings"),
-        help="losses that reach the encoder (all): on few studies, findings",
+        help="losses that train the encoder; with few studies, findings works better (laptop: findings)",
     )
     training.add_argument(
-        "--freeze-stages", type=not_negative, metavar="N", help="first stages of the encoder that stay as they are (0)"
+        "--freeze-stages",
+        type=not_negative,
+        metavar="N",
+        help="first stages of the encoder to freeze (laptop: 2)",
     )
-    from_start = "train on all studies from the first epoch"
-    training.add_argument("--no-curriculum", dest="curriculum", action="store_false", default=None, help=from_start)
+    stages = "normal studies first, or all from the first epoch (on; cpu: off)"
+    training.add_argument("--curriculum", action=argparse.BooleanOptionalAction, help=stages)
     training.add_argument("--replay", type=share, metavar="0..1", help="share of harder studies in every stage (0.25)")
-    training.add_argument("--seed", type=not_negative, help="of order, augmentation, dropout and phantoms (0)")
+    training.add_argument(
+        "--seed", type=not_negative, metavar="N", help="of weights, order, augmentation and dropout (0)"
+    )
     files = parser.add_argument_group("scores and files")
     files.add_argument(
         "--select-by",
@@ -102,21 +140,32 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
         "--autosave-min", type=at_least_zero, metavar="MIN", help="minutes between saves in an epoch (10)"
     )
     files.add_argument(
-        "--pause-temp", type=above_zero, metavar="C", help="pause above it, in C (90, or where the GPU throttles)"
+        "--pause-temp",
+        type=above_zero,
+        metavar="C",
+        help="pause above this GPU temperature, degrees C (90, or where it throttles)",
     )
     files.add_argument("--track", choices=TRACKERS, help="also log the curves to this tracker (none)")
     files.add_argument("--run", metavar="NAME", help="name of the run, and of the sub-folders for its files (none)")
     files.add_argument("--out", metavar="DIR", help="folder that holds checkpoints/ and data/ (here)")
-    files.add_argument("--device", choices=("auto", "cpu"), help="auto: the GPU if there is one (auto)")
+    files.add_argument("--device", choices=("auto", "cpu"), help="auto takes the GPU if there is one (auto)")
     files.add_argument("--workers", type=not_negative, metavar="N", help="image decoding threads; 0: automatic (0)")
     how = parser.add_argument_group("how to start")
+    how.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="take the settings of this run.json, but not its run and out; flags win (none)",
+    )
     how.add_argument("--supervise", action="store_true", help="restart after a crash or a hang, from the last save")
     start = how.add_mutually_exclusive_group()
-    start.add_argument("--resume", type=Path, metavar="FILE", help="continue from this checkpoint, not the latest")
+    start.add_argument("--resume", type=Path, metavar="FILE", help="continue from this checkpoint (the latest)")
     start.add_argument("--fresh", action="store_true", help="move the files of the last run aside and start a new run")
-    how.add_argument("--init", metavar="FILE", help="start a new run with the weights of a checkpoint or an export")
+    how.add_argument(
+        "--init", metavar="FILE", help="start a new run with the weights of a checkpoint or an export (none)"
+    )
     how.add_argument("--rewarm", action="store_true", help="with more --epochs: warm the learning rate up again")
-    how.add_argument("--explain", action="store_true", help="only print what a start would do, epoch by epoch")
+    how.add_argument("--explain", action="store_true", help="print what this start would do, epoch by epoch, and exit")
 
 
 def add_checkpoint_flag(parser: argparse.ArgumentParser, purpose: str) -> None:
@@ -132,16 +181,26 @@ def _check_tracker(name: str) -> None:
 
 
 def settings_of(options: argparse.Namespace) -> Settings:
-    """Defaults, overridden by the preset, then by the flags; RunError where a flag needs a missing package."""
+    """Defaults, overridden by the preset, then by --config, then by the flags, of which a preset is one.
+
+    RunError where a flag needs a missing package, or a file of settings is wrong.
+    """
     names = {field.name for field in fields(Settings)}
     given = {name: value for name, value in vars(options).items() if name in names and value is not None}
     if options.resume and options.init:
         raise RunError("--resume continues a run and --init starts another: give only one of them")
+    if options.config:
+        preset = PRESETS.get(given.get("preset", ""), {})
+        given = {**settings_in(options.config), **preset, **given}
     _check_tracker(given.get("track", ""))
     settings = Settings.of(**given)
-    if settings.freeze_encoder and not settings.is_encoder_pretrained and not settings.init:
+    if settings.desk and settings.data != "phantom":
+        raise RunError(f"--desk draws phantoms, --data {settings.data} has studies of its own: leave --desk out")
+    if settings.cache_tokens and not settings.freeze_encoder:
+        raise RunError("--cache-tokens keeps what a frozen encoder sees: add --freeze-encoder, or leave it out")
+    if (settings.freeze_encoder or settings.freeze_stages) and not settings.keeps_weights:
+        flag = "--freeze-encoder" if settings.freeze_encoder else "--freeze-stages"
         raise RunError(
-            "--freeze-encoder would keep random weights: add --pretrained encoder or both, or --init FILE, "
-            "or leave it out"
+            f"{flag} would keep random weights: add --pretrained encoder or both, or --init FILE, or leave it out"
         )
     return settings

@@ -29,15 +29,19 @@ RULES: dict[str, tuple[Effect, str]] = {
     "root": (FREE, "the data set may have moved; other studies than before are refused"),
     "section": (RUN, "refused: other reports"),
     "num_studies": (RUN, "refused: other studies"),
+    "desk": (RUN, "refused: other reports"),
     "preset": (FREE, "counts only through the settings that it sets"),
     "encoder": (MODEL, SIZES),
     "decoder": (MODEL, SIZES),
     "pretrained": (FREE, "only a new run asks for pretrained weights"),
     "freeze_encoder": (MODEL, "refused: the optimizer has other weights"),
+    "cache_tokens": (MODEL, "refused: cached tokens are pooled, and not augmented"),
     "init": (RUN, "refused: the run started otherwise; may be omitted on a resume"),
     "image_size": (MODEL, SIZES),
     "max_tokens": (MODEL, SIZES),
     "views": (MODEL, SIZES),
+    "indication": (MODEL, "refused: another input"),
+    "prior": (MODEL, "refused: another input"),
     "epochs": (
         CONTINUES,
         "the learning rate decays from its current value to its floor at the new end; no stage returns",
@@ -58,9 +62,10 @@ RULES: dict[str, tuple[Effect, str]] = {
     "freeze_stages": (MODEL, "refused: other weights are trained"),
     "curriculum": (RUN, ORDER),
     "replay": (RUN, ORDER),
-    "seed": (RUN, "refused: other phantoms, another order, other dropout"),
+    "seed": (RUN, "refused: another order, other dropout; without --data-seed other phantoms too"),
+    "data_seed": (RUN, "refused: other phantoms"),
     "select_by": (RUN, "refused: best by another score"),
-    "val_studies": (CONTINUES, "the best model is selected anew: scores on other studies are not comparable"),
+    "val_studies": (CONTINUES, "the best model is selected again: scores on other studies are not comparable"),
     "checkpoint_every": (CONTINUES, "from the next epoch on"),
     "autosave_min": (FREE, "how much a kill can cost"),
     "workers": (FREE, "speed alone"),
@@ -70,7 +75,7 @@ RULES: dict[str, tuple[Effect, str]] = {
     "run": (FREE, "another name is another run, in folders of its own"),
     "out": (FREE, "another folder holds other runs; a run that is moved with its files resumes there"),
 }
-NAMES = {"micro_batch": "batch", "curriculum": "no-curriculum"}  # of flags, where they are not those of the settings
+NAMES = {"micro_batch": "batch"}  # of flags, where they are not those of the settings
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,10 @@ def changes(old: dict[str, Any], new: Settings) -> list[Change]:
     """
     before = {**asdict(Settings()), **old}
     differ = [Change(name, before[name], value) for name, value in asdict(new).items() if before[name] != value]
-    return [each for each in differ if each.effect != FREE and (each.name != "init" or each.new)]
+    same = set() if new.init else {"init"}  # may be omitted on a resume
+    if new.phantom_seed == (before["seed"] if before["data_seed"] is None else before["data_seed"]):
+        same.add("data_seed")  # however it was given
+    return [each for each in differ if each.effect != FREE and each.name not in same]
 
 
 def refusal(differ: Sequence[Change], is_asked_for: bool = False) -> str:
@@ -126,4 +134,4 @@ def keep_beginning(old: dict[str, Any], new: Settings) -> Settings:
 
 
 def _shown(value: Any) -> str:
-    return str(value) if value != "" else "none"
+    return str(value) if value not in ("", None) else "none"

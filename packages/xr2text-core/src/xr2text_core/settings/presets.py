@@ -38,17 +38,24 @@ PRESETS: dict[str, dict[str, Any]] = {
         "freeze_stages": 3,
         "curriculum": False,
     },
-    # An 8 GB laptop GPU: an encoder of 89 M parameters and the decoder half of a BART base.
+    # An 8 GB laptop GPU: an encoder of 88 M parameters, whose first stages stay as they are, and the decoder half of a
+    # BART base. Both films of a study fit: docs/decisions/0012.
     "laptop": {
         "encoder": "convnext_base.fb_in22k_ft_in1k_384",
         "decoder": "GanjinZero/biobart-base",
         "image_size": 384,
+        "views": "all",
+        "teach_encoder": "findings",
+        "freeze_stages": 2,
     },
     # 24 GB and more: finer images, larger micro-batches, the same effective batch.
     "workstation": {
         "encoder": "convnext_base.fb_in22k_ft_in1k_384",
         "decoder": "GanjinZero/biobart-base",
         "image_size": 512,
+        "views": "all",
+        "teach_encoder": "findings",
+        "freeze_stages": 2,
         "micro_batch": 16,
         "accumulation": 2,
         "precision": "bf16",

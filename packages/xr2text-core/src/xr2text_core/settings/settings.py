@@ -1,6 +1,6 @@
 """All settings of a run, with the defaults of the training guide."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,15 @@ from xr2text_core.settings.presets import PRESETS
 
 PRETRAINED = ("both", "encoder", "decoder", "none")  # which half starts from pretrained weights
 BEAMS = 4  # width of the search wherever a trained model writes reports; validation while training is greedy
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a model reads of a study: its films, why they were taken, and the last study of the patient."""
+
+    views: str = "frontal"  # or "all": a lateral film too
+    indication: bool = False
+    prior: bool = False
 
 
 @dataclass(frozen=True)
@@ -19,16 +28,20 @@ class Settings:
     root: str = ""
     section: str = "findings"
     num_studies: int = 1280
+    desk: bool = False
     # model
     preset: str = ""
     encoder: str = ""
     decoder: str = ""
     pretrained: str = "both"
     freeze_encoder: bool = False
+    cache_tokens: bool = False
     init: str = ""
     image_size: int = 384
     max_tokens: int = 128
     views: str = "frontal"
+    indication: bool = False
+    prior: bool = False
     # training
     epochs: int = 50
     patience: int = 999
@@ -45,6 +58,7 @@ class Settings:
     curriculum: bool = True
     replay: float = 0.25
     seed: int = 0
+    data_seed: int | None = None
     # scores and files
     select_by: str = "bleu_4+rouge_l"
     val_studies: int = 500
@@ -69,15 +83,32 @@ class Settings:
             given["root"] = str(Path(given["root"]).expanduser().resolve())  # a resume may start in another folder
         if given.get("init"):
             given["init"] = str(Path(given["init"]).expanduser().resolve())
-        return cls(**{"preset": preset, **PRESETS[preset], **given})
+        chosen = cls(**{"preset": preset, **PRESETS[preset], **given})
+        if chosen.keeps_weights or "freeze_stages" in given:
+            return chosen
+        return replace(chosen, freeze_stages=0)  # those of the preset would keep random weights
 
     @property
     def is_encoder_pretrained(self) -> bool:
         return is_pretrained("encoder", self.pretrained)
 
     @property
+    def keeps_weights(self) -> bool:
+        """Whether the encoder starts from weights that are worth to be kept as they are."""
+        return self.is_encoder_pretrained or bool(self.init)
+
+    @property
     def is_decoder_pretrained(self) -> bool:
         return is_pretrained("decoder", self.pretrained)
+
+    @property
+    def phantom_seed(self) -> int:
+        """The seed that phantoms are drawn with: runs that share it share their studies, test set included."""
+        return self.seed if self.data_seed is None else self.data_seed
+
+    @property
+    def inputs(self) -> Inputs:
+        return Inputs(self.views, self.indication, self.prior)
 
     @property
     def effective_batch(self) -> int:

@@ -63,9 +63,15 @@ def announce(settings: Settings, parts: Parts, batches: str, protocol: str) -> N
         log.warning("No training study is of the class %s: that stage adds nothing new.", stage)
     log.info(
         "Model: %.1f M parameters on %s | %s studies per update | %d updates | scores: %s",
-        parts.num_parameters / 1e6, device_name(parts.accelerator.device), batches,
+        parts.num_parameters / 1e6, _where(parts), batches,
         parts.plan.total_steps, describe(protocol),
     )  # fmt: skip
+
+
+def _where(parts: Parts) -> str:
+    """The device, and its precision where that is not FP32."""
+    precision = parts.accelerator.mixed_precision
+    return device_name(parts.accelerator.device) + (f" in {precision}" if precision != "no" else "")
 
 
 def _counts(sizes: dict[str, int]) -> str:

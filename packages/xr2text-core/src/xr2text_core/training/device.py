@@ -11,8 +11,11 @@ import sys
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from torch import distributed
 
 from xr2text_core.machine.nvml import GpuReader
+from xr2text_core.machine.processor import computes_bf16
 from xr2text_core.machine.watch import MachineWatch
 from xr2text_core.settings.settings import Settings
 
@@ -25,12 +28,19 @@ def open_device(settings: Settings) -> Accelerator:
     """The device of a run, as training, validation and preflight use it: a CUDA GPU or the CPU, also on a Mac."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS is not deterministic
     on_cpu = settings.device == "cpu" or not torch.cuda.is_available()
-    accelerator = Accelerator(mixed_precision=precision_in_use(settings), cpu=on_cpu)
+    accelerator = _accelerator(precision_in_use(settings), on_cpu)
     if accelerator.device.type == "cuda":
         limit_gpu_memory(accelerator.device)
         torch.use_deterministic_algorithms(True)  # else a resumed run differs in the last bits
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     return accelerator
+
+
+def _accelerator(precision: str, on_cpu: bool) -> Accelerator:
+    """Of this run, also where an earlier run of this Python process (a notebook) had another device or precision."""
+    if not distributed.is_initialized():
+        AcceleratorState._reset_state(reset_partial_state=True)
+    return Accelerator(mixed_precision=precision, cpu=on_cpu)
 
 
 def relax_determinism(error: RuntimeError) -> None:
@@ -55,8 +65,9 @@ def watch_machine(device: torch.device) -> MachineWatch:
 
 
 def precision_in_use(settings: Settings) -> str:
-    """As accelerate names it: without a GPU there is no mixed precision."""
-    is_mixed = settings.device != "cpu" and torch.cuda.is_available() and settings.precision != "fp32"
+    """As accelerate names it. A CPU computes in FP32, or in BF16 where it is asked to and has it in hardware."""
+    on_gpu = settings.device != "cpu" and torch.cuda.is_available()
+    is_mixed = settings.precision != "fp32" and (on_gpu or (settings.precision == "bf16" and computes_bf16()))
     return settings.precision if is_mixed else "no"
 
 

@@ -1,14 +1,14 @@
 """What a run is made of: its studies, their plan, the model and its optimizer, and how a checkpoint holds them."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import torch
 from accelerate import Accelerator
 
 from xr2text_core import __version__
 from xr2text_core.data.batches import BatchMaker
-from xr2text_core.inference.composer import Composer, ReportBank, bank_indices
+from xr2text_core.inference.composer import Composer, ReportBank, bank_indices, kept_bank
 from xr2text_core.inference.trained import model_of_sizes, tokenizer_from
 from xr2text_core.machine.processes import Processes
 from xr2text_core.model.build import build_model
@@ -19,7 +19,7 @@ from xr2text_core.run.checkpoint import Checkpoint
 from xr2text_core.run.status import Status, now
 from xr2text_core.settings.settings import Settings
 from xr2text_core.training.device import open_device
-from xr2text_core.training.first_fit import fit_before_training, fit_thumbnails
+from xr2text_core.training.first_fit import encode_films, fit_before_training, fit_thumbnails
 from xr2text_core.training.optimizer import allocate_state, build_optimizer
 from xr2text_core.training.plan import Plan
 from xr2text_core.training.prepared import PreparedData, prepare_data
@@ -65,7 +65,16 @@ class Parts:
         fitted = {name: tensor for name, tensor in self.model.state_dict().items() if name.startswith(THUMBNAILS)}
         self.model.load_state_dict({**checkpoint.model, **fitted})
         if self.model.encoder.study is not None:
-            fit_thumbnails(self.model.encoder.study, self.batches, bank_indices(self.data.train.references))
+            fit_thumbnails(self.model.encoder.study, self.batches, bank_indices(self.data.train.to_compose_from))
+
+    def with_cached_tokens(self, status: Status) -> "Parts":
+        """With --cache-tokens, training reads what the frozen encoder sees from the disk; missing films are encoded."""
+        if not self.settings.cache_tokens:
+            return self
+        status.update(state="caching", message="encoding each film once")
+        with self.processes.rank_0_first():
+            tokens = encode_films(self.model, self.accelerator, self.batches, status.update)
+        return replace(self, batches=replace(self.batches, tokens=tokens))
 
     def checkpoint(self, progress: Progress) -> Checkpoint:
         """All that a resume needs at this moment; tensors are references, not copies."""
@@ -99,6 +108,7 @@ def build_parts(settings: Settings, processes: Processes, found: Found | None, s
             tokenizer = tokenizer_from(found.checkpoint)
     with processes.rank_0_first():
         data = prepare_data(settings, tokenizer, is_alive=status.update)
+        bank = _bank(settings, found, data)
     if found:
         found.check_studies(data.dataset)
     plan = Plan.of(settings, data.train)
@@ -106,11 +116,8 @@ def build_parts(settings: Settings, processes: Processes, found: Found | None, s
     accelerator = open_device(settings)
     device = accelerator.device
     torch.manual_seed(settings.seed)
-    bank = _bank(found, data)
     model = _model(settings, found, data.tokenizer, len(bank.texts))
-    model.encoder.images.freeze_stages(settings.freeze_stages)
-    if settings.freeze_encoder:
-        model.encoder.images.freeze()
+    model.freeze(settings.freeze_stages, settings.freeze_encoder, settings.cache_tokens)
     optimizer = build_optimizer(model, settings, device)
     batches, val_batches = (
         BatchMaker(each, data.cache, device, settings.seed, settings.views) for each in (data.train, data.val)
@@ -119,19 +126,19 @@ def build_parts(settings: Settings, processes: Processes, found: Found | None, s
     optimizer = accelerator.prepare(optimizer)
     allocate_state(optimizer)
     if not found:
-        fit_before_training(model, batches, bank_indices(data.train.references))
+        fit_before_training(model, batches, bank_indices(data.train.to_compose_from))
     stepper = Stepper(accelerator, model, optimizer, settings.finding_weight, settings.seed, processes)
     return Parts(
         settings, data, plan, accelerator, processes, model, optimizer, batches, val_batches, stepper, Composer(bank)
     )
 
 
-def _bank(found: Found | None, data: PreparedData) -> ReportBank:
+def _bank(settings: Settings, found: Found | None, data: PreparedData) -> ReportBank:
     """Training reports to compose from; those of the checkpoint where the run continues."""
     if found and found.origin != "init" and found.checkpoint.bank:
         with found.reading():
             return ReportBank.from_json(found.checkpoint.bank)
-    return ReportBank.of(data.train.references)
+    return kept_bank(data.train.to_compose_from, settings.cache_folder)
 
 
 def _model(settings: Settings, found: Found | None, tokenizer: ReportTokenizer, num_reports: int) -> XR2TextModel:
@@ -141,6 +148,6 @@ def _model(settings: Settings, found: Found | None, tokenizer: ReportTokenizer, 
             return model_of_sizes(found.checkpoint, num_reports)
     sizes = (settings.image_size, settings.max_tokens)
     return build_model(
-        settings.encoder, settings.decoder, settings.pretrained, *sizes, tokenizer, settings.views,
+        settings.encoder, settings.decoder, settings.pretrained, *sizes, tokenizer, **asdict(settings.inputs),
         num_reports=num_reports, teach_encoder=settings.teach_encoder,
     )  # fmt: skip

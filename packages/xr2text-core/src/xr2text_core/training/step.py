@@ -103,18 +103,21 @@ class Stepper:
         # dropout is the same when this step is repeated
         torch.manual_seed(step_seed(self.seed, step, self.processes.rank))
         loss_sum = torch.zeros((), device=batch.tokens.device)
-        for part in batch.parts(micro_batch):
-            output = self.model(
-                pixel_values=part.images,
-                film_mask=part.is_film,
-                labels=part.tokens,
-                finding_labels=part.finding_labels,
-                num_labels=part.num_tokens,
-                state_draws=part.state_draws,
-            )
-            loss = output.token_loss_sum / num_tokens + self.finding_weight * output.finding_loss_sum / num_studies
-            self.accelerator.backward(loss)
-            loss_sum += output.token_loss_sum.detach()
+        with self.accelerator.autocast():  # around all micro-batches: each weight is cast to 16 bits once
+            for part in batch.parts(micro_batch):
+                output = self.model(
+                    **part.inputs,
+                    labels=part.tokens,
+                    finding_labels=part.finding_labels,
+                    num_labels=part.num_tokens,
+                    state_draws=part.state_draws,
+                    change_labels=part.change_labels,
+                )
+                with torch.autocast(batch.tokens.device.type, enabled=False):  # gradients have the types of the forward
+                    loss = output.token_loss_sum / num_tokens
+                    loss += self.finding_weight * output.finding_loss_sum / num_studies
+                    self.accelerator.backward(loss)
+                    loss_sum += output.token_loss_sum.detach()
         return loss_sum
 
     def _reset_gradients(self) -> None:

@@ -3,8 +3,10 @@
 import gc
 import logging
 import math
+import sys
 import time
 from pathlib import Path
+from subprocess import DEVNULL, PIPE, CalledProcessError, run
 from typing import Any
 
 import torch
@@ -68,7 +70,9 @@ class Trainer:
                 self._begin_with(found)
             if self.is_finished():
                 self.run_log.is_finished(self.progress)
-            elif self.processes.is_rank_0:
+                return
+            self.parts = self.parts.with_cached_tokens(self.run_log.status)
+            if self.processes.is_rank_0:
                 self.checkpoints.writer.reserve(self.parts.checkpoint(self.progress))
 
     def fit(self) -> int:
@@ -126,6 +130,7 @@ class Trainer:
     def load_checkpoint(self, path: str | Path) -> None:
         """Load weights, optimizer, position and best score from a checkpoint. `fit` then cuts newer rows."""
         self._restore(named_checkpoint(Path(path)))
+        self.parts = self.parts.with_cached_tokens(self.run_log.status)
 
     def evaluate(self, split: str = "val", num_beams: int = 1) -> Evaluation:
         """Scores of the current weights on the validation studies, or on another split."""
@@ -142,7 +147,7 @@ class Trainer:
                 self._restore(found)
         if self.is_finished() and found.origin == "resume" and found.path.resolve().parent != self.folder.checkpoints:
             raise RunError(
-                f"--resume {found.path} is the end of a run: nothing is left of its {self.settings.epochs} epochs. "
+                f"--resume {found.path} is the end of a run: all of its {self.settings.epochs} epochs are done. "
                 "A larger --epochs continues it; --init FILE starts a new run with its weights"
             )
 
@@ -305,12 +310,14 @@ class Trainer:
         self.run_log.finished(self.progress)
 
     def _draw(self) -> None:
+        """In a process of its own: matplotlib would stay in the memory of this one. The run is complete without."""
+        history, folder = str(self.folder.history), str(self.folder.figures)
+        command = [sys.executable, "-m", "xr2text_core.figures", "--history", history, "--out", folder]
         try:
-            from xr2text_core.run.figures import draw_figures  # matplotlib and pandas: only at the end
-
-            draw_figures(self.folder.history, self.folder.figures)
-        except Exception as error:  # the run is complete without its figures
-            log.warning("The figures could not be drawn (%s); python -m xr2text_core.figures draws them later.", error)
+            run(command, check=True, stdout=DEVNULL, stderr=PIPE)
+        except (OSError, CalledProcessError) as error:
+            why = (getattr(error, "stderr", b"").decode(errors="replace").splitlines() or [str(error)])[-1]
+            log.warning("The figures could not be drawn (%s); python -m xr2text_core.figures draws them later.", why)
 
     # -- small answers
 

@@ -105,7 +105,7 @@ def _read(parts: Parts, study: StudyHead, indices: Sequence[int]) -> list[Row]:
 
 
 def _read_batch(parts: Parts, study: StudyHead, batch: Batch) -> list[Row]:
-    seen = parts.model.encoder(batch.images, batch.is_film)
+    seen = parts.model.encoder(**batch.inputs)
     logits = seen.finding_logits[:, -1], study.thumbnails.logits(seen.thumbnails)
     return list(zip(batch.studies, *(each.float().cpu().numpy() for each in logits), strict=True))
 

@@ -236,6 +236,26 @@ def test_kaggle_studies_with_lateral_films_alone_are_told(tmp_path: Path) -> Non
     assert "studies with only lateral films, of which the first is used: 1" in read(root).notes
 
 
+def test_indications_of_all_three_layouts_lose_their_removed_words(tmp_path: Path) -> None:
+    kaggle = tmp_path / "kaggle"
+    kaggle.mkdir()
+    table = write_kaggle(kaggle, "images") / "indiana_reports.csv"
+    text = table.read_text().replace("Cough", "XXXX-year-old male with XXXX", 1)
+    table.write_text(text.replace("2,normal,normal,Xray Chest,Cough", "2,normal,normal,Xray Chest,XXXX."))
+    assert [study.indication for study in read(kaggle).studies] == ["male", ""]
+    r2gen = kaggle / "r2gen"
+    r2gen.mkdir()
+    write_annotation(r2gen, train=[("CXR1_IM-1", ["CXR1_IM-1/0.png"]), ("CXR2_IM-2", ["CXR2_IM-2/0.png"])])
+    assert [study.indication for study in read(r2gen).studies] == ["male", ""]
+    open_i = tmp_path / "open_i"
+    open_i.mkdir()
+    write_open_i(open_i, ("PA view", "Lateral view"), frontal=1)
+    path = open_i / "ecgen-radiology" / "1.xml"
+    abstract = '<AbstractText Label="INDICATION">Fever, XXXX.</AbstractText><AbstractText Label="FINDINGS">'
+    path.write_text(path.read_text().replace('<AbstractText Label="FINDINGS">', abstract))
+    assert read(open_i).studies[0].indication == "Fever."
+
+
 # -- the codes of annotators
 
 
@@ -280,4 +300,6 @@ def test_r2gen_studies_without_a_table_have_no_codes_and_a_foreign_table_is_told
     (tmp_path / "indiana_reports.csv").write_text("id;MeSH\n1;normal\n")
     dataset = read(root)
     assert dataset.studies[0].codes == ()
-    assert any(note.startswith("no MeSH codes: ") and "no column uid" in note for note in dataset.notes)
+    assert any(
+        note.startswith("no MeSH codes and no indications: ") and "no column uid" in note for note in dataset.notes
+    )

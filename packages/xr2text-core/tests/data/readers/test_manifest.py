@@ -307,3 +307,75 @@ def test_too_few_patients_are_told_as_that(tmp_path: Path, num_patients: int, wh
     found = read(write(tmp_path, "image,report,patient_id", *rows)).why_not_trainable
     assert found.startswith(why) and bool(found) == bool(why)
     assert not why or "give a split column" in found
+
+
+# -- indication and last study
+
+
+def test_indication_and_history_are_read_from_their_columns_else_from_a_whole_report(tmp_path: Path) -> None:
+    whole = '"INDICATION: Fever.\nTECHNIQUE: PA.\nFINDINGS: Clear."'
+    root = write(
+        tmp_path,
+        "image,report,indication,history",
+        "a.png,Clear.,Cough ___,Asthma.",
+        f"b.png,{whole},,",
+        f"c.png,{whole},Fall.,",
+        "d.png,Clear.,___,",
+    )
+    assert [study.indication for study in read(root).studies] == ["Cough Asthma.", "Fever.", "Fall.", ""]
+    assert {study.report.findings for study in read(root).studies} == {"Clear."}
+
+
+def test_the_last_study_is_found_by_date_or_by_name(tmp_path: Path) -> None:
+    root = write(
+        tmp_path,
+        "image,report,study_id,patient_id,date,prior_study_id,split",
+        "b.png,Two.,s2,anna,2020-01-11,,train",
+        "a.png,One.,s1,anna,2020-01-01,,train",
+        "c.png,Three.,s3,anna,,s1,train",
+        "d.png,Other.,s4,bert,2019-01-01,,train",
+    )
+    two, one, three, other = read(root).studies
+    assert two.prior is not None and three.prior is not None
+    assert (Path(two.prior.image).name, two.prior.report.findings, two.prior.days) == ("a.png", "One.", 10.0)
+    assert (Path(three.prior.image).name, three.prior.days) == ("a.png", None)
+    assert one.prior is None and other.prior is None
+
+
+def test_a_prior_whose_image_is_missing_is_none_and_an_unknown_one_is_an_error_with_its_row(tmp_path: Path) -> None:
+    header = "image,report,study_id,patient_id,prior_study_id"
+    root = write(tmp_path, header, "gone.png,One.,s1,anna,", "b.png,Two.,s2,anna,s1")
+    assert [study.prior for study in read(root).studies] == [None]
+    write(tmp_path, header, "a.png,One.,s1,anna,", "b.png,Two.,s2,anna,s9")
+    with pytest.raises(DatasetError, match="row 3: prior_study_id s9 of study s2"):
+        read(tmp_path)
+
+
+def test_a_named_prior_needs_a_patient(tmp_path: Path) -> None:
+    root = write(tmp_path, "image,report,study_id,prior_study_id", "a.png,One.,s1,", "b.png,Two.,s2,s1")
+    with pytest.raises(DatasetError, match="another patient; give both the same patient_id"):
+        read(root)
+
+
+def test_priors_of_studies_that_are_numbered_for_each_patient_stay_with_their_patient(tmp_path: Path) -> None:
+    root = write(
+        tmp_path,
+        "image,report,study_id,patient_id,prior_study_id",
+        "a.png,One.,1,anna,",
+        "b.png,Two.,2,anna,1",
+        "c.png,Three.,1,bert,",
+    )
+    priors = {study.study_id: study.prior for study in read(root).studies}
+    assert {name: prior and prior.report.findings for name, prior in priors.items()} == {
+        "anna/1": None, "anna/2": "One.", "bert/1": None,
+    }  # fmt: skip
+
+
+def test_the_index_keeps_indications_and_priors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(manifest, "INDEXED_FROM", 1)
+    header = "image,report,study_id,patient_id,date,indication"
+    root = write(tmp_path, header, "a.png,One.,s1,anna,2020-01-01,Cough.", "b.png,Two.,s2,anna,2020-01-02,Fever.")
+    first = read(root)
+    (root / "a.png").unlink()
+    assert read(root) == first  # from the index
+    assert first.studies[1].prior is not None and first.studies[1].indication == "Fever."

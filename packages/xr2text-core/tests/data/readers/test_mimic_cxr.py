@@ -120,6 +120,23 @@ def test_an_incomplete_jpg_tree_is_looked_at_again_each_time(tmp_path: Path) -> 
     assert len(read(tmp_path).studies) == 5
 
 
+def test_the_last_study_is_found_by_date_and_time_and_the_indication_in_the_report(tmp_path: Path) -> None:
+    write_complete_tree(tmp_path)
+    dates = {"50000001": ("21800506", "83014.5"), "50000002": ("21800506", "203014"), "50000004": ("21800101", "")}
+    path = tmp_path / "mimic-cxr-2.0.0-metadata.csv"
+    header, *lines = path.read_text().splitlines()
+    rows = [",".join((line, *dates.get(line.split(",")[2], ("", "")))) for line in lines]
+    path.write_text("\n".join([f"{header},StudyDate,StudyTime", *rows]) + "\n")
+    first = read(tmp_path)
+    studies = {study.study_id: study for study in first.studies}
+    prior = studies["50000002"].prior
+    assert prior is not None and prior.days == pytest.approx(0.5, abs=1e-4)
+    assert Path(prior.image).name == "a2.jpg" and prior.report.findings == "Dark lungs at."
+    assert [name for name, study in studies.items() if study.prior] == ["50000002"]
+    assert {study.indication for study in first.studies} == {"Cough."}
+    assert read(tmp_path) == first  # from the index
+
+
 def test_jpg_tree_without_images_says_where_one_was_expected(tmp_path: Path) -> None:
     write_jpg_tree(tmp_path, False, "files", image_base="elsewhere")
     with pytest.raises(DatasetError, match=r"no image of the tables exists \(for example .*a1\.jpg"):

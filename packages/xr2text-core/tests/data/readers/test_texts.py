@@ -2,7 +2,7 @@
 
 import pytest
 
-from xr2text_core.data.readers.texts import are_english, clean_text, decoded, sections_of
+from xr2text_core.data.readers.texts import are_english, clean_indication, clean_text, decoded, sections_of
 from xr2text_core.report.report import Report
 
 WHOLE = "INDICATION: Pneumonia, CHF.\n\nFINDINGS: Lungs are clear. No effusion.\n\nIMPRESSION: No acute disease."
@@ -43,3 +43,23 @@ def test_the_language_is_that_of_most_reports() -> None:
     assert are_english([]) and are_english([english, english, german])
     assert not are_english([german] * 3) and not are_english([chinese] * 2 + [english])
     assert not are_english([german] * 10_000 + [english] * 400)
+
+
+@pytest.mark.parametrize(
+    ("texts", "indication"),
+    [
+        (("Cough.",), "Cough."),
+        (("XXXX-year-old female with chest pain.",), "female with chest pain."),
+        (("___ year old man with ___",), "man"),
+        (("XXXX y/o with fever, XXXX",), "fever"),
+        (("She is a XXXX-year-old woman with asthma",), "She is a woman with asthma"),
+        (("XXXX.",), ""),
+        (("___",), ""),
+        (("XXXX, XXXX.", "nan"), ""),
+        (("Fever.", "Asthma."), "Fever. Asthma."),
+        (("Fever.", "Fever."), "Fever."),
+        (("Weaning, ready to be weaned of",), "Weaning, ready to be weaned of"),  # nothing was removed from it
+    ],
+)
+def test_an_indication_is_cleaned_of_removed_words_and_what_they_leave(texts: tuple[str, ...], indication: str) -> None:
+    assert clean_indication(*texts) == indication

@@ -16,7 +16,7 @@ END = ("finished", "interrupted", "failed")
 STAYS_EPOCHS = 5  # a model that has learned little writes the same for everybody; after so many epochs it is stuck
 
 EARLY_COLLAPSE = "common in the first epochs: look again later; if it stays, a lower --new-rate or more studies help"
-FREE_DISK = "free some space where the checkpoints go; training continues, and the next save tries again"
+FREE_DISK = "free some space in the folder of the checkpoints; training continues, and the next save tries again"
 COOL = "improve cooling: raise the laptop, free its vents, lower the room's temperature, or limit the power"
 PLUG_IN = "plug the computer in; Ctrl-C in the trainer's terminal saves, and the same command resumes it later"
 
@@ -133,7 +133,7 @@ EMERGENCIES = (
     ),
     Emergency(
         "collapsed", "collapsed", "critical", "the model has collapsed",
-        "look at generated reports; stop, lower --new-rate or raise the number of studies, and start anew with --fresh",
+        "look at its reports; stop, lower --new-rate or raise the number of studies, and start again with --fresh",
         ("started",), _is_varied_again,
     ),
     Emergency("image_lost", "image_lost", "warning", "an image is lost",

@@ -120,13 +120,13 @@ class GpuRules:
         last = self._told.get(reading.key)
         if last is None or now - last[1] <= LOST_S:
             return reading
-        title = f"{group_of(gpu)} has not told its {what} for {duration(now - last[1])}; it was {last[0]:g}"
+        title = f"{group_of(gpu)} has not reported its {what} for {duration(now - last[1])}; it was {last[0]:g}"
         return Reading(
             reading.key,
             True,
             False,
             title,
-            "try nvidia-smi; look after the GPU yourself",
+            "try nvidia-smi; watch the GPU yourself",
             group=group_of(gpu),
             since=wall - (now - last[1]),
             is_unknown=True,

@@ -20,7 +20,7 @@ STAGE_EPOCHS = 200
 SPEED_STEPS = 20  # the first steps of an epoch are slow: workers start
 
 SMALLER_STEPS = "use --precision bf16 or a lower --new-rate"
-SMALLER_BATCH = "reduce the batch: half of --batch, twice of --accumulation, same results; close other GPU programs"
+SMALLER_BATCH = "reduce the batch: half the --batch, twice the --accumulation, same results; close other GPU programs"
 
 
 def finite_loss(watched: Watched) -> Reading:
@@ -52,7 +52,7 @@ def _finite(key: str, named: Sequence[tuple[str, float | None, float | None]], a
 
 def skipped(watched: Watched, wall: float) -> Reading:
     count, since = _recent(watched, "skipped_step", "skipped_steps", wall)
-    title = f"{count:.0f} steps skipped lately because loss or gradients were not finite"
+    title = f"{count:.0f} steps skipped recently because loss or gradients were not finite"
     advice = f"if it continues, {SMALLER_STEPS}"
     return Reading(
         "skipped_steps", count >= NUM_SKIPPED, count == 0, title, advice, value=count, since=since if count else None
@@ -62,7 +62,7 @@ def skipped(watched: Watched, wall: float) -> Reading:
 def out_of_memory(watched: Watched, wall: float) -> Reading:
     count, since = _recent(watched, "out_of_memory", "oom_retries", wall)
     micro_batch = watched.status.micro_batch if watched.status is not None else None
-    title = f"out of GPU memory {count:.0f} times lately; micro-batch now {clean(micro_batch)}"
+    title = f"out of GPU memory {count:.0f} times recently; micro-batch now {clean(micro_batch)}"
     return Reading("out_of_memory", count > 0, count == 0, title, SMALLER_BATCH, value=count, since=since)
 
 

@@ -9,9 +9,9 @@ TITLES: dict[str, tuple[Severity, str]] = {
 }
 RESTART = "start the same training command again: it resumes from the newest checkpoint"
 HANGING = "look at the drive and its network from a shell; the training may hang there too"
-UNREADABLE = "look at its owner, permissions and contents; the trainer writes its files anew while it runs"
+UNREADABLE = "look at its owner, permissions and contents; the trainer rewrites its files while it runs"
 UNKNOWN = "look at train.log and at the trainer's terminal"
-READ_LOG = "read the end of train.log and mend the cause; then the same training command resumes"
+READ_LOG = "read the end of train.log and fix the cause; then the same training command resumes"
 
 
 def life(watched: Watched, wall: float) -> Reading:

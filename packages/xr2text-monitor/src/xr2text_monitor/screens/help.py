@@ -15,7 +15,7 @@ from xr2text_monitor.panels.state import LOOKS
 KEYS = (
     ("q ctrl+c", "quit; training continues"),
     ("l enter", "log: events, train.log, alerts; filter, copy, full text"),
-    ("r", "runs: watch another, lay one behind the curves, compare"),
+    ("r", "runs: watch another, overlay one on the curves, compare"),
     ("c", "curves: epochs, findings, newest steps, GPU over hours"),
     ("z m y", "zoom to the newest epochs, mean of 5 or 15, log axis"),
     ("s d u", "save the screen as SVG, dark or light, look now"),
@@ -23,7 +23,7 @@ KEYS = (
     ("ctrl+p", "all commands"),
 )
 NOTES = (
-    "▲ warning  ▲▲ critical  ? nobody can tell  — not measured",
+    "▲ warning  ▲▲ critical  ? unknown  — not measured",
     "Presumed dead: the process is gone. No sign of life: it runs, but",
     "is silent longer than this run's own rhythm.",
     "This program only reads: closing it never affects the trainer.",

@@ -37,7 +37,7 @@ from xr2text_core.data.images.cache_files import (
 )
 from xr2text_core.data.images.decode import read_image
 from xr2text_core.data.images.formats import INSTALL, ImageError, Pixels
-from xr2text_core.data.images.row_file import RowFile
+from xr2text_core.data.images.row_file import CheckedRows, RowFile
 from xr2text_core.data.study import DatasetError
 from xr2text_core.drawing import names as drawn
 
@@ -61,9 +61,8 @@ class ImageCache:
         self.unreadable = unreadable  # name -> reason; callers exclude these studies
         self._row_of = {name: row for row, name in enumerate(names)}
         self._crc = np.fromfile(path / "rows.bin", dtype=RECORD, count=len(names))["crc"].copy()
-        self._is_checked = np.zeros(len(names), dtype=bool)
         self._num_damaged = 0
-        self._pixels = RowFile(path / "images.u8", size * size)
+        self._pixels = CheckedRows(RowFile(path / "images.u8", size * size), len(names))
 
     def __len__(self) -> int:
         return len(self._row_of)
@@ -81,19 +80,19 @@ class ImageCache:
         self._read_into(image, name)
         return image
 
-    def _read_into(self, image: Pixels, name: str) -> None:
-        if name in self.unreadable:
-            raise ImageError(f"{name}: {self.unreadable[name]}")
+    def place(self, name: str) -> tuple[int, int]:
+        """The row of an image, and the checksum (CRC-32) of its pixels. KeyError for an unknown name."""
         row = self._row_of.get(name)
         if row is None:
             raise KeyError(f"{name} is not in the image cache {self.path}; build it with all names that will be read")
-        is_whole = self._pixels.read_into(row, image)
-        if not is_whole:
-            self._is_checked[:] = False  # the file was truncated; a gap in it would be read as black images
-        if not self._is_checked[row]:
-            if not is_whole or zlib.crc32(image.data) != self._crc[row]:
-                self._repair(row, name, image)
-            self._is_checked[row] = True
+        return row, int(self._crc[row])
+
+    def _read_into(self, image: Pixels, name: str) -> None:
+        if name in self.unreadable:
+            raise ImageError(f"{name}: {self.unreadable[name]}")
+        row, _ = self.place(name)
+        if not self._pixels.read_into(row, image, lambda: zlib.crc32(image.data) == self._crc[row]):
+            self._repair(row, name, image)
 
     def _repair(self, row: int, name: str, image: Pixels) -> None:
         """Decode the image again; ImageError when that fails too."""
@@ -105,14 +104,16 @@ class ImageCache:
         self._crc[row] = zlib.crc32(image.data)
         try:
             self._write(row, image)
-        except OSError as error:  # a read-only cache still works; it is repaired again next time
+        except OSError as error:  # a read-only cache still works; it is repaired again at the next read
             logger.warning("%s: cannot repair the cache: %s", self.path, error)
+        else:
+            self._pixels.is_repaired(row)
 
     def _write(self, row: int, image: Pixels) -> None:
         record = np.fromfile(self.path / "rows.bin", dtype=RECORD, count=1, offset=row * RECORD.itemsize)
         record["crc"] = self._crc[row]
         for file_name, length, array in (
-            ("images.u8", self._pixels.row_bytes, image),
+            ("images.u8", self._pixels.file.row_bytes, image),
             ("rows.bin", RECORD.itemsize, record),
         ):
             rows = RowFile(self.path / file_name, length, writable=True)

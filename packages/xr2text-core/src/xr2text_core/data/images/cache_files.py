@@ -7,6 +7,7 @@ folder/<key>/index.json        size, count, interpolation, code version; written
              rows.bin          one fixed record per row: state, checksum, size and time of the source
              images.u8         (N, size, size) uint8, row after row
              unreadable.json   why an image could not be read, by name
+             tokens-*.f16      what frozen encoders see in the images (tokens.py)
 """
 
 import hashlib
@@ -33,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 FORMAT = 1
 EMPTY, DECODED, UNREADABLE = 0, 1, 2
+TOKENS = "tokens-*.f16"  # files of tokens.py
 RECORD = np.dtype([("state", "u1"), ("crc", "<u4"), ("bytes", "<i8"), ("mtime_ns", "<i8")])
 
 Records = npt.NDArray[Any]
@@ -85,7 +87,7 @@ def cached_names(path: Path, size: int) -> list[str]:
 def extend(path: Path, names: Sequence[str], size: int) -> None:
     """Append rows: `names` are those of the cache, then new ones. The index comes last; before it, nothing counts."""
     lengths = {"rows.bin": len(names) * RECORD.itemsize, "images.u8": len(names) * size * size}
-    _check_room(path, lengths["images.u8"] - (path / "images.u8").stat().st_size)
+    check_room(path, lengths["images.u8"] - (path / "images.u8").stat().st_size)
     for file_name, length in lengths.items():
         with (path / file_name).open("r+b") as file:
             file.truncate(length)
@@ -111,15 +113,21 @@ def only_writer(folder: Path, is_alive: Callable[[], None]) -> Iterator[None]:
         lock.release()
 
 
-def caches(folder: Path) -> Iterator[tuple[str, int, int]]:
-    """Name, images and bytes of each cache in a folder, damaged and outdated ones too; those have no images."""
+def caches(folder: Path) -> Iterator[tuple[str, int, int, list[tuple[str, int]]]]:
+    """Name, images and bytes of each cache in a folder, damaged and outdated ones too; those have no images.
+
+    Then the tokens of frozen encoders in it, the name and bytes of each file.
+    """
     for path in sorted(folder.glob("*px-*")):
         size = path.name.partition("px-")[0]
         held = cached_names(path, int(size)) if size.isdigit() else []
-        yield path.name, len(held), sum(each.stat().st_size for each in path.iterdir())
+        tokens = [(each.name, each.stat().st_size) for each in sorted(path.glob(TOKENS))]
+        num_bytes = sum(each.stat().st_size for each in path.iterdir()) - sum(size for _, size in tokens)
+        yield path.name, len(held), num_bytes, tokens
 
 
-def _check_room(path: Path, needed: int) -> None:
+def check_room(path: Path, needed: int) -> None:
+    """OSError where the disk of this folder has no room for so many bytes more."""
     if needed > (free := shutil.disk_usage(path).free):
         raise OSError(f"{needed / 2**30:.1f} GiB are needed and {free / 2**30:.1f} GiB are free")
 
@@ -130,7 +138,7 @@ def create(path: Path, names: Sequence[str], size: int) -> None:
     (path / "index.json").unlink(missing_ok=True)
     (path / "unreadable.json").unlink(missing_ok=True)
     needed = len(names) * size * size
-    _check_room(path, needed)
+    check_room(path, needed)
     (path / "names.txt").write_text("".join(f"{name}\n" for name in names), "utf-8", "surrogateescape")
     for file_name, length in (("rows.bin", len(names) * RECORD.itemsize), ("images.u8", needed)):
         with (path / file_name).open("wb") as file:

@@ -3,7 +3,7 @@
 Kaggle: indiana_reports.csv, indiana_projections.csv and a folder of PNG files. Open-i: ecgen-radiology/*.xml and the
 PNG files (NLMCXR_png). R2Gen: annotation.json and images/. In the first two the uid is the patient. The XML tells no
 views: Kaggle's projections do where they lie beside it, else the caption of a film, else its picture. The annotation
-has no MeSH codes: Kaggle's reports do where they lie beside it or one folder up.
+has neither MeSH codes nor indications: Kaggle's reports do where they lie beside it or one folder up.
 """
 
 import os
@@ -19,7 +19,7 @@ from xr2text_core.data.readers.files import find_file, image_files
 from xr2text_core.data.readers.projections import BY_PICTURE, symmetries, views_by_symmetry
 from xr2text_core.data.readers.records import Record, dataset_of, merged
 from xr2text_core.data.readers.tables import read_table
-from xr2text_core.data.readers.texts import clean_text
+from xr2text_core.data.readers.texts import clean_indication, clean_text
 from xr2text_core.data.readers.views import VIEW_ORDER, view_name
 from xr2text_core.data.study import Dataset, DatasetError, LeftOut
 from xr2text_core.metrics.findings.mesh import split_codes
@@ -43,7 +43,7 @@ def read(root: Path) -> Dataset:
         records = merged(_kaggle(root, reports, projections, left_out), left_out)
     elif annotation is not None:
         records = r2gen.read_annotation(annotation, left_out, ("frontal", "lateral"))
-        records = _with_codes(records, _codes_near(annotation, notes))
+        records = _with_rows(records, _rows_near(annotation, notes))
     elif folder := _xml_folder(root):
         records = merged(_open_i(root, folder, left_out), left_out)
         if films := _films_without_view(records):
@@ -65,27 +65,33 @@ def _kaggle(root: Path, reports: Path, projections: Path | None, left_out: LeftO
             continue
         uid = row["uid"].strip()
         findings, impression = clean_text(row["findings"]), clean_text(row["impression"])
-        codes = split_codes(row.get(CODES, ""))
-        records.append(Record(uid, tuple(images.get(uid, ())), findings, impression, uid, codes=codes))
+        asked, codes = clean_indication(row.get("indication", "")), split_codes(row.get(CODES, ""))
+        films = tuple(images.get(uid, ()))
+        records.append(Record(uid, films, findings, impression, uid, indication=asked, codes=codes))
     return records
 
 
-def _codes_near(annotation: Path, notes: list[str]) -> dict[str, tuple[str, ...]]:
-    """Return the codes by uid of Kaggle's reports beside the annotation or one folder up; none without the table."""
+def _rows_near(annotation: Path, notes: list[str]) -> dict[str, dict[str, str]]:
+    """Return the rows by uid of Kaggle's reports beside the annotation or one folder up; none without the table."""
     folders = annotation.absolute().parents[:2]
     tables = (table for folder in folders for table in (folder / REPORTS, folder / f"{REPORTS}.gz") if table.is_file())
     table = next(tables, None)
     try:
         rows = read_table(table, needed=("uid", CODES)) if table else ()
-        return {row["uid"].strip(): split_codes(row[CODES]) for _, row in rows if not isinstance(row, str)}
-    except DatasetError as error:  # only scores need codes
-        notes.append(f"no MeSH codes: {error}")
+        return {row["uid"].strip(): row for _, row in rows if not isinstance(row, str)}
+    except DatasetError as error:  # reports are complete without it
+        notes.append(f"no MeSH codes and no indications: {error}")
         return {}
 
 
-def _with_codes(records: Iterable[Record], codes: Mapping[str, tuple[str, ...]]) -> list[Record]:
-    """Add codes to records of R2Gen, whose patient is the uid."""
-    return [replace(record, codes=codes.get(record.patient_id, ())) for record in records]
+def _with_rows(records: Iterable[Record], rows: Mapping[str, Mapping[str, str]]) -> list[Record]:
+    """Add codes and indication to records of R2Gen, whose patient is the uid."""
+    nothing: dict[str, str] = {}
+    found = ((record, rows.get(record.patient_id, nothing)) for record in records)
+    return [
+        replace(record, codes=split_codes(row.get(CODES, "")), indication=clean_indication(row.get("indication", "")))
+        for record, row in found
+    ]
 
 
 def _images_of(projections: Path, files: Mapping[str, str], left_out: LeftOut) -> dict[str, list[tuple[str, str]]]:
@@ -154,7 +160,8 @@ def _open_i_record(
         images.append((by_stem[image_id], view))
     findings, impression = clean_text(texts.get("FINDINGS", "")), clean_text(texts.get("IMPRESSION", ""))
     codes = split_codes(";".join(code.text or "" for code in tree.iterfind(".//MeSH/major")))
-    return Record(uid, tuple(images), findings, impression, uid, codes=codes)
+    asked = clean_indication(texts.get("INDICATION", ""), texts.get("HISTORY", ""))
+    return Record(uid, tuple(images), findings, impression, uid, indication=asked, codes=codes)
 
 
 def _views_of_projections(root: Path) -> dict[str, str]:

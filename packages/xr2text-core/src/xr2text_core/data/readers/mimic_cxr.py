@@ -7,20 +7,22 @@ findings, impression.
 
 import logging
 import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from xr2text_core.data.priors import Place, is_time
 from xr2text_core.data.readers import mimic_parquet, r2gen, record_index
 from xr2text_core.data.readers.files import Folders, find_file
 from xr2text_core.data.readers.records import Record, dataset_of
 from xr2text_core.data.readers.tables import read_table
-from xr2text_core.data.readers.texts import clean_text, decoded
+from xr2text_core.data.readers.texts import clean_indication, clean_text, decoded
 from xr2text_core.data.readers.views import view_name
 from xr2text_core.data.splits import split_name
 from xr2text_core.data.study import Dataset, DatasetError, LeftOut
 from xr2text_core.report.report import Report
-from xr2text_core.report.sections import read_sections
+from xr2text_core.report.sections import read_with_indication
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +51,7 @@ class _Rows:
     subject_id: str
     splits: set[str] = field(default_factory=set)  # more than one is a leak
     views: dict[str, str] = field(default_factory=dict)  # by dicom id
+    time: str = ""  # of the first film, ISO 8601
 
 
 def read(root: Path) -> Dataset:
@@ -113,7 +116,22 @@ def _studies(tables: Iterable[Path], left_out: LeftOut) -> dict[str, _Rows]:
             study = studies.setdefault(row["study_id"], _Rows(row["subject_id"]))
             study.views.setdefault(row["dicom_id"], view_name(row.get("viewposition", "")))
             study.splits |= {split} - {""}
+            study.time = min(filter(None, (study.time, _time(row))), default="")
     return studies
+
+
+def _time(row: dict[str, str]) -> str:
+    """Return StudyDate (21800506) and StudyTime (213014.531, its first zeros perhaps lost) as ISO 8601; "" without."""
+    day, time = row.get("studydate", "").strip().partition(".")[0], row.get("studytime", "").strip()
+    if not re.fullmatch(r"\d{8}", day):
+        return ""
+    clock, _, fraction = time.partition(".")
+    date = f"{day[:4]}-{day[4:6]}-{day[6:]}"
+    if not re.fullmatch(r"\d{1,6}", clock):
+        return date
+    clock = clock.zfill(6)
+    moment = f"{date}T{clock[:2]}:{clock[2:4]}:{clock[4:]}" + (f".{fraction[:6]}" if fraction.isdigit() else "")
+    return moment if is_time(moment) else date
 
 
 def _folder(study_id: str, rows: _Rows) -> str:
@@ -151,12 +169,22 @@ def _record(
     report = _report(f"{report_base}/{_folder(study_id, rows)}.txt", folders, left_out)
     if report is None:
         return None
-    findings, impression = clean_text(report.findings), clean_text(report.impression)
-    return Record(study_id, tuple(images), findings, impression, rows.subject_id)
+    texts, indication = report
+    findings, impression = clean_text(texts.findings), clean_text(texts.impression)
+    return Record(
+        study_id,
+        tuple(images),
+        findings,
+        impression,
+        rows.subject_id,
+        "",
+        clean_indication(indication),
+        Place(rows.time),
+    )
 
 
-def _report(path: str, folders: Folders, left_out: LeftOut) -> Report | None:
-    """Return the sections of a report file in any encoding; what has no known header is findings."""
+def _report(path: str, folders: Folders, left_out: LeftOut) -> tuple[Report, str] | None:
+    """Return the sections and the indication of a report file in any encoding; text without headers is findings."""
     if not folders.has(path):
         left_out.add("report file is missing", path)
         return None
@@ -165,4 +193,4 @@ def _report(path: str, folders: Folders, left_out: LeftOut) -> Report | None:
     except OSError:
         left_out.add("report file cannot be read", path)
         return None
-    return read_sections(decoded(content))
+    return read_with_indication(decoded(content))

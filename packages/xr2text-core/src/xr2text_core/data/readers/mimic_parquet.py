@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from xr2text_core.data.readers.records import Record
-from xr2text_core.data.readers.texts import clean_text
+from xr2text_core.data.readers.texts import clean_indication, clean_text
 from xr2text_core.data.study import DatasetError, LeftOut
 from xr2text_core.run.atomic import replace_text, replacing
 
@@ -34,9 +34,9 @@ def find(root: Path) -> list[Path]:
 def read_rows(root: Path, files: list[Path], left_out: LeftOut) -> list[Record]:
     """Return one study per row; rows that share a report or an image share a patient. Raises DatasetError."""
     images = _extracted_images(root, files)
-    rows: list[tuple[str, str, str, str]] = []  # id, image, findings, impression
+    rows: list[tuple[str, str, str, str, str]] = []  # id, image, findings, impression, indication
     seen: set[tuple[str, str, str]] = set()
-    for number, (image, (findings, impression)) in enumerate(zip(images, _texts(files), strict=True)):
+    for number, (image, (findings, impression, indication)) in enumerate(zip(images, _texts(files), strict=True)):
         row_id = f"row{number:06d}"
         if not image:
             left_out.add("row without image", row_id)
@@ -44,12 +44,12 @@ def read_rows(root: Path, files: list[Path], left_out: LeftOut) -> list[Record]:
             left_out.add("copy of another row", row_id)
         else:
             seen.add((image, findings, impression))
-            rows.append((row_id, image, findings, impression))
-    patients = _groups([(image, f"{findings}\n{impression}".lower()) for _, image, findings, impression in rows])
+            rows.append((row_id, image, findings, impression, indication))
+    patients = _groups([(image, f"{findings}\n{impression}".lower()) for _, image, findings, impression, _ in rows])
     folder = (root / "extracted_images").absolute()
     return [
-        Record(row_id, ((f"{folder}/{image}", "unknown"),), findings, impression, patient)
-        for (row_id, image, findings, impression), patient in zip(rows, patients, strict=True)
+        Record(row_id, ((f"{folder}/{image}", "unknown"),), findings, impression, patient, indication=indication)
+        for (row_id, image, findings, impression, indication), patient in zip(rows, patients, strict=True)
     ]
 
 
@@ -70,10 +70,14 @@ def _groups(rows: list[tuple[str, str]]) -> list[str]:
     return [f"group-{hashlib.sha256(top(image).encode()).hexdigest()[:12]}" for image, _ in keys]
 
 
-def _texts(files: list[Path]) -> Iterator[tuple[str, str]]:
-    for batch in _batches(files, ["findings", "impression"], 4096):
+def _texts(files: list[Path]) -> Iterator[tuple[str, str, str]]:
+    """Findings, impression and indication with history of every row."""
+    for batch in _batches(files, ["findings", "impression", "indication", "history"], 4096):
         for row in batch:
-            yield clean_text(str(row["findings"] or "")), clean_text(str(row["impression"] or ""))
+            findings, impression, *asked = (
+                str(row.get(name) or "") for name in ("findings", "impression", "indication", "history")
+            )
+            yield clean_text(findings), clean_text(impression), clean_indication(*asked)
 
 
 def _batches(files: list[Path], columns: list[str], rows: int) -> Iterator[list[dict[str, Any]]]:
@@ -91,7 +95,8 @@ def _batches(files: list[Path], columns: list[str], rows: int) -> Iterator[list[
                     raise DatasetError(
                         f"{path} has no column {', '.join(sorted(missing))}. Expected: {', '.join(COLUMNS)}"
                     )
-                for batch in file.iter_batches(rows, columns=columns):
+                present = [name for name in columns if name in file.schema_arrow.names]
+                for batch in file.iter_batches(rows, columns=present):
                     yield batch.to_pylist()
         except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors or OSErrors
             raise DatasetError(f"{path} cannot be read as parquet: {error}. Download it again") from error

@@ -22,7 +22,7 @@ from xr2text_core.data.images.formats import ImageError
 logger = logging.getLogger(__name__)
 
 FILE_NAME = "xr2text_views.bin"
-BY_PICTURE = "the most symmetric film of a study is taken as the frontal one (right in 99 of 100 studies)"
+BY_PICTURE = "the most symmetric film of a study is taken as the frontal one (correct in 99 of 100 studies)"
 SIZE_PX = 32
 SHIFTS_PX = range(-2, 3)  # the spine is seldom exactly in the middle
 MARGIN_PX = 4
@@ -46,7 +46,7 @@ def symmetries(root: Path, films: Iterable[str]) -> dict[str, float]:
     kept = {tuple(stamp): value for *stamp, value in json.loads(load_checked(root / FILE_NAME) or b"[]")}
     missing = [film for film, stamp in stamps.items() if tuple(stamp) not in kept]
     if missing:
-        logger.info("finding out the views of %d films from their pictures; kept in %s", len(missing), FILE_NAME)
+        logger.info("finding the views of %d films from their pixels; kept in %s", len(missing), FILE_NAME)
         with ThreadPoolExecutor() as pool:
             found = tqdm(pool.map(_symmetry_of, missing), "Looking for frontal films", len(missing), disable=None)
             kept |= {tuple(stamps[film]): value for film, value in zip(missing, found, strict=True)}

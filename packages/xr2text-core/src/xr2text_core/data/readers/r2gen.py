@@ -19,7 +19,7 @@ from typing import Any
 
 from xr2text_core.data.readers.files import Folders
 from xr2text_core.data.readers.records import Record, merged
-from xr2text_core.data.readers.texts import clean_text, decoded
+from xr2text_core.data.readers.texts import clean_text, decoded, indication_of
 from xr2text_core.data.splits import split_name
 from xr2text_core.data.study import DatasetError, LeftOut
 from xr2text_core.report.sections import cut_report
@@ -96,7 +96,8 @@ def _record(
     study_id, patient_id = _ids(entry)
     report = cut_report(entry["report"])
     findings, impression = clean_text(report.findings), clean_text(report.impression)
-    return Record(study_id, tuple(images), findings, impression, patient_id, name)
+    asked = indication_of({"report": entry["report"]})
+    return Record(study_id, tuple(images), findings, impression, patient_id, name, asked)
 
 
 def _ids(entry: dict[str, Any]) -> tuple[str, str]:

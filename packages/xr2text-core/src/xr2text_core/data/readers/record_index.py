@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from xr2text_core.data.checked_file import load_checked, save_checked
+from xr2text_core.data.priors import Place
 from xr2text_core.data.readers.records import Record
 from xr2text_core.report import sections
 
+TEXTS = ("findings", "impression", "patient_id", "split", "indication")
 FILE_NAME = "xr2text_index.bin"
 
 
@@ -34,11 +36,12 @@ def load_records(root: Path, stamps: list[list[Any]]) -> list[Record] | None:
     if content["stamps"] != stamps:
         return None
     base = f"{root.absolute()}{os.sep}"
+    return [_record(base, *row) for row in content["records"]]
+
+
+def _record(base: str, study_id: str, images: list[list[str]], place: list[Any], texts: dict[str, Any]) -> Record:
     join = os.path.join  # keeps the absolute path of an image elsewhere
-    return [
-        Record(study_id, tuple([(join(base, path), view) for path, view in images]), *others)
-        for study_id, images, *others in content["records"]
-    ]
+    return Record(study_id, tuple([(join(base, path), view) for path, view in images]), place=Place(*place), **texts)
 
 
 def save_records(root: Path, stamps: list[list[Any]], records: Sequence[Record]) -> None:
@@ -48,7 +51,8 @@ def save_records(root: Path, stamps: list[list[Any]], records: Sequence[Record])
         (
             record.study_id,
             [(path.removeprefix(base), view) for path, view in record.images],
-            *(record.findings, record.impression, record.patient_id, record.split),
+            (record.place.time, record.place.prior_id, record.place.line),
+            {name: getattr(record, name) for name in TEXTS},
         )
         for record in records
     ]

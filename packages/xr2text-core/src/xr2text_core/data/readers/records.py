@@ -1,10 +1,11 @@
 """Studies as their sources tell them, and turning them into a Dataset."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from xr2text_core.data.priors import NOWHERE, Place, with_priors
 from xr2text_core.data.readers.texts import LABELS_DO_NOT_APPLY, are_english
 from xr2text_core.data.readers.views import VIEW_ORDER
 from xr2text_core.data.splits import SPLIT_BY_HASH, assign_splits, leaks_between
@@ -32,6 +33,8 @@ class Record:
     impression: str
     patient_id: str  # "" if the source has none
     split: str = ""  # one of SPLITS, or "" if the source has none
+    indication: str = ""  # and history; "" if the source has none
+    place: Place = NOWHERE  # among the studies of the patient
     codes: tuple[str, ...] = ()  # of annotators
 
 
@@ -55,7 +58,9 @@ def _joined(known: Record, record: Record, left_out: LeftOut) -> Record:
         left_out.add(SECOND_REPORT, record.study_id)
     findings, impression = known_text if any(known_text) else text
     images = tuple((dict(known.images) | dict(record.images)).items())
-    return replace(known, images=images, findings=findings, impression=impression)
+    place = known.place if known.place.time or known.place.prior_id else record.place
+    indication = known.indication or record.indication
+    return replace(known, images=images, findings=findings, impression=impression, indication=indication, place=place)
 
 
 def dataset_of(
@@ -66,19 +71,26 @@ def dataset_of(
     layout: str = "",
     notes: Sequence[str] = (),
     warnings: Sequence[str] = (),
+    lost: Collection[str] = (),
 ) -> Dataset:
-    """Exclude records without text or images, order images, assign splits. DatasetError if nothing is left."""
+    """Exclude records without text or images, order images, assign splits, find priors; DatasetError if none is left.
+
+    `lost` are the ids of studies that are not among the records, because nothing of them could be read.
+    """
+    records = list(records)
     usable = [record for record in records if _is_usable(record, left_out)]
     if not usable:
         why = "; ".join(left_out.lines()) or "no rows were found"
         raise DatasetError(f"no usable study in {root}: {why}. {layout}".strip())
     given = [(record.patient_id or record.study_id, record.split) for record in usable]
     split_of, split_notes = assign_splits(given)
-    studies = tuple(_study(record, split_of[pair], pair[0]) for record, pair in zip(usable, given, strict=True))
+    alone = [_study(record, split_of[pair], pair[0]) for record, pair in zip(usable, given, strict=True)]
+    gone = {*lost, *(record.study_id for record in records)}
+    studies, date_notes = with_priors(alone, [record.place for record in usable], gone)
     if not any(record.patient_id for record in usable):
         is_given = [NOT_CHECKED] if any(record.split for record in usable) else []
         split_notes = [*is_given, *(note for note in split_notes if note != SPLIT_BY_HASH)]
-    all_notes = (*notes, *split_notes, *_about_views(studies))
+    all_notes = (*notes, *split_notes, *date_notes, *_about_views(studies))
     all_warnings = (*warnings, *_without_patients(usable), *leaks_between(given), *_not_english(studies))
     return Dataset(name, str(root), studies, left_out, all_notes, all_warnings)
 
@@ -99,7 +111,7 @@ def _study(record: Record, split: str, patient_id: str) -> Study:
         images = tuple(sorted(dict(images).items(), key=lambda image: VIEW_ORDER[image[1]]))
     paths, views = zip(*images, strict=True)
     report = Report(record.findings, record.impression)
-    return Study(record.study_id, paths, views, report, patient_id, split, record.codes)
+    return Study(record.study_id, paths, views, report, patient_id, split, record.codes, record.indication)
 
 
 def _without_patients(records: Sequence[Record]) -> list[str]:

@@ -6,10 +6,10 @@ from xr2text_core.data.readers import iu_xray, manifest, mimic_cxr, phantom
 from xr2text_core.data.study import Dataset, DatasetError
 
 
-def read_dataset(name: str, root: str, num_studies: int, seed: int) -> Dataset:
-    """Read the studies of a data set; `num_studies` and `seed` are for phantoms, the others are in folder `root`."""
+def read_dataset(name: str, root: str, num_studies: int, seed: int, desk: bool = False) -> Dataset:
+    """Read the studies of a data set; phantoms need `num_studies`, `seed` and `desk`, the others the folder `root`."""
     if name == "phantom":
-        return phantom.read(num_train=num_studies, seed=seed)
+        return phantom.read(num_train=num_studies, seed=seed, desk=desk)
     if not root:
         raise DatasetError(f"--data {name} needs --root DIR, the folder of the data set")
     folder = Path(root).expanduser()

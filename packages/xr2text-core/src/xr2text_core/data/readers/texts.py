@@ -3,9 +3,9 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from xr2text_core.report.language import is_english
+from xr2text_core.data.language import is_english
 from xr2text_core.report.report import Report
-from xr2text_core.report.sections import cut_report
+from xr2text_core.report.sections import cut_report, has_sections, read_with_indication
 
 TEXT_COLUMNS = ("report", "findings", "impression")  # of a table; one of them is enough
 
@@ -18,6 +18,11 @@ LOOKED_AT = 500  # reports, evenly spread, that tell the language of all
 _NO_VALUE = frozenset(("nan", "null", "none", "n/a", "na", "<na>", "#n/a", "nat"))  # how programs write an empty cell
 _LONGEST_NO_VALUE = 8  # characters, with spaces and a full stop
 _MARK = re.compile(r"[-/]?(?:X{3,}|_{3,})[-/]?")
+_AGE = re.compile(r"\b(?:(?:years?|yrs?|months?|weeks?|days?)[- ]olds?\b|y[./]?o\b)[\s.,]*", re.IGNORECASE)
+_LOOSE = re.compile(
+    r"^(?:with|and|for|of)\b[\s,]*|[\s,]*\b(?:with|and|or|for|of|to|by|the|an?|due|status post|s/p)(?=\W*$)",
+    re.IGNORECASE,
+)
 _PUNCTUATION_RUN = re.compile(r"([,;:.])(?:\s*[,;:.])+")
 _BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
@@ -60,6 +65,28 @@ def clean_text(text: str) -> str:
         text = re.sub(r"^[\s,;:.]+", "", text)
     text = " ".join(text.split())
     return text if any(map(str.isalpha, text)) and not is_no_value(text) else ""
+
+
+def clean_indication(*texts: str) -> str:
+    """Indication and history on one line, each once; what removed words leave loose goes ("year-old", "with")."""
+    cleaned = []
+    for text in texts:
+        line = clean_text(text)
+        if line != " ".join(text.split()):
+            line = _AGE.sub("", line)
+            while (shorter := _LOOSE.sub("", line)) != line:
+                line = shorter
+            line = clean_text(line)
+        cleaned.append(line.rstrip(" ,;"))
+    return " ".join(dict.fromkeys(filter(None, cleaned)))
+
+
+def indication_of(row: Mapping[str, str]) -> str:
+    """Return the indication and the history of a row; without these columns, those of the whole report in `report`."""
+    if row.get("indication", "") or row.get("history", ""):
+        return clean_indication(row.get("indication", ""), row.get("history", ""))
+    whole = row.get("report", "")
+    return clean_indication(read_with_indication(whole)[1]) if has_sections(whole) else ""
 
 
 def are_english(texts: Sequence[str]) -> bool:

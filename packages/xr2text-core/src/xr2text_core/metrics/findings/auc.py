@@ -33,20 +33,23 @@ def finding_auc(
     truth: Bools,
     *,
     names: Sequence[str] = FINDINGS,
+    known: Bools | None = None,
     min_positives: int = MIN_POSITIVES,
     num_resamples: int = NUM_RESAMPLES,
     seed: int = 0,
 ) -> FindingAuc:
     """AUC of `scores`, (N, F), probabilities or logits, against `truth`, (N, F); `names` are those of the F columns.
 
+    `known`, (N, F): which studies count for which finding; all without it.
     Studies are resampled, not findings. ValueError for shapes that do not fit and for scores that are NaN.
     """
     _check(scores, truth, names)
-    ranking = _rank(scores, truth)
+    known = np.ones_like(truth) if known is None else known
+    ranking = _rank(scores, truth, known)
     values = _auc(ranking, np.ones(len(truth)))
     drawn = np.array([_auc(ranking, counts) for counts in resamples(len(truth), num_resamples, seed)])
-    positives = truth.sum(axis=0)
-    is_counted = (positives >= max(1, min_positives)) & (positives < len(truth))
+    positives = (truth & known).sum(axis=0)
+    is_counted = (positives >= max(1, min_positives)) & (positives < known.sum(axis=0))
     macros = _means(drawn[:, is_counted])
     return FindingAuc(
         macro=interval_of(_means(values[None, is_counted])[0], macros),
@@ -71,16 +74,18 @@ class _Ranking:
 
     order: NDArray[np.intp]  # which study
     is_positive: Bools
+    is_known: Bools
     first: NDArray[np.intp]  # how many studies score lower
     last: NDArray[np.intp]  # how many score lower or the same
 
 
-def _rank(scores: NDArray[np.floating], truth: Bools) -> _Ranking:
+def _rank(scores: NDArray[np.floating], truth: Bools, known: Bools) -> _Ranking:
     order = np.argsort(scores.T, axis=1)
     ranked = np.take_along_axis(scores.T, order, axis=1)
     return _Ranking(
         order,
         np.take_along_axis(truth.T, order, axis=1),
+        np.take_along_axis(known.T, order, axis=1),
         np.array([np.searchsorted(row, row, side="left") for row in ranked]),
         np.array([np.searchsorted(row, row, side="right") for row in ranked]),
     )
@@ -88,7 +93,7 @@ def _rank(scores: NDArray[np.floating], truth: Bools) -> _Ranking:
 
 def _auc(ranking: _Ranking, counts: NDArray[np.generic]) -> Floats:
     """AUC of each finding, (F,), where each study counts as often as `counts`, (N,), says; NaN is undefined."""
-    weights = counts[ranking.order].astype(np.float64)
+    weights = counts[ranking.order].astype(np.float64) * ranking.is_known
     positive = weights * ranking.is_positive
     below = np.zeros((len(weights), weights.shape[1] + 1))  # (F, N + 1): negatives among the lowest k studies
     np.cumsum(weights - positive, axis=1, out=below[:, 1:])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from xr2text_core.model.decoder_cache import CachedDecoder, OpenRows
+from xr2text_core.model.writing.decoder_cache import CachedDecoder, OpenRows
 from xr2text_core.model.xr2text import XR2TextModel
 
 NEVER = -1e9  # score of a beam that does not exist; finite, because sums of it are compared

@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor
 
-from xr2text_core.model.beam_search import beam_search, greedy_search
-from xr2text_core.model.xr2text import VisualOutput, XR2TextModel
+from xr2text_core.model.visual import VisualOutput
+from xr2text_core.model.writing.beam_search import beam_search, greedy_search
+from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.tokenizer import ReportTokenizer
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from xr2text_core.report.language import is_english
+from xr2text_core.data.language import is_english
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,134 @@
+"""The last study is read where there is one, compared region by region, and missing where it is missing."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from xr2text_core.data.batches import Batch, BatchMaker
+from xr2text_core.model.last_study import change_loss
+from xr2text_core.model.visual import VisualOutput
+from xr2text_core.model.xr2text import XR2TextModel
+
+
+@pytest.fixture
+def model(desk_model: XR2TextModel) -> XR2TextModel:
+    return desk_model.double().eval()
+
+
+@pytest.fixture
+def batch(desk: BatchMaker) -> Batch:
+    """Twelve studies in double precision; where a film is missing, its place holds NaN."""
+    batch = desk.plain(range(12))
+    texts = replace(batch.texts, prior_days=batch.texts.prior_days.double())
+    batch = replace(batch, images=batch.images.double(), finding_labels=batch.finding_labels.double(), texts=texts)
+    batch.images[~batch.is_film] = torch.nan
+    return batch
+
+
+def without_prior(batch: Batch) -> Batch:
+    return replace(
+        batch, images=batch.images[:, :2], is_film=batch.is_film[:, :2],
+        texts=replace(batch.texts, prior_report=None, prior_days=None),
+    )  # fmt: skip
+
+
+def losses(model: XR2TextModel, batch: Batch, seen: VisualOutput) -> torch.Tensor:
+    """The token loss of each study."""
+    parts = [
+        VisualOutput(seen[0][row : row + 1], attention_mask=seen.attention_mask[row : row + 1])
+        for row in range(len(batch))
+    ]
+    each = [model(encoder_outputs=part, labels=batch.tokens[row : row + 1]).loss for row, part in enumerate(parts)]
+    return torch.stack(each)
+
+
+@torch.no_grad()
+def test_a_study_without_an_earlier_one_is_as_if_there_were_no_place_for_it(model: XR2TextModel, batch: Batch) -> None:
+    both, alone = model.encoder(**batch.inputs), model.encoder(**without_prior(batch).inputs)
+    for name in ("finding_logits", "routing", "region_attention", "film_features", "thumbnails"):
+        torch.testing.assert_close(both[name], alone[name])  # what is there now is read from the films of now
+    has_prior = batch.is_film[:, 2]
+    assert 0 < has_prior.sum() < 12
+    same = torch.isclose(losses(model, batch, both), losses(model, batch, alone), rtol=1e-9, atol=0)
+    assert torch.equal(same, ~has_prior)
+
+
+@torch.no_grad()
+def test_each_part_of_the_last_study_is_read(model: XR2TextModel, batch: Batch) -> None:
+    rows = batch.is_film[:, 2] & (batch.texts.prior_report >= 0).any(1)
+    whole = losses(model, batch, model.encoder(**batch.inputs))[rows]
+    other_film, other_mask = batch.images.clone(), batch.is_film.clone()
+    other_film[:, 2] = batch.images[:, 0]
+    other_mask[:, 2] = False
+    changed = [
+        {"pixel_values": other_film},
+        {"film_mask": other_mask},
+        {"prior_report_ids": batch.texts.prior_report.roll(1, 0)},
+        {"prior_report_ids": None},
+        {"prior_days": batch.texts.prior_days * 40 + 40},
+    ]
+    for inputs in changed:
+        found = losses(model, batch, model.encoder(**{**batch.inputs, **inputs}))[rows]
+        assert not torch.isclose(found, whole, rtol=1e-12, atol=0).any(), list(inputs)
+
+
+@torch.no_grad()
+def test_the_same_film_again_differs_in_no_region(model: XR2TextModel, batch: Batch) -> None:
+    frontal = model.encoder._seen(batch.images[:, :1], model.encoder.images(batch.images[:, 0])[None], None)[0]
+    tokens = model.encoder.regions.as_tokens(model.encoder.regions.read_frontal(frontal)[0])
+    seen: list[torch.Tensor] = []
+    hook = model.encoder.last_study.compare.register_forward_hook(lambda _, inputs, output: seen.append(inputs[0]))
+    twice = batch.images[:, [0, 0, 0]]
+    model.encoder(twice, prior_report_ids=batch.texts.prior_report)
+    hook.remove()
+    width = tokens.shape[2]
+    torch.testing.assert_close(seen[0][..., :width], tokens)
+    assert seen[0][..., width:].abs().max() < 1e-9
+
+
+def test_what_became_of_findings_is_learned_and_told(desk_model: XR2TextModel, desk: BatchMaker) -> None:
+    """Of four studies: what the model says of changes becomes what their reports say."""
+    rows = [row for row in range(12) if desk.studies.priors.changes[row].any()][:4]
+    batch = desk.plain(rows)
+    optimizer = torch.optim.AdamW(desk_model.parameters(), lr=2e-3)
+    torch.manual_seed(0)
+    for _ in range(60):
+        optimizer.zero_grad()
+        logits = desk_model.encoder(**batch.inputs).change_logits
+        change_loss(logits, batch.change_labels).backward()
+        optimizer.step()
+    found = desk_model.eval().encoder(**batch.inputs).change_logits.argmax(2)
+    assert torch.equal(found, batch.change_labels)
+    desk_model.zero_grad()
+    output = desk_model(**batch.inputs, labels=batch.tokens)
+    output.loss.backward()
+    assert desk_model.encoder.last_study.changes.grad.norm() > 0
+
+
+@torch.no_grad()
+def test_days_are_told_apart_as_their_logarithm_is(model: XR2TextModel) -> None:
+    days = torch.tensor([torch.nan, 0, 1, 2, 3, 300, 310, 9000, 1e6])
+    since = model.encoder.last_study.since(days)
+    kinds = [int(torch.unique(since[: row + 1], dim=0).shape[0]) for row in range(len(days))]
+    assert kinds == [1, 2, 3, 3, 4, 5, 5, 6, 6]
+
+
+def test_a_step_in_which_nobody_has_a_last_study_gives_every_weight_a_gradient(
+    model: XR2TextModel, batch: Batch
+) -> None:
+    row = int((~batch.is_film[:, 2]).nonzero()[0])
+    each = list(batch.parts(1))[row]
+    output = model(**each.inputs, labels=each.tokens, finding_labels=each.finding_labels)
+    (output.loss + output.finding_loss_sum).backward()
+    parameters = dict(model.named_parameters())
+    assert [name for name, each in parameters.items() if each.grad is None] == []
+    of_prior = [each.grad for name, each in parameters.items() if "last_study" in name]
+    assert of_prior and all(gradient.norm() == 0 for gradient in of_prior)
+
+
+def test_what_a_model_does_not_read_is_refused(asked_model: XR2TextModel, batch: Batch) -> None:
+    with pytest.raises(ValueError, match="reads no last study"):
+        asked_model(pixel_values=batch.images[:, 0].float(), prior_days=batch.texts.prior_days, labels=batch.tokens)
+    with pytest.raises(ValueError, match="3 films of a study; this model sees 1 at most"):
+        asked_model(pixel_values=batch.images.float(), labels=batch.tokens)
