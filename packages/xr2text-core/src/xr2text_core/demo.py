@@ -19,7 +19,6 @@ from xr2text_core.run.errors import UserError
 from xr2text_core.settings.arguments import add_checkpoint_flag
 from xr2text_core.settings.numbers import positive
 
-FIRST = "phantom:0/0"  # a film that is drawn
 INSTALL = 'pip install -c constraints.txt -e "packages/xr2text-core[demo]"'
 
 
@@ -62,10 +61,8 @@ def serve(options: argparse.Namespace) -> None:
         raise UserError(f"--checkpoint {error}") from error
     with TemporaryDirectory(prefix="xr2text-demo-", ignore_cleanup_errors=True) as folder:
         set_up_gradio(folder)
-        from xr2text_core.inference.demo.answer import answer
         from xr2text_core.inference.demo.page import demo_page, open_page
 
-        answer(trained, [FIRST])  # the first one takes seconds
         page = demo_page(trained, str(options.checkpoint))
         try:
             address = open_page(page, folder, options.port, in_browser=not options.no_browser)

@@ -177,10 +177,9 @@ def gather(options: argparse.Namespace) -> int:
 
 def draw_figures(paths: Mapping[str, Path], scores: "CheckpointScores", split: str) -> None:
     """ROC, precision-recall and calibration; UserError where they cannot be written."""
-    from xr2text_core.inference.reading_scores import eye_of
     from xr2text_core.metrics.findings.curves import draw_curves  # needs scikit-learn
 
-    eye, codes = eye_of(scores.scored, scores.result)
+    eye, codes = scores.eye
     if eye is None:
         raise UserError("--figures: this model decides no findings first, so it has no curves")
     settings = scores.trained.settings

@@ -6,8 +6,9 @@ from pathlib import Path
 from xr2text_core.data.batches import BatchMaker
 from xr2text_core.inference.comparison import Scored, comparison_rows, same_studies_for, studies_to_score
 from xr2text_core.inference.evaluation import Evaluation, evaluate
-from xr2text_core.inference.reading_scores import COMPOSED, composed_from, frontier_rows, measures_of
+from xr2text_core.inference.reading_scores import COMPOSED, composed_from, eye_of, frontier_rows, measures_of
 from xr2text_core.inference.trained import TrainedModel, load_model
+from xr2text_core.metrics.findings.reading import Eye
 from xr2text_core.metrics.outcome import NO_EXTRAS, Extras, Outcome
 
 
@@ -19,6 +20,11 @@ class CheckpointScores:
     scored: Scored
     result: Evaluation
     outcome: Outcome
+
+    @property
+    def eye(self) -> tuple[Eye | None, list[tuple[str, ...]]]:
+        """What was decided, None for a model that decides no findings first, and each study's codes of annotators."""
+        return eye_of(self.scored, self.result)
 
 
 def score_checkpoint(

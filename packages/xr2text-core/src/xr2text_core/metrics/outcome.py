@@ -16,7 +16,8 @@ from xr2text_core.metrics.rows import Row, warnings
 from xr2text_core.run.errors import UserError
 from xr2text_core.run.screen import folded, screen_width
 
-CURVES = ("roc", "precision_recall", "calibration")  # pictures of the image head
+# Pictures of the image head, against the rule labels and against the codes of annotators.
+CURVES = tuple(f"{kind}{truth}" for truth in ("", "_mesh") for kind in ("roc", "precision_recall", "calibration"))
 
 
 @dataclass(frozen=True)

@@ -57,13 +57,17 @@ def test_the_commonest_findings_have_panels_and_rare_ones_none() -> None:
 def test_each_kind_and_truth_has_a_file_in_its_format(tmp_path: Path, ending: str, start: bytes) -> None:
     paths = {kind: output_paths(tmp_path / "new", "best_model_test", ending)[kind] for kind in CURVES}
     drawn = draw_curves(*studies(), paths, "best_model.pt, test split of phantom")
-    names = [f"{kind}_best_model_test{truth}.{ending}" for truth in ("", "_mesh") for kind in CURVES]
-    assert [path.name for path in drawn] == names
+    assert [path.name for path in drawn] == [f"{kind}_best_model_test.{ending}" for kind in CURVES]
+    assert {"roc", "roc_mesh", "calibration_mesh"} <= set(CURVES)
     assert all(path.read_bytes().startswith(start) for path in drawn)
 
 
 def test_a_figure_says_what_it_is_of_and_names_every_curve(tmp_path: Path) -> None:
-    labels, codes = draw_curves(*studies(), {"roc": tmp_path / "roc.svg"}, "best_model.pt, test split of phantom")
+    labels, codes = draw_curves(
+        *studies(),
+        {kind: tmp_path / f"{kind}.svg" for kind in ("roc", "roc_mesh")},
+        "best_model.pt, test split of phantom",
+    )
     drawn = labels.read_text(encoding="utf-8")
     assert "<!-- best_model.pt, test split of phantom, 199 studies; truth: rule labels -->" in drawn
     names = [name for name in COMMON if f"<!-- {name} (n = " in drawn]

@@ -15,6 +15,7 @@ from xr2text_core.inference.trained import TrainedModel
 from xr2text_core.report.labeler import label_report
 from xr2text_core.report.vocabulary import NOT_A_DEVICE
 
+DRAWN = "phantom:0/0"
 FORMATS = "PNG, JPEG or DICOM"
 CORRECTABLE = "The report says the ticked ones. Change a tick, and the report is rewritten."
 NOT_CORRECTABLE = "This model decides no findings before it writes, so they cannot be corrected."
@@ -31,7 +32,8 @@ MOST_BYTES = 200 * 2**20  # of an upload
 
 
 def demo_page(trained: TrainedModel, name: str) -> gr.Blocks:
-    """The page for a trained model; `name` is shown."""
+    """The page for a trained model, which has read a film already: the first takes seconds. `name` is shown."""
+    answer(trained, [DRAWN])
     with gr.Blocks(title="XR2Text", analytics_enabled=False) as page:
         gr.Markdown(f"# XR2Text\n**{NOT_A_DEVICE}**\n\nModel: `{name}`. Films and reports stay on this computer.")
         with gr.Row():
@@ -39,9 +41,9 @@ def demo_page(trained: TrainedModel, name: str) -> gr.Blocks:
                 frontal = gr.File(label=f"Frontal film: {FORMATS}", height=130)
                 has_lateral = trained.model.config.num_films > 1
                 lateral = gr.File(label=f"Lateral film, if any: {FORMATS}", height=130, visible=has_lateral)
-                message = gr.HTML()
                 film = gr.Image(label="Film", interactive=False, buttons=["fullscreen"])
             with gr.Column(min_width=300):
+                message = gr.HTML()
                 report = gr.Textbox(label="Report", lines=5, interactive=False, buttons=["copy"])
                 findings = gr.CheckboxGroup(label="Findings, likeliest first", interactive=False)
         attention = gr.Gallery(

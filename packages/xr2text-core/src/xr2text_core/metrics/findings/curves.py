@@ -16,7 +16,7 @@ from sklearn.calibration import CalibrationDisplay
 from sklearn.metrics import PrecisionRecallDisplay, RocCurveDisplay, brier_score_loss
 
 from xr2text_core.metrics.findings.auc import MIN_POSITIVES
-from xr2text_core.metrics.findings.reading import Eye, truths
+from xr2text_core.metrics.findings.reading import LABELS, MESH, Eye, truths
 from xr2text_core.metrics.ngrams import Bools
 from xr2text_core.metrics.outcome import CURVES
 from xr2text_core.report.vocabulary import FINDINGS
@@ -31,22 +31,22 @@ Floats = NDArray[np.floating]
 def draw_curves(
     eye: Eye, references: Sequence[str], codes: Sequence[Collection[str]], paths: Mapping[str, Path], about: str
 ) -> list[Path]:
-    """Draw each kind of CURVES that `paths` names, and return the files: one for each kind and truth.
+    """Draw the CURVES that `paths` names, and return the files.
 
-    Truth is what the rule labeler reads in the references; where annotators coded studies, their codes too, in files
+    Truth is what the rule labeler reads in the references; where annotators coded studies, their codes too, in figures
     of their own (`..._mesh`). Findings that fewer than MIN_POSITIVES studies have are left out; a truth without others
-    has no file. `about` is the title. The ending of a path says its format.
+    has no figure. `about` is the title. The ending of a path says its format.
     """
     is_read = ~np.isnan(eye.probabilities).any(axis=1)
     drawn = []
     for truth, true, _, known in truths(references, codes):
         rows = is_read & known
         panels = commonest(true[rows])
-        for kind, path in paths.items() if panels else ():
-            place = path if truth == "labels" else path.with_name(f"{path.stem}_{truth.lower()}{path.suffix}")
-            title = f"{about}, {rows.sum()} studies; truth: {'rule labels' if truth == 'labels' else truth}"
-            _draw(_CURVE[kind], eye.probabilities[rows], true[rows], panels, title, place)
-            drawn.append(place)
+        title = f"{about}, {rows.sum()} studies; truth: {'rule labels' if truth == LABELS else truth}"
+        wanted = [kind for kind in CURVES if kind in paths and kind.endswith("_mesh") == (truth == MESH)]
+        for kind in wanted if panels else ():
+            _draw(_CURVE[kind], eye.probabilities[rows], true[rows], panels, title, paths[kind])
+            drawn.append(paths[kind])
     return drawn
 
 
@@ -119,4 +119,4 @@ def _calibration(axes: Axes, true: Bools, probability: Floats) -> str:
     return f"Brier {brier_score_loss(true, probability):.3f}, by chance {prevalence * (1 - prevalence):.3f}"
 
 
-_CURVE = dict(zip(CURVES, (_roc, _precision_recall, _calibration), strict=True))
+_CURVE = dict(zip(CURVES, 2 * (_roc, _precision_recall, _calibration), strict=True))
