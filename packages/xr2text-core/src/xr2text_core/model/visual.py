@@ -108,7 +108,7 @@ class VisualEncoder(nn.Module):
         self._check(num_places, film_mask)
         if features is None:
             features = self._features(films.transpose(0, 1).flatten(0, 1), film_mask)  # (V * B, N, C), place by place
-            features = features.view(num_places, num_studies, *features.shape[1:])
+            features = features.view(num_places, num_studies, *features.shape[1:])  # len() would fix it in ONNX
         else:
             features = features.to(films.dtype).transpose(0, 1)  # (V, B, N, C)
         seen = self._seen(films, features.detach() if self.is_shielded else features, film_mask)
