@@ -21,13 +21,24 @@ from PIL import Image
 
 from xr2text_core import evaluate, gallery
 from xr2text_core.data.images.decode import read_image
-from xr2text_core.inference.gallery import SHOWN_PX, Gallery, findings_said, jpeg_uri, page, shown_film
+from xr2text_core.data.study import Prior, Study
+from xr2text_core.inference.gallery import (
+    SHOWN_PX,
+    Gallery,
+    findings_said,
+    jpeg_uri,
+    page,
+    shown_film,
+    texts_beside,
+)
 from xr2text_core.inference.reports import reports_of
 from xr2text_core.inference.trained import load_model
 from xr2text_core.metrics.clinical_f1 import clinical_statistics
 from xr2text_core.report.differences import differences
+from xr2text_core.report.report import Report
 from xr2text_core.report.vocabulary import FINDINGS, REGIONS
 from xr2text_core.settings.arguments import parse_arguments, settings_of
+from xr2text_core.settings.settings import Settings
 from xr2text_core.training.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -80,6 +91,7 @@ def study(number: int) -> dict[str, Any]:
             {"view": view, "image": jpeg_uri(read_image(f"phantom:0/{number}", 64))}
             for view in (("PA", "lateral") if number else ("PA",))
         ],
+        "beside": [("Indication", "<b>Cough.</b>")] if number else [],
         "reference": runs[0],
         "candidate": runs[1],
         "reference_says": findings_said(reference),
@@ -164,6 +176,16 @@ def test_findings_are_counted_as_the_clinical_f1_counts_them(written: dict[str, 
         [sum(number in each[kind] for each in written["studies"]) for number in range(len(FINDINGS))] for kind in kinds
     ]
     assert np.concatenate(shown).tolist() == sums.tolist()
+
+
+def test_a_study_shows_what_the_model_reads_beside_its_films() -> None:
+    then = Prior("then.png", Report("Small effusion.", ""), days=12.0)
+    now = Study("s", ("now.png",), ("PA",), Report("No effusion.", ""), "p", "test", indication="Cough.", prior=then)
+    assert texts_beside(now, Settings(indication=True, prior=True)) == [
+        ("Indication", "Cough."),
+        ("Last report, 12 days before", "Small effusion."),
+    ]
+    assert texts_beside(now, Settings()) == []
 
 
 def test_a_study_carries_its_image_and_what_each_region_saw(written: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from xr2text_core import __version__
 from xr2text_core.data.images.decode import read_image
-from xr2text_core.data.study import DatasetError
+from xr2text_core.data.study import DatasetError, Study
 from xr2text_core.inference.comparison import Scored, studies_to_score
 from xr2text_core.inference.reading import Reading
 from xr2text_core.inference.reports import WrittenReports, reports_of
@@ -33,6 +33,7 @@ from xr2text_core.metrics.table import cell
 from xr2text_core.report.differences import differences
 from xr2text_core.report.labeler import label_report
 from xr2text_core.report.vocabulary import FINDINGS
+from xr2text_core.settings.settings import Settings
 
 STUDIES_AT_ONCE = 16
 SHOWN_PX = 384  # side of the images on the page
@@ -71,13 +72,15 @@ def gather(trained: TrainedModel, scored: Scored, options: argparse.Namespace) -
     written = write_all(trained, scored, options.beams)
     row = scored.references.row(options.checkpoint.name, written.reports)
     both = text_rows(scored, written), image_rows(scored, written)
+    study_of = {study.study_id: study for study in scored.studies}
+    beside = [texts_beside(study_of[each], trained.settings) for each in scored.batches.studies.study_ids]
     return Gallery(
         about=about(trained, scored, options),
         scored=studies_shown(scored, options.split),
         scores=[(title, cell(getattr(row.scores, name), form)) for title, name, form in SHOWN_SCORES],
         regions=trained.model.config.regions,
         findings=trained.model.config.findings,
-        studies=[{**texts, **image} for texts, image in zip(*both, strict=True)],
+        studies=[{**texts, **image, "beside": each} for texts, image, each in zip(*both, beside, strict=True)],
     )
 
 
@@ -149,6 +152,15 @@ def text_rows(scored: Scored, written: WrittenReports) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def texts_beside(study: Study, settings: Settings) -> list[tuple[str, str]]:
+    """What the model reads beside the films of a study: name and text."""
+    read = [("Indication", study.indication)] if settings.indication else []
+    if settings.prior and study.prior is not None:
+        days = "" if study.prior.days is None else f", {study.prior.days:.0f} days before"
+        read.append((f"Last report{days}", study.prior.report.section(settings.section)))
+    return [(name, text) for name, text in read if text]
 
 
 def findings_said(text: str) -> dict[int, str]:

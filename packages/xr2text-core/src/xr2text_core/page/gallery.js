@@ -51,6 +51,7 @@ function makeCard(study, index) {
   find(".measures").append(...measures.map((each) => element("span", each)));
   fillFilms(find(".films"), study);
   fillReport(find(".reference"), study.reference);
+  fillList(find(".beside"), study.beside);
   fillReport(find(".candidate"), study.candidate);
   fillFindings(find(".findings"), study);
   addRegions(card, study);
