@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional
@@ -18,7 +19,7 @@ from xr2text_core.checks.estimates import (
     planned_config,
     tokens_of_film,
 )
-from xr2text_core.checks.speed import Sample, Speed, draw_sample, measure_speed
+from xr2text_core.checks.speed import Sample, Speed, _Bench, draw_sample, measure_speed
 from xr2text_core.data.readers import phantom
 from xr2text_core.data.study import Dataset, DatasetError
 from xr2text_core.model.config import XR2TextConfig
@@ -258,3 +259,11 @@ def test_speed_is_measured_in_the_precision_of_a_run(
     monkeypatch.setattr(speed_module, "XR2TextModel", make)
     measure_speed(replace(tiny, precision="bf16"), planned_config(tiny, len(sample.tokenizer)), sample)
     assert dtypes == {torch.bfloat16}
+
+
+def test_the_peak_is_measured_with_all_films_that_a_study_may_have(tiny: Settings, sample: Sample) -> None:
+    both = replace(tiny, views="all")
+    bench = _Bench(both, planned_config(both, len(sample.tokenizer)))
+    films = {0: [np.zeros((both.image_size, both.image_size), np.uint8)]}  # no study has a lateral film
+    assert bench.batch(sample.train, films, 1, both.max_tokens).is_film.tolist() == [[True, True]]
+    assert bench.batch(sample.train, films, 1).is_film.tolist() == [[True, False]]

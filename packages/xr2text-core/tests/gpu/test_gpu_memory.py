@@ -7,11 +7,9 @@ import pytest
 import torch
 from accelerate import Accelerator
 
+from xr2text_core.checks.estimates import BART_VOCABULARY, planned_config
 from xr2text_core.data.batches import Batch, BatchMaker
-from xr2text_core.model.build import model_config
-from xr2text_core.model.config import XR2TextConfig
 from xr2text_core.model.xr2text import XR2TextModel
-from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.report.vocabulary import FINDINGS, REGIONS
 from xr2text_core.settings.arguments import parse_arguments, settings_of
 from xr2text_core.settings.settings import Settings
@@ -20,7 +18,6 @@ from xr2text_core.training.step import Stepper, StepResult
 
 pytestmark = pytest.mark.gpu
 GIB = 2**30
-BART_VOCABULARY = 50_265
 
 
 def laptop(*flags: str) -> Settings:
@@ -29,12 +26,7 @@ def laptop(*flags: str) -> Settings:
 
 def laptop_model(settings: Settings) -> XR2TextModel:
     """Of random weights, with the vocabulary that the pretrained decoder brings."""
-    sizes = (settings.image_size, settings.max_tokens)
-    tokenizer = ReportTokenizer.learn(["clear"])
-    config = model_config(settings.encoder, settings.decoder, False, *sizes, tokenizer, settings.views)
-    bart = config.bart | {"vocab_size": BART_VOCABULARY}
-    lesson = {"findings_first": True, "teach_encoder": settings.teach_encoder, "views": settings.views}
-    model = XR2TextModel(XR2TextConfig(config.encoder, config.encoder_options, config.image_size, bart, **lesson))
+    model = XR2TextModel(planned_config(settings, BART_VOCABULARY))
     model.freeze(settings.freeze_stages)
     return model
 

@@ -8,6 +8,7 @@ from timm.layers import is_fast_norm
 
 from xr2text_core.model.encoder import ImageEncoder
 from xr2text_core.model.weights import PHANTOM_ENCODER
+from xr2text_core.run.errors import UserError
 
 TINY_SWIN = {"embed_dim": 24, "depths": (1, 1, 1, 1), "num_heads": (1, 2, 4, 8)}
 TINY_VIT = {"embed_dim": 24, "depth": 1, "num_heads": 2}
@@ -116,3 +117,9 @@ def test_other_models_of_timm_keep_their_norms() -> None:
 def test_a_norm_of_apex_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("xr2text_core.model.encoder.find_spec", lambda name: name == "apex")
     assert torch.float32 in types_of_norms(ImageEncoder("convnext_atto", 64, {}).eval(), torch.bfloat16)
+
+
+def test_an_encoder_whose_stages_timm_does_not_tell_is_one_error() -> None:
+    encoder = ImageEncoder("poolformer_s12", 64, {})
+    with pytest.raises(UserError, match="--freeze-stages 0"):
+        encoder.freeze_stages(2)

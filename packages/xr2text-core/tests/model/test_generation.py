@@ -203,10 +203,12 @@ def test_each_candidate_stands_beside_its_reference_whatever_the_order_of_writin
 ) -> None:
     monkeypatch.setattr(evaluation, "EVALUATION_BATCH", 3)
     studies = batches.studies
-    given = [getattr(studies, field.name) for field in fields(studies)]
-    four = ReadyStudies(*([each[row] for row in range(4)] for each in given if each is not None))
+    given = {field.name: getattr(studies, field.name) for field in fields(studies)}
+    four = ReadyStudies(**{name: [each[row] for row in range(4)] for name, each in given.items() if each is not None})
     images_seen: list[int] = []
-    hook = learned.encoder.register_forward_hook(lambda _, inputs, output: images_seen.append(len(inputs[0])))
+    hook = learned.encoder.register_forward_hook(
+        lambda _, inputs, options, output: images_seen.append(len(options["pixel_values"])), with_kwargs=True
+    )
     result = evaluation.evaluate(learned, tokenizer, replace(batches, studies=four), 48, "clean-full", num_beams=2)
     hook.remove()
     assert result is not None and result.candidates == tokenizer.decode(four.tokens)

@@ -11,13 +11,15 @@ from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.release.onnx import OUTPUTS, write_onnx
 
 
+@pytest.mark.parametrize("largest_grid", [0, 3])  # 3: the 4 x 4 tokens of the tiny model are averaged to 3 x 3
 def test_onnx_gives_the_findings_and_the_attention_of_pytorch_for_any_number_of_images(
-    tiny_model: XR2TextModel, batches: BatchMaker, tmp_path: Path
+    tiny_model: XR2TextModel, batches: BatchMaker, tmp_path: Path, largest_grid: int
 ) -> None:
     for package in ("onnx", "onnxscript"):
         pytest.importorskip(package, reason="needs xr2text-core[onnx]")
     runtime = pytest.importorskip("onnxruntime")
     model = tiny_model.eval()
+    model.encoder.images.largest_grid = largest_grid
     write_onnx(model, tmp_path / "encoder.onnx")
     session = runtime.InferenceSession(tmp_path / "encoder.onnx", providers=["CPUExecutionProvider"])
     for number in (1, 5):

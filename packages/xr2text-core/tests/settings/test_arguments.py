@@ -1,10 +1,12 @@
 """Defaults are those of the guide; a flag beats its preset; the help fits two screens."""
 
+import json
 import os
 import re
 import subprocess
 import sys
 from dataclasses import asdict, fields
+from pathlib import Path
 
 import pytest
 
@@ -148,3 +150,21 @@ def test_the_differences_of_a_resumed_run_are_told_and_free_ones_are_not() -> No
 
 def test_what_a_change_does_is_decided_for_every_setting() -> None:
     assert set(RULES) == {field.name for field in fields(Settings)}
+
+
+def test_switches_of_a_file_can_be_turned_off(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps({"desk": True, "prior": True, "views": "all"}), encoding="utf-8")
+    chosen = settings("--config", str(path), "--no-desk", "--no-prior")
+    assert (chosen.desk, chosen.prior, chosen.views) == (False, False, "all")
+
+
+def test_a_file_without_a_preset_has_that_of_its_data(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps({"preset": "", "epochs": 3}), encoding="utf-8")
+    assert (settings("--config", str(path)).preset, settings("--config", str(path)).epochs) == ("phantom", 3)
+
+
+def test_a_seed_of_phantoms_is_refused_for_real_studies() -> None:
+    with pytest.raises(RunError, match="--data-seed draws phantoms"):
+        settings("--data", "iu-xray", "--data-seed", "4")

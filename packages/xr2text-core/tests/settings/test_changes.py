@@ -76,3 +76,10 @@ def test_a_run_keeps_its_beginning_when_init_is_not_given_again() -> None:
     assert changes({**asdict(SETTINGS), **begun}, SETTINGS) == []
     assert keep_beginning(begun, SETTINGS).init == "/there/best_model.pt"
     assert keep_beginning({}, replace(SETTINGS, init="a")).init == "a"
+
+
+def test_stages_that_were_frozen_with_init_stay_frozen_when_it_is_not_given_again() -> None:
+    flags = {"data": "iu-xray", "preset": "laptop", "pretrained": "none"}
+    begun, again = asdict(Settings.of(**flags, init="best_model.pt")), Settings.of(**flags)
+    assert begun["freeze_stages"] == 2 and again.freeze_stages == 0
+    assert not refusal(changes(begun, again)) and keep_beginning(begun, again).freeze_stages == 2

@@ -91,6 +91,7 @@ class MemoryEstimate:
     images: int
     activations: int
     logits: int
+    texts: int = 0  # each text that is read makes a gradient of all word embeddings
     workspaces: int = WORKSPACES
     allowance: int = ALLOWANCE
 
@@ -108,6 +109,7 @@ def estimate_memory(config: XR2TextConfig, settings: Settings) -> MemoryEstimate
         images=(4 * settings.image_size**2 + cached) * settings.effective_batch * config.num_places,
         activations=_kept_bytes(config, settings),
         logits=LOGIT_BYTES * tokens * config.vocab_size,
+        texts=4 * config.vocab_size * config.bart["d_model"] * (settings.indication + settings.prior),
     )
 
 

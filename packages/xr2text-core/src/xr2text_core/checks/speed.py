@@ -158,8 +158,13 @@ class _Bench:
     def batch(
         self, studies: ReadyStudies, films: dict[int, list[Pixels | None]], most: int, num_tokens: int = 0
     ) -> Batch:
-        """At most `most` of these studies; with `num_tokens`, their reports are repeated to that length."""
-        indices = list(films)[:most]
+        """At most `most` of these studies; with `num_tokens` as large as any can be: their reports are repeated to that
+        length, and the frontal film stands in every place.
+        """
+        indices, places = list(films)[:most], self.model.config.num_places
+        if num_tokens:
+            films = {index: [*each, *[None] * (places - len(each))] for index, each in films.items()}
+            films = {index: [each[0] if film is None else film for film in each] for index, each in films.items()}
         tokens = [studies.tokens[index] for index in indices]
         if num_tokens:
             tokens = [(each * num_tokens)[:num_tokens] for each in tokens]
@@ -167,7 +172,7 @@ class _Bench:
         pixels = np.stack([film for index in indices for film in films[index] if film is not None])
         placed = [[film is not None for film in films[index]] for index in indices]
         seen = to_float(torch.from_numpy(pixels).to(self.device))
-        images, is_film = by_study(seen, placed, self.model.config.num_places)
+        images, is_film = by_study(seen, placed, places)
         labels = torch.from_numpy(targets).to(self.device)
         texts = longest_texts(self.model.config, len(indices)) if num_tokens else texts_of(studies, indices)
         reports = padded(tokens).to(self.device)
@@ -191,6 +196,7 @@ class _Bench:
     def reports_s(self, batch: Batch, tokenizer: ReportTokenizer) -> float:
         """Seconds of a batch in evaluate: the loss, and reports as long as the longest reference."""
         self.model.eval()
+        batch = replace(batch, features=None)  # validation asks the encoder
         started = self._now()
         with self.accelerator.autocast():
             evaluate_batch(self.model, tokenizer, batch, batch.tokens.shape[1], num_beams=1)

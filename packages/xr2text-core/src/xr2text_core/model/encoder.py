@@ -19,6 +19,8 @@ from timm.layers.fast_norm import is_fast_norm, set_fast_norm
 from timm.models import group_parameters
 from torch import Tensor, nn
 
+from xr2text_core.run.errors import UserError
+
 LARGEST_GRID = 16  # tokens a side that are cached on the disk: the 37 x 37 of RAD-DINO would take five times as much
 
 
@@ -78,7 +80,12 @@ class ImageEncoder(nn.Module):
         self.train(was_training)
 
     def freeze_stages(self, count: int) -> None:
-        """Keep the weights of the first stages (the stem is one) as they are: ImageNet's edges are those of films."""
+        """Keep the weights of the first stages (the stem is one) as they are: ImageNet's edges are those of films.
+
+        UserError where timm does not tell the stages of this architecture.
+        """
+        if count and not hasattr(self.backbone, "group_matcher"):
+            raise UserError("--freeze-stages: timm tells no stages of this --encoder; add --freeze-stages 0")
         groups = group_parameters(self.backbone, self.backbone.group_matcher(coarse=True)) if count else {}
         frozen = {name for number in sorted(groups)[:count] for name in groups[number]}
         for name, parameter in self.backbone.named_parameters():
@@ -171,5 +178,5 @@ def pooled(tokens: Tensor, side: int) -> Tensor:
     fine, coarse = torch.arange(old, device=tokens.device), torch.arange(side, device=tokens.device).unsqueeze(1)
     low, high = (fine * side).maximum(coarse * old), ((fine + 1) * side).minimum((coarse + 1) * old)
     weights = ((high - low).clamp_min(0) / old).to(tokens)  # (side, old); each row sums to 1
-    rows = weights @ tokens.reshape(len(tokens), old, -1)  # (B, side, old * C)
-    return (weights @ rows.view(len(tokens), side, old, -1)).flatten(1, 2)
+    rows = weights @ tokens.reshape(tokens.shape[0], old, -1)  # (B, side, old * C); len() would fix B in ONNX
+    return (weights @ rows.view(tokens.shape[0], side, old, -1)).flatten(1, 2)

@@ -52,7 +52,7 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
         help="phantom: seed of the studies; runs with the same one share their test set (that of --seed)",
     )
     desk = "phantom: also lateral films, indications and earlier studies, and reports that need them"
-    data.add_argument("--desk", action="store_true", default=None, help=desk)
+    data.add_argument("--desk", action=argparse.BooleanOptionalAction, help=desk)
     model = parser.add_argument_group("model")
     model.add_argument("--preset", choices=tuple(PRESETS), help="set of sizes (phantom for phantoms, else laptop)")
     model.add_argument(
@@ -72,9 +72,9 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
         help="which half starts from pretrained weights; the rest starts from scratch (both)",
     )
     frozen = "do not train the pretrained encoder: less memory, faster; images are still augmented"
-    model.add_argument("--freeze-encoder", action="store_true", default=None, help=frozen)
+    model.add_argument("--freeze-encoder", action=argparse.BooleanOptionalAction, help=frozen)
     cached = "with --freeze-encoder: encode each film once, to disk; much faster, but nothing is augmented"
-    model.add_argument("--cache-tokens", action="store_true", default=None, help=cached)
+    model.add_argument("--cache-tokens", action=argparse.BooleanOptionalAction, help=cached)
     model.add_argument(
         "--image-size", type=positive, metavar="PX", help="side of the square image, pixels (laptop: 384)"
     )
@@ -83,9 +83,9 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
         "--views", choices=("frontal", "all"), help="films of a study: frontal only, or lateral too (laptop: all)"
     )
     question = "also read the indication, where the data set has one"
-    model.add_argument("--indication", action="store_true", default=None, help=question)
+    model.add_argument("--indication", action=argparse.BooleanOptionalAction, help=question)
     last = "also read the patient's last study, its frontal film and report, where there is one"
-    model.add_argument("--prior", action="store_true", default=None, help=last)
+    model.add_argument("--prior", action=argparse.BooleanOptionalAction, help=last)
     training = parser.add_argument_group("training")
     training.add_argument("--epochs", type=positive, metavar="N", help="passes over the studies of the stage (50)")
     training.add_argument(
@@ -198,11 +198,14 @@ def settings_of(options: argparse.Namespace) -> Settings:
     settings = Settings.of(**given)
     if settings.desk and settings.data != "phantom":
         raise RunError(f"--desk draws phantoms, --data {settings.data} has studies of its own: leave --desk out")
+    if settings.data_seed is not None and settings.data != "phantom":
+        raise RunError(f"--data-seed draws phantoms, --data {settings.data} has studies of its own: leave it out")
     if settings.cache_tokens and not settings.freeze_encoder:
         raise RunError("--cache-tokens keeps what a frozen encoder sees: add --freeze-encoder, or leave it out")
     if (settings.freeze_encoder or settings.freeze_stages) and not settings.keeps_weights:
         flag = "--freeze-encoder" if settings.freeze_encoder else "--freeze-stages"
         raise RunError(
-            f"{flag} would keep random weights: add --pretrained encoder or both, or --init FILE, or leave it out"
+            f"{flag} would keep random weights: add --pretrained encoder or both, or --init FILE, or turn it off "
+            "(--no-freeze-encoder, --freeze-stages 0)"
         )
     return settings

@@ -112,6 +112,8 @@ def changes(old: dict[str, Any], new: Settings) -> list[Change]:
     before = {**asdict(Settings()), **old}
     differ = [Change(name, before[name], value) for name, value in asdict(new).items() if before[name] != value]
     same = set() if new.init else {"init"}  # may be omitted on a resume
+    if _keeps_stages(before, new):
+        same.add("freeze_stages")
     if new.phantom_seed == (before["seed"] if before["data_seed"] is None else before["data_seed"]):
         same.add("data_seed")  # however it was given
     return [each for each in differ if each.effect != FREE and each.name not in same]
@@ -124,13 +126,20 @@ def refusal(differ: Sequence[Change], is_asked_for: bool = False) -> str:
         return ""
     return (
         f"belongs to a run with other settings ({'; '.join(wrong)}). Give the same flags to resume it, "
-        "--run NAME to start another run beside it, or --fresh to move it aside; --init FILE starts from its weights"
+        "--run NAME to start another run beside it, or --fresh to move it aside; --init FILE starts from its weights. "
+        "Where you changed none of it, a preset did: --config with the run.json of the run gives what it began with"
     )
 
 
 def keep_beginning(old: dict[str, Any], new: Settings) -> Settings:
     """A resumed run keeps how it started, also where --init is not given again."""
-    return replace(new, init=new.init or str(old.get("init", "")))
+    stages = int(old.get("freeze_stages", 0)) if _keeps_stages(old, new) else new.freeze_stages
+    return replace(new, init=new.init or str(old.get("init", "")), freeze_stages=stages)
+
+
+def _keeps_stages(old: dict[str, Any], new: Settings) -> bool:
+    """Whether stages are not frozen only because the resume does not give --init again."""
+    return bool(old.get("init")) and not new.keeps_weights and not new.freeze_stages
 
 
 def _shown(value: Any) -> str:

@@ -78,12 +78,12 @@ class Settings:
     @classmethod
     def of(cls, **given: Any) -> "Settings":
         """The defaults, overridden by the preset (phantom for phantoms, else laptop), then by `given`."""
-        preset = given.get("preset", "phantom" if given.get("data", "phantom") == "phantom" else "laptop")
+        preset = given.get("preset") or ("phantom" if given.get("data", "phantom") == "phantom" else "laptop")
         if given.get("root"):
             given["root"] = str(Path(given["root"]).expanduser().resolve())  # a resume may start in another folder
         if given.get("init"):
             given["init"] = str(Path(given["init"]).expanduser().resolve())
-        chosen = cls(**{"preset": preset, **PRESETS[preset], **given})
+        chosen = cls(**{**PRESETS[preset], **given, "preset": preset})
         if chosen.keeps_weights or "freeze_stages" in given:
             return chosen
         return replace(chosen, freeze_stages=0)  # those of the preset would keep random weights

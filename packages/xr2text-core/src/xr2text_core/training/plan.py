@@ -13,7 +13,7 @@ from xr2text_core.settings.settings import Settings
 from xr2text_core.training.curriculum import STAGES, WITHOUT_CURRICULUM, admitted, stage_at, stage_of
 
 # Where one of these changes, the epochs of a run are others.
-SHAPE_THE_PLAN = ("epochs", "curriculum", "replay", "seed", "data", "section", "num_studies", "desk")
+SHAPE_THE_PLAN = ("epochs", "curriculum", "replay", "seed", "data", "section", "num_studies", "desk", "data_seed")
 log = logging.getLogger(__name__)
 
 
