@@ -46,7 +46,8 @@ def generation_config(config: PretrainedConfig, max_tokens: int) -> GenerationCo
 
 
 def fast_tokenizer(contents: str, max_tokens: int) -> PreTrainedTokenizerFast:
-    """The tokenizer of a checkpoint for transformers: `tokenizer(text).input_ids` are those of training."""
+    """The tokenizer of a checkpoint for transformers: `tokenizer(text).input_ids` are those of training,
+    but for the end mark that a truncated indication or last report keeps here."""
     tokenizer = Tokenizer.from_str(contents)
     start, padding, end, unknown = SPECIAL_TOKENS
     tokenizer.post_processor = TemplateProcessing(
