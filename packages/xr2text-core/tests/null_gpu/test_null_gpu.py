@@ -38,10 +38,8 @@ def test_all_that_lies_on_the_desk_makes_no_micro_batch_wait_for_the_card(run: R
 @pytest.mark.parametrize(
     ("flags", "most_gib"),
     [
-        (["--views", "frontal", "--freeze-stages", "0"], 5.6),
         (["--freeze-stages", "0"], 7.0),
         (["--views", "frontal", "--freeze-stages", "3"], 5.2),
-        (["--freeze-encoder"], 3.3),
         (["--freeze-encoder", "--cache-tokens"], 3.2),
     ],
     ids=str,
