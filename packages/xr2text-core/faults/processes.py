@@ -15,7 +15,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from subprocess import Popen
+from subprocess import CalledProcessError, Popen
 from typing import Any, NoReturn
 
 POLL_S = 0.003
@@ -93,7 +93,9 @@ class Forked:
             if before:
                 before()
             from xr2text_core.train import main
+            from xr2text_core.training import trainer
 
+            trainer.run = draw_here
             code = main(arguments)
         except SystemExit as error:
             code = error.code if isinstance(error.code, int) else 1
@@ -103,6 +105,18 @@ class Forked:
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(code)
+
+
+def draw_here(command: Sequence[str], **_: Any) -> None:
+    """Draw the figures of a run in the trainer itself: the process that does it otherwise imports for half of a run."""
+    from xr2text_core.figures import main
+
+    try:
+        code = main(command[3:])
+    except Exception as error:
+        raise CalledProcessError(1, command, stderr=str(error).encode()) from error
+    if code:
+        raise CalledProcessError(code, command, stderr=b"")
 
 
 def as_a_shell_starts_it(output: Path) -> None:
