@@ -2,7 +2,7 @@
 
 import pytest
 
-from xr2text_core.data.priors import NOWHERE, Place, is_earlier, with_priors
+from xr2text_core.data.priors import NOWHERE, Place, with_priors
 from xr2text_core.data.study import DatasetError, Study
 from xr2text_core.report.report import Report
 
@@ -57,7 +57,8 @@ def test_a_study_of_the_same_time_is_not_earlier() -> None:
     ],
 )
 def test_earlier_means_known_to_be_earlier(time: str, other: str, expected: bool) -> None:
-    assert is_earlier(time, other) is expected
+    found, _ = with_priors([study("a"), study("b")], [Place(time), Place(other)])
+    assert (found[1].prior is not None) is expected
 
 
 def test_days_between_dates_are_whole_and_unknown_without_both() -> None:

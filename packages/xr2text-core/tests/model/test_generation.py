@@ -1,15 +1,13 @@
 """Reports are those of transformers' `generate`, whose searches are written anew here to be faster."""
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import fields, replace
-from typing import Any
 
 import pytest
 import torch
+from casts import Casts
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from xr2text_core.data.batches import BatchMaker, ReadyStudies
 from xr2text_core.inference import evaluation
@@ -140,19 +138,6 @@ def test_learned_reports_are_those_of_generate_in_the_precision_of_training(
         expected = generated(learned, seen.last_hidden_state, 48, num_beams)
     assert reports == tokenizer.decode(expected.tolist())
     assert reports == tokenizer.decode(list(batches.studies.tokens)[:4])
-
-
-class Casts(TorchDispatchMode):
-    """Counts how often a tensor is cast to 16 bits, by its address."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.counts: Counter[int] = Counter()
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func.overloadpacket is torch.ops.aten._to_copy and (kwargs or {}).get("dtype") == torch.bfloat16:
-            self.counts[args[0].data_ptr()] += 1
-        return func(*args, **(kwargs or {}))
 
 
 @pytest.mark.parametrize("num_beams", [1, 3])

@@ -1,6 +1,5 @@
 """Under autocast a step casts each weight once, and what it computes does not depend on that."""
 
-from collections import Counter
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from accelerate import Accelerator
-from torch.utils._python_dispatch import TorchDispatchMode
+from casts import Casts
 
 from xr2text_core.data.batches import Batch, BatchMaker
 from xr2text_core.model.xr2text import XR2TextModel
@@ -28,19 +27,6 @@ def in_bf16(any_precision: None) -> Accelerator:
 @pytest.fixture
 def batch(batches: BatchMaker) -> Batch:
     return batches.training(range(2 * MICRO_BATCHES), epoch=1)
-
-
-class Casts(TorchDispatchMode):
-    """Counts how often the tensor at an address is cast to 16 bits."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.counts: Counter[int] = Counter()
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func.overloadpacket is torch.ops.aten._to_copy and (kwargs or {}).get("dtype") == torch.bfloat16:
-            self.counts[args[0].data_ptr()] += 1
-        return func(*args, **(kwargs or {}))
 
 
 def gradients_and_casts(accelerator: Accelerator, model: XR2TextModel, batch: Batch) -> tuple[list[Any], int]:

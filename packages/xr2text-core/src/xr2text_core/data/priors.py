@@ -53,11 +53,6 @@ def is_time(text: str) -> bool:
     return _read(text) is not None
 
 
-def is_earlier(text: str, other: str) -> bool:
-    """Whether a time is before another one; where one of them is only a date, whether its day is."""
-    return _precedes(_read(text), _read(other))
-
-
 class _Time(NamedTuple):
     moment: datetime  # without a zone: that of UTC where the source gives one
     has_clock: bool  # False for a date alone
