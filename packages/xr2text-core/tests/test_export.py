@@ -134,6 +134,7 @@ def test_the_code_of_the_card_reads_all_that_lies_on_a_desk(
     desk = Desk("Cough and fever.", image, "The lungs are clear.", 12.0).texts(trained).inputs
     assert torch.equal(names["question"]["input_ids"], desk["question_ids"])
     assert torch.equal(names["last"]["input_ids"], desk["prior_report_ids"])
+    assert torch.equal(names["said"], desk["prior_findings"])
     inputs = {"pixel_values": names["films"], "film_mask": names["film_mask"], **desk}
     assert names["films"].shape == (1, num_places, 1, 64, 64)
     told = torch.tensor([TOLD])

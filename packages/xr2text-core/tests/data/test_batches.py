@@ -19,6 +19,7 @@ from xr2text_core.data.study import DatasetError, Prior, Study, film_names
 from xr2text_core.report.comparisons import CHANGES, changes, has_comparison
 from xr2text_core.report.labeler import Mention, ReportLabels
 from xr2text_core.report.report import Report
+from xr2text_core.report.states import UNKNOWN
 from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.report.vocabulary import FINDINGS, REGIONS
 from xr2text_core.settings.settings import Inputs
@@ -308,6 +309,8 @@ def test_a_last_study_is_hidden_as_a_whole_and_then_the_report_compares_with_not
             has_film = bool(batch.is_film[row, 2])
             assert has_film == bool((batch.texts.prior_report[row] >= 0).any()) == (batch.texts.prior_days[row] >= 0)
             assert not has_film or priors.is_there[index]
+            said = batch.texts.prior_findings[row]
+            assert said.tolist() == (priors.findings[index].tolist() if has_film else [UNKNOWN] * len(FINDINGS))
             labels = batch.change_labels[row]
             assert labels.tolist() == (priors.changes[index].tolist() if has_film else [IGNORED] * len(FINDINGS))
             taught = batch.tokens[row, : batch.lengths[row]].tolist()

@@ -9,6 +9,8 @@ from xr2text_core.data.batches import Batch, BatchMaker
 from xr2text_core.model.last_study import change_loss
 from xr2text_core.model.visual import VisualOutput
 from xr2text_core.model.xr2text import XR2TextModel
+from xr2text_core.report.comparisons import CHANGES
+from xr2text_core.report.states import STATES, UNKNOWN
 
 
 @pytest.fixture
@@ -29,18 +31,21 @@ def batch(desk: BatchMaker) -> Batch:
 def without_prior(batch: Batch) -> Batch:
     return replace(
         batch, images=batch.images[:, :2], is_film=batch.is_film[:, :2],
-        texts=replace(batch.texts, prior_report=None, prior_days=None),
+        texts=replace(batch.texts, prior_report=None, prior_days=None, prior_findings=None),
     )  # fmt: skip
 
 
-def losses(model: XR2TextModel, batch: Batch, seen: VisualOutput) -> torch.Tensor:
-    """The token loss of each study."""
+def said(model: XR2TextModel, batch: Batch, seen: VisualOutput) -> torch.Tensor:
+    """A number for what the decoder says of each study, in double precision."""
     parts = [
         VisualOutput(seen[0][row : row + 1], attention_mask=seen.attention_mask[row : row + 1])
         for row in range(len(batch))
     ]
-    each = [model(encoder_outputs=part, labels=batch.tokens[row : row + 1]).loss for row, part in enumerate(parts)]
-    return torch.stack(each)
+    tokens = batch.tokens.clamp_min(0)
+    logits = [
+        model(encoder_outputs=part, decoder_input_ids=tokens[row : row + 1]).logits for row, part in enumerate(parts)
+    ]
+    return torch.stack([each.square().mean() for each in logits])
 
 
 @torch.no_grad()
@@ -50,14 +55,14 @@ def test_a_study_without_an_earlier_one_is_as_if_there_were_no_place_for_it(mode
         torch.testing.assert_close(both[name], alone[name])  # what is there now is read from the films of now
     has_prior = batch.is_film[:, 2]
     assert 0 < has_prior.sum() < 12
-    same = torch.isclose(losses(model, batch, both), losses(model, batch, alone), rtol=1e-9, atol=0)
+    same = torch.isclose(said(model, batch, both), said(model, batch, alone), rtol=1e-9, atol=0)
     assert torch.equal(same, ~has_prior)
 
 
 @torch.no_grad()
 def test_each_part_of_the_last_study_is_read(model: XR2TextModel, batch: Batch) -> None:
     rows = batch.is_film[:, 2] & (batch.texts.prior_report >= 0).any(1)
-    whole = losses(model, batch, model.encoder(**batch.inputs))[rows]
+    whole = said(model, batch, model.encoder(**batch.inputs))[rows]
     other_film, other_mask = batch.images.clone(), batch.is_film.clone()
     other_film[:, 2] = batch.images[:, 0]
     other_mask[:, 2] = False
@@ -67,9 +72,10 @@ def test_each_part_of_the_last_study_is_read(model: XR2TextModel, batch: Batch) 
         {"prior_report_ids": batch.texts.prior_report.roll(1, 0)},
         {"prior_report_ids": None},
         {"prior_days": batch.texts.prior_days * 40 + 40},
+        {"prior_findings": None},
     ]
     for inputs in changed:
-        found = losses(model, batch, model.encoder(**{**batch.inputs, **inputs}))[rows]
+        found = said(model, batch, model.encoder(**{**batch.inputs, **inputs}))[rows]
         assert not torch.isclose(found, whole, rtol=1e-12, atol=0).any(), list(inputs)
 
 
@@ -104,6 +110,24 @@ def test_what_became_of_findings_is_learned_and_told(desk_model: XR2TextModel, d
     output = desk_model(**batch.inputs, labels=batch.tokens)
     output.loss.backward()
     assert desk_model.encoder.last_study.changes.grad.norm() > 0
+
+
+def test_what_the_last_report_says_of_a_finding_alone_can_tell_what_became_of_it(model: XR2TextModel) -> None:
+    """Films that say nothing: "severe" then is "smaller" now, and "absent" then is "new"."""
+    last_study, num_findings = model.encoder.last_study, len(model.config.findings)
+    assert last_study is not None
+    change = torch.zeros(2, len(last_study.queries), model.config.bart["d_model"], dtype=torch.double)
+    seen = torch.zeros(2, num_findings, 2, dtype=torch.double)
+    said = torch.tensor([[STATES.index("severe")], [STATES.index("absent")]]).expand(2, num_findings)
+    wanted = torch.tensor([[1 + CHANGES.index("smaller")], [1 + CHANGES.index("new")]]).expand(2, num_findings)
+    optimizer = torch.optim.AdamW(last_study.parameters(), lr=1e-2)
+    for _ in range(20):
+        optimizer.zero_grad()
+        change_loss(last_study.logits(change, seen, said), wanted).backward()
+        optimizer.step()
+    assert torch.equal(last_study.logits(change, seen, said).argmax(2), wanted)
+    unknown = torch.full_like(said, UNKNOWN)
+    torch.testing.assert_close(last_study.logits(change, seen, None), last_study.logits(change, seen, unknown))
 
 
 @torch.no_grad()

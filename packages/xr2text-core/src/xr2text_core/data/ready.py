@@ -12,6 +12,7 @@ from xr2text_core.data.ragged import Ragged
 from xr2text_core.data.read_reports import Labels, read_reports
 from xr2text_core.data.study import DatasetError, Study
 from xr2text_core.report.comparisons import CHANGES, changes, without_comparisons
+from xr2text_core.report.states import finding_states
 from xr2text_core.report.tokenizer import PRIOR_TOKENS, QUESTION_TOKENS, ReportTokenizer
 from xr2text_core.report.vocabulary import FINDINGS
 from xr2text_core.settings.settings import Inputs
@@ -26,6 +27,7 @@ class ReadyPriors:
     is_there: NDArray[np.bool_]  # whether its film or its report is
     reports: Ragged  # token ids; an empty list for none
     days: NDArray[np.float32]  # between the studies, NaN where nobody knows
+    findings: NDArray[np.int8]  # (N, F), places in STATES: what its report says of each finding
     changes: NDArray[np.int8]  # (N, F), what the report says became of each finding: 0 nothing, else 1 + CHANGES' index
     alone: list[str]  # the reports of the studies without comparisons; "" where nothing else is said
     alone_tokens: Ragged  # the same as token ids; of the whole report where nothing else is said
@@ -125,6 +127,7 @@ def _priors(
         is_there=np.array([bool(film or report) for film, report in zip(films, reports, strict=True)], dtype=bool),
         reports=Ragged.of(tokenizer.encode_if_any(reports, PRIOR_TOKENS)),
         days=np.array(days, dtype=np.float32),
+        findings=np.array([finding_states(report) for report in reports], dtype=np.int8).reshape(-1, len(FINDINGS)),
         changes=np.array([_changes(reference) for reference in references], dtype=np.int8).reshape(-1, len(FINDINGS)),
         alone=alone,
         alone_tokens=Ragged.of(tokenizer.encode(taught, max_tokens)),

@@ -1,4 +1,4 @@
-"""What a model reads beside the films of a study, as token ids."""
+"""What a model reads beside the films of a study: texts as token ids, and what the last report says of findings."""
 
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from xr2text_core.data.ragged import Ragged
 from xr2text_core.data.ready import ReadyStudies
+from xr2text_core.report.states import UNKNOWN
 from xr2text_core.report.tokenizer import IGNORED
 
 
@@ -23,6 +24,7 @@ class Texts:
     question: Tensor | None = None
     prior_report: Tensor | None = None
     prior_days: Tensor | None = None  # (B,), NaN where nobody knows
+    prior_findings: Tensor | None = None  # (B, F), places in STATES: what the last report says of each finding
 
     def part(self, rows: slice) -> "Texts":
         """Those of some studies, as long as before: padding changes nothing."""
@@ -36,6 +38,7 @@ class Texts:
         """As keyword arguments of the model."""
         named = {
             "question_ids": self.question, "prior_report_ids": self.prior_report, "prior_days": self.prior_days,
+            "prior_findings": self.prior_findings,
         }  # fmt: skip
         return {name: each for name, each in named.items() if each is not None}
 
@@ -55,14 +58,17 @@ NOTHING = Hidden()
 
 def texts_of(studies: ReadyStudies, indices: Sequence[int], hidden: Hidden = NOTHING) -> Texts:
     """Of some studies, without what is hidden."""
-    question = report = days = None
+    question = report = days = findings = None
     if studies.questions is not None:
         question = _shown(studies.questions, indices, hidden.questions)
     if studies.priors is not None:
         report = _shown(studies.priors.reports, indices, hidden.priors)
         shown = [np.nan if index in hidden.priors else studies.priors.days[index] for index in indices]
         days = torch.tensor(shown, dtype=torch.float32)
-    return Texts(question, report, days)
+        is_hidden = torch.tensor([index in hidden.priors for index in indices], dtype=torch.bool)
+        findings = torch.from_numpy(studies.priors.findings[list(indices)]).long()
+        findings = findings.masked_fill(is_hidden[:, None], UNKNOWN)
+    return Texts(question, report, days, findings)
 
 
 def _shown(texts: Ragged, indices: Sequence[int], hidden: Container[int]) -> Tensor:

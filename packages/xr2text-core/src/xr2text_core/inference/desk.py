@@ -11,6 +11,7 @@ from xr2text_core.data.readers.texts import clean_text, decoded
 from xr2text_core.data.texts import NO_TEXTS, Texts, padded
 from xr2text_core.inference.trained import TrainedModel
 from xr2text_core.report.sections import cut_report
+from xr2text_core.report.states import finding_states
 from xr2text_core.report.tokenizer import PRIOR_TOKENS, QUESTION_TOKENS
 from xr2text_core.run.errors import UserError
 
@@ -48,13 +49,15 @@ class Desk:
         if not self:
             return NO_TEXTS
         config, tokenizer, section = trained.model.config, trained.tokenizer, trained.settings.section
-        question = report = days = None
+        question = report = days = findings = None
         if config.indication:
             question = padded(tokenizer.encode_if_any([clean_text(self.indication)], QUESTION_TOKENS))
         if config.prior:
-            report = padded(tokenizer.encode_if_any([report_from(self.prior_report, section)], PRIOR_TOKENS))
+            text = report_from(self.prior_report, section)
+            report = padded(tokenizer.encode_if_any([text], PRIOR_TOKENS))
             days = torch.tensor([np.nan if self.prior_days is None else self.prior_days], dtype=torch.float32)
-        return Texts(question, report, days)
+            findings = torch.tensor([finding_states(text)])
+        return Texts(question, report, days, findings)
 
 
 def report_from(given: str, section: str) -> str:

@@ -1,9 +1,12 @@
 """The last study of the same patient, as tokens for the decoder: its film, its regions, and what changed in each.
 
-What became of each finding is read from both films, learned from what the report says, and told to the decoder.
+What became of each finding is read from both films and from what the last report says of it, learned from what the
+report says, and told to the decoder.
 
 Shapes: B batch, Q region and global queries, F findings, C changes, D width.
 """
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +14,7 @@ from torch.nn import functional
 
 from xr2text_core.model.config import XR2TextConfig
 from xr2text_core.report.comparisons import CHANGES
+from xr2text_core.report.states import STATES, UNKNOWN
 from xr2text_core.report.tokenizer import IGNORED
 
 NUM_CHANGES = 1 + len(CHANGES)  # the first: the report says of no change
@@ -18,6 +22,16 @@ UNSAID_WEIGHT = 0.25  # of the loss where it says of none, which is nearly alway
 
 NUM_SPANS = 15  # of time: unknown, less than a day, less than 3, 7, 15, ... days; the last is 22 years and more
 STD = 0.02
+
+
+class LastReport(NamedTuple):
+    """Of the last studies: their reports as token ids (B, T), what these say of each finding (B, F), as STATES, and the
+    days since (B,). None where nothing is given.
+    """
+
+    ids: Tensor | None = None
+    findings: Tensor | None = None
+    days: Tensor | None = None
 
 
 class LastStudy(nn.Module):
@@ -32,10 +46,17 @@ class LastStudy(nn.Module):
         self.norm = nn.LayerNorm(width)
         num_findings = len(config.findings)
         self.weigh = nn.Parameter(torch.zeros(num_queries, num_findings))  # where each finding is looked for
-        self.classify = nn.Linear(width, num_findings * NUM_CHANGES)
+        self.looked_for = nn.Parameter(torch.randn(num_findings, width) * width**-0.5)
+        self.said = nn.Embedding(len(STATES), width)
+        self.seen = nn.Linear(2, width)
+        self.classify = nn.Sequential(
+            nn.LayerNorm(width), nn.Linear(width, width), nn.GELU(), nn.Linear(width, NUM_CHANGES)
+        )
+        self.follows = nn.Parameter(torch.zeros(num_findings, len(STATES), NUM_CHANGES))  # from what was said, alone
         self.findings = nn.Parameter(torch.randn(num_findings, width) * width**-0.5)
         self.changes = nn.Parameter(torch.randn(NUM_CHANGES, width) * width**-0.5)
         self.spans = nn.Embedding(NUM_SPANS, width)
+        nn.init.normal_(self.said.weight, std=width**-0.5)
         nn.init.normal_(self.spans.weight, std=STD)
 
     def change(self, now: Tensor, before: Tensor) -> Tensor:
@@ -43,10 +64,15 @@ class LastStudy(nn.Module):
         found: Tensor = self.norm(self.queries + self.compare(torch.cat([now, now - before], -1)))
         return found
 
-    def logits(self, change: Tensor) -> Tensor:
-        """What changed in each region (B, Q, D) -> logits of what became of each finding (B, F, C)."""
-        by_query = self.classify(change).unflatten(2, (self.weigh.shape[1], NUM_CHANGES))  # (B, Q, F, C)
-        found: Tensor = (by_query * self.weigh.softmax(0).unsqueeze(-1)).sum(1)
+    def logits(self, change: Tensor, findings: Tensor, said: Tensor | None) -> Tensor:
+        """What changed in each region (B, Q, D), the logits of the findings on both films, now and then (B, F, 2), and
+        what the last report says of them (B, F) -> logits of what became of each finding (B, F, C).
+        """
+        said = findings.new_full(findings.shape[:2], UNKNOWN, dtype=torch.long) if said is None else said
+        looked_at = self.weigh.softmax(0).T @ change  # (B, F, D)
+        known = looked_at + self.looked_for + self.said(said) + self.seen(findings)
+        which = torch.arange(said.shape[1], device=said.device)
+        found: Tensor = self.classify(known) + self.follows[which, said]
         return found
 
     def tell(self, logits: Tensor) -> Tensor:

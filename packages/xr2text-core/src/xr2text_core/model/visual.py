@@ -16,7 +16,7 @@ from transformers.modeling_outputs import BaseModelOutput
 from xr2text_core.model.config import XR2TextConfig
 from xr2text_core.model.encoder import ImageEncoder
 from xr2text_core.model.film import film_box, on_device_of
-from xr2text_core.model.last_study import LastStudy
+from xr2text_core.model.last_study import LastReport, LastStudy
 from xr2text_core.model.regions import RegionHead, RegionQueries, SeenFilm, position_encoding
 from xr2text_core.model.study_head import StudyHead
 from xr2text_core.model.texts import TextEncoder
@@ -90,6 +90,7 @@ class VisualEncoder(nn.Module):
         question_ids: Tensor | None = None,
         prior_report_ids: Tensor | None = None,
         prior_days: Tensor | None = None,
+        prior_findings: Tensor | None = None,
         features: Tensor | None = None,
         **_: Any,
     ) -> VisualOutput:
@@ -100,6 +101,7 @@ class VisualEncoder(nn.Module):
         The decoder is told `finding_states` (B, F), or else what the study head decides.
         `question_ids` and `prior_report_ids` (B, T): the indications and the reports of the last studies as token ids,
         padded with the pad token or a negative number. `prior_days` (B,): between the studies, NaN where unknown.
+        `prior_findings` (B, F): what the last reports say of each finding (`report.states.finding_states`).
         With `features` (B, V, N, C), what the backbone sees in these images, it is not asked again.
         ValueError for more films than the model knows, for a study without its frontal film, and for unknown texts.
         """
@@ -118,7 +120,8 @@ class VisualEncoder(nn.Module):
         routed, logits, routing = self.head(queries, self.regions.num_regions)
         memory = [MemoryPart(routed), *(MemoryPart(film.tokens, film.is_there) for film in own)]
         memory += self._question(question_ids)
-        last_study, change_logits = self._last_study(read, prior[0] if prior else None, prior_report_ids, prior_days)
+        report = LastReport(prior_report_ids, prior_findings, prior_days)
+        last_study, change_logits = self._last_study(read, prior[0] if prior else None, report)
         memory += last_study
         last_hidden_state, attention_mask = joined(memory)
         output = VisualOutput(
@@ -156,30 +159,31 @@ class VisualEncoder(nn.Module):
         return [MemoryPart(*self.texts(question_ids, "question_ids"))]
 
     def _last_study(
-        self, read: Tensor, film: SeenFilm | None, report_ids: Tensor | None, days: Tensor | None
+        self, read: Tensor, film: SeenFilm | None, report: LastReport
     ) -> tuple[list[MemoryPart], Tensor | None]:
         """The last study, where it is given, and the logits of what became of findings. `read` (B, Q, D): what regions
         read on the frontal films of this one.
         """
-        if film is None and report_ids is None and days is None:
+        if film is None and all(each is None for each in report):
             return [], None
         if self.last_study is None or self.texts is None:
-            raise ValueError("prior_report_ids or prior_days are given to a model that reads no last study")
+            raise ValueError("prior_report_ids, prior_findings or prior_days are given to a model that reads no last study")
         has_film = torch.zeros(len(read), dtype=torch.bool, device=read.device)
         parts, logits = [], None
         if film is not None:
             has_film = ~has_film if film.is_there is None else film.is_there
-            before = self.regions.as_tokens(self.regions.read_frontal(film)[0])
-            change = self.last_study.change(self.regions.as_tokens(read), before)
-            logits = self.last_study.logits(change)
-            then = self.head(before, self.regions.num_regions)[0]
+            now, before = (self.regions.as_tokens(each) for each in (read, self.regions.read_frontal(film)[0]))
+            change = self.last_study.change(now, before)
+            then, then_logits, _ = self.head(before, self.regions.num_regions)
+            now_logits = self.head(now, self.regions.num_regions)[1]
+            findings = torch.stack([now_logits[:, -1], then_logits[:, -1]], -1)
+            logits = self.last_study.logits(change, findings, report.findings)
             told = self.last_study.tell(logits)
             seen_then = torch.cat([then, film.tokens], 1) + self.last_study.film
             parts = [MemoryPart(each, has_film) for each in (told, change, seen_then)]
-        if report_ids is None:
-            report_ids = torch.zeros(len(read), 0, dtype=torch.long, device=read.device)
-        since = self.last_study.since(read.new_full((len(read),), torch.nan) if days is None else days)
-        return [*parts, MemoryPart(*self.texts(report_ids, "prior_report_ids", since, has_film))], logits
+        ids = read.new_zeros(len(read), 0, dtype=torch.long) if report.ids is None else report.ids
+        since = self.last_study.since(read.new_full((len(read),), torch.nan) if report.days is None else report.days)
+        return [*parts, MemoryPart(*self.texts(ids, "prior_report_ids", since, has_film))], logits
 
     def _with_study(
         self, seen: VisualOutput, study: StudyHead, films: Tensor, film_mask: Tensor | None, states: Tensor | None

@@ -117,6 +117,7 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
         question_ids: Tensor | None = None,
         prior_report_ids: Tensor | None = None,
         prior_days: Tensor | None = None,
+        prior_findings: Tensor | None = None,
         features: Tensor | None = None,
         change_labels: Tensor | None = None,
         **kwargs: Any,
@@ -133,8 +134,8 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
             states = None
             if self.encoder.study is not None and finding_labels is not None:
                 states = self.encoder.study.decision.taught_states(finding_labels[:, -1], state_draws)
-            texts = question_ids, prior_report_ids, prior_days
-            encoder_outputs = self.encoder(pixel_values, film_mask, states, *texts, features)
+            beside = question_ids, prior_report_ids, prior_days, prior_findings
+            encoder_outputs = self.encoder(pixel_values, film_mask, states, *beside, features)
         memory, memory_mask = encoder_outputs[0], _added_to_attention(encoder_outputs)
         targets = finding_labels, change_labels
         if labels is not None:

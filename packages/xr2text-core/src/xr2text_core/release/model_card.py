@@ -74,14 +74,17 @@ ids = model.generate(pixel_values=pixels, question_ids=question["input_ids"])
 """
 PRIOR = """\
 It was trained to read the last study of the patient, where there is one: its frontal film at the last place of
-`pixel_values` (studies, {places}, 1, size, size), its report, and the days since. Places without a film are not read:
+`pixel_values` (studies, {places}, 1, size, size), its report, what that says of each finding, and the days since. Places
+without a film are not read:
 
 ```python
+from xr2text_core.report.states import finding_states
 films = torch.stack([{others}, processor("last.png")["pixel_values"]], dim=1)
 film_mask = torch.tensor([[{mask}, True]])
 last = tokenizer(["The lungs are clear."], truncation=True, max_length=96, padding=True, return_tensors="pt")
+said = torch.tensor([finding_states("The lungs are clear.")])
 ids = model.generate(pixel_values=films, film_mask=film_mask, prior_report_ids=last["input_ids"],
-                     prior_days=torch.tensor([12.0]))
+                     prior_findings=said, prior_days=torch.tensor([12.0]))
 ```
 """
 COMPOSED = """\
