@@ -1,7 +1,7 @@
 """The last study of the same patient, as tokens for the decoder: its film, its regions, and what changed in each.
 
-What became of each finding is read from both films and from what the last report says of it, learned from what the
-report says, and told to the decoder.
+What became of each finding is read from both films and from what the last report says of it, and learned from what the
+report says. It is evidence of the finding itself, and told to the decoder.
 
 Shapes: B batch, Q region and global queries, F findings, C changes, D width.
 """
@@ -19,6 +19,8 @@ from xr2text_core.report.tokenizer import IGNORED
 
 NUM_CHANGES = 1 + len(CHANGES)  # the first: the report says of no change
 UNSAID_WEIGHT = 0.25  # of the loss where it says of none, which is nearly always
+GONE = (0, 1 + CHANGES.index("resolved"))  # of all others the finding is there now
+THERE = tuple(set(range(NUM_CHANGES)) - set(GONE))
 
 NUM_SPANS = 15  # of time: unknown, less than a day, less than 3, 7, 15, ... days; the last is 22 years and more
 STD = 0.02
@@ -32,6 +34,13 @@ class LastReport(NamedTuple):
     ids: Tensor | None = None
     findings: Tensor | None = None
     days: Tensor | None = None
+
+
+class Became(NamedTuple):
+    """Logits of what became of each finding (B, F, C), and in which studies a last film tells, bool (B,)."""
+
+    logits: Tensor
+    is_known: Tensor
 
 
 class LastStudy(nn.Module):
@@ -53,7 +62,8 @@ class LastStudy(nn.Module):
             nn.LayerNorm(width), nn.Linear(width, width), nn.GELU(), nn.Linear(width, NUM_CHANGES)
         )
         self.follows = nn.Parameter(torch.zeros(num_findings, len(STATES), NUM_CHANGES))  # from what was said, alone
-        self.findings = nn.Parameter(torch.randn(num_findings, width) * width**-0.5)
+        self.weight = nn.Parameter(torch.zeros(num_findings))  # as evidence of the finding
+        self.shift = nn.Parameter(torch.zeros(num_findings))
         self.changes = nn.Parameter(torch.randn(NUM_CHANGES, width) * width**-0.5)
         self.spans = nn.Embedding(NUM_SPANS, width)
         nn.init.normal_(self.said.weight, std=width**-0.5)
@@ -75,9 +85,14 @@ class LastStudy(nn.Module):
         found: Tensor = self.classify(known) + self.follows[which, said]
         return found
 
-    def tell(self, logits: Tensor) -> Tensor:
-        """Tokens (B, F, D) for the decoder; how sure the logits (B, F, C) are is told too."""
-        return self.findings + logits.softmax(-1) @ self.changes
+    def evidence(self, became: Became) -> Tensor:
+        """What became of findings adds this to their logits, (B, F)."""
+        odds = became.logits[..., THERE].logsumexp(-1) - became.logits[..., GONE].logsumexp(-1)
+        return (odds * self.weight + self.shift) * became.is_known[:, None]
+
+    def tell(self, became: Became) -> Tensor:
+        """What the decoder is told of each finding, (B, F, D); how sure the logits are is told too."""
+        return became.logits.softmax(-1) @ self.changes * became.is_known[:, None, None]
 
     def since(self, days: Tensor) -> Tensor:
         """Days between the studies (B,), NaN where nobody knows -> (B, D)."""

@@ -16,7 +16,7 @@ from transformers.modeling_outputs import BaseModelOutput
 from xr2text_core.model.config import XR2TextConfig
 from xr2text_core.model.encoder import ImageEncoder
 from xr2text_core.model.film import film_box, on_device_of
-from xr2text_core.model.last_study import LastReport, LastStudy
+from xr2text_core.model.last_study import Became, LastReport, LastStudy
 from xr2text_core.model.regions import RegionHead, RegionQueries, SeenFilm, position_encoding
 from xr2text_core.model.study_head import StudyHead
 from xr2text_core.model.texts import TextEncoder
@@ -121,7 +121,7 @@ class VisualEncoder(nn.Module):
         memory = [MemoryPart(routed), *(MemoryPart(film.tokens, film.is_there) for film in own)]
         memory += self._question(question_ids)
         report = LastReport(prior_report_ids, prior_findings, prior_days)
-        last_study, change_logits = self._last_study(read, prior[0] if prior else None, report)
+        last_study, became = self._last_study(read, prior[0] if prior else None, report)
         memory += last_study
         last_hidden_state, attention_mask = joined(memory)
         output = VisualOutput(
@@ -129,14 +129,14 @@ class VisualEncoder(nn.Module):
             finding_logits=logits,
             routing=routing,
             region_attention=attention,
-            change_logits=change_logits,
+            change_logits=None if became is None else became.logits,
             attention_mask=attention_mask,
             film_features=features[: self.num_films].mean(2).transpose(0, 1),
         )
         if self.study is None:
             return output
         own_mask = None if film_mask is None else film_mask[:, : self.num_films]
-        return self._with_study(output, self.study, films[:, : self.num_films], own_mask, finding_states)
+        return self._with_study(output, self.study, films[:, : self.num_films], own_mask, finding_states, became)
 
     def _seen(self, films: Tensor, features: Tensor, film_mask: Tensor | None) -> list[SeenFilm]:
         """What is seen of the films (B, V, 1, H, H) at each place, of their features (V, B, N, C)."""
@@ -160,8 +160,8 @@ class VisualEncoder(nn.Module):
 
     def _last_study(
         self, read: Tensor, film: SeenFilm | None, report: LastReport
-    ) -> tuple[list[MemoryPart], Tensor | None]:
-        """The last study, where it is given, and the logits of what became of findings. `read` (B, Q, D): what regions
+    ) -> tuple[list[MemoryPart], Became | None]:
+        """The last study, where it is given, and what became of findings where its film is. `read` (B, Q, D): what regions
         read on the frontal films of this one.
         """
         if film is None and all(each is None for each in report):
@@ -169,7 +169,7 @@ class VisualEncoder(nn.Module):
         if self.last_study is None or self.texts is None:
             raise ValueError("prior_report_ids, prior_findings or prior_days are given to a model that reads no last study")
         has_film = torch.zeros(len(read), dtype=torch.bool, device=read.device)
-        parts, logits = [], None
+        parts, became = [], None
         if film is not None:
             has_film = ~has_film if film.is_there is None else film.is_there
             now, before = (self.regions.as_tokens(each) for each in (read, self.regions.read_frontal(film)[0]))
@@ -177,16 +177,21 @@ class VisualEncoder(nn.Module):
             then, then_logits, _ = self.head(before, self.regions.num_regions)
             now_logits = self.head(now, self.regions.num_regions)[1]
             findings = torch.stack([now_logits[:, -1], then_logits[:, -1]], -1)
-            logits = self.last_study.logits(change, findings, report.findings)
-            told = self.last_study.tell(logits)
+            became = Became(self.last_study.logits(change, findings, report.findings), has_film)
             seen_then = torch.cat([then, film.tokens], 1) + self.last_study.film
-            parts = [MemoryPart(each, has_film) for each in (told, change, seen_then)]
+            parts = [MemoryPart(each, has_film) for each in (change, seen_then)]
         ids = read.new_zeros(len(read), 0, dtype=torch.long) if report.ids is None else report.ids
         since = self.last_study.since(read.new_full((len(read),), torch.nan) if report.days is None else report.days)
-        return [*parts, MemoryPart(*self.texts(ids, "prior_report_ids", since, has_film))], logits
+        return [*parts, MemoryPart(*self.texts(ids, "prior_report_ids", since, has_film))], became
 
     def _with_study(
-        self, seen: VisualOutput, study: StudyHead, films: Tensor, film_mask: Tensor | None, states: Tensor | None
+        self,
+        seen: VisualOutput,
+        study: StudyHead,
+        films: Tensor,
+        film_mask: Tensor | None,
+        states: Tensor | None,
+        became: Became | None,
     ) -> VisualOutput:
         """Add what the whole study shows, and tell it to the decoder."""
         assert seen.last_hidden_state is not None and seen.finding_logits is not None
@@ -194,8 +199,12 @@ class VisualEncoder(nn.Module):
         logits, seen.word_logits = study(seen.film_features, seen.thumbnails)
         if not self.is_shielded:
             logits = logits + seen.finding_logits[:, -1]
+        if self.last_study is not None and became is not None:
+            logits = logits + self.last_study.evidence(became)
         seen.finding_logits = torch.cat([seen.finding_logits[:, :-1], logits.unsqueeze(1)], 1)
         told = study.tell(study.decision.states(logits) if states is None else states)
+        if self.last_study is not None and became is not None:
+            told = told + self.last_study.tell(became)
         seen.last_hidden_state = torch.cat([told.to(seen.last_hidden_state), seen.last_hidden_state], 1)
         if seen.attention_mask is not None:
             seen.attention_mask = functional.pad(seen.attention_mask, (told.shape[1], 0), value=True)
