@@ -131,6 +131,23 @@ def test_what_the_last_report_says_of_a_finding_alone_can_tell_what_became_of_it
 
 
 @torch.no_grad()
+def test_what_became_of_a_finding_is_evidence_of_it_where_a_last_film_tells(model: XR2TextModel, batch: Batch) -> None:
+    last_study = model.encoder.last_study
+    assert last_study is not None
+    before = model.encoder(**batch.inputs).finding_logits
+    last_study.weight.fill_(0.5)
+    seen = model.encoder(**batch.inputs)
+    has_film = batch.is_film[:, 2]
+    added = seen.finding_logits[:, -1] - before[:, -1]
+    assert torch.equal(seen.finding_logits[:, :-1], before[:, :-1])  # regions tell of their own films alone
+    assert (added[~has_film] == 0).all()
+    there = seen.change_logits.softmax(2)[..., [1 + CHANGES.index(each) for each in CHANGES if each != "resolved"]].sum(
+        2
+    )
+    torch.testing.assert_close(added[has_film], 0.5 * torch.logit(there)[has_film])
+
+
+@torch.no_grad()
 def test_days_are_told_apart_as_their_logarithm_is(model: XR2TextModel) -> None:
     days = torch.tensor([torch.nan, 0, 1, 2, 3, 300, 310, 9000, 1e6])
     since = model.encoder.last_study.since(days)

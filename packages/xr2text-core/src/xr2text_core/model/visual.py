@@ -161,13 +161,16 @@ class VisualEncoder(nn.Module):
     def _last_study(
         self, read: Tensor, film: SeenFilm | None, report: LastReport
     ) -> tuple[list[MemoryPart], Became | None]:
-        """The last study, where it is given, and what became of findings where its film is. `read` (B, Q, D): what regions
-        read on the frontal films of this one.
+        """The last study, where it is given, and what became of findings where its film is.
+
+        `read` (B, Q, D): what regions read on the frontal films of this one.
         """
         if film is None and all(each is None for each in report):
             return [], None
         if self.last_study is None or self.texts is None:
-            raise ValueError("prior_report_ids, prior_findings or prior_days are given to a model that reads no last study")
+            raise ValueError(
+                "prior_report_ids, prior_findings or prior_days are given to a model that reads no last study"
+            )
         has_film = torch.zeros(len(read), dtype=torch.bool, device=read.device)
         parts, became = [], None
         if film is not None:

@@ -74,8 +74,8 @@ ids = model.generate(pixel_values=pixels, question_ids=question["input_ids"])
 """
 PRIOR = """\
 It was trained to read the last study of the patient, where there is one: its frontal film at the last place of
-`pixel_values` (studies, {places}, 1, size, size), its report, what that says of each finding, and the days since. Places
-without a film are not read:
+`pixel_values` (studies, {places}, 1, size, size), its report, what that says of each finding, and the days since.
+Places without a film are not read:
 
 ```python
 from xr2text_core.report.states import finding_states
