@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from xr2text_core.data.images.cache import ImageCache
 from xr2text_core.data.ragged import Ragged
@@ -121,14 +122,21 @@ def _priors(
     days = [prior.days if prior and prior.days is not None else np.nan for prior in priors]
     films = [prior.image if prior and prior.image not in unreadable else "" for prior in priors]
     references = [study.report.section(section) for study in studies]
-    alone = [without_comparisons(reference) for reference in references]
+    read = [
+        (without_comparisons(reference), _changes(reference), finding_states(report))
+        for reference, report in tqdm(
+            zip(references, reports, strict=True),
+            desc="Reading last reports", total=len(studies), unit="study", disable=None, leave=False,
+        )
+    ]  # fmt: skip
+    alone = [each for each, _, _ in read]
     taught = [text or reference for text, reference in zip(alone, references, strict=True)]
     return ReadyPriors(
         is_there=np.array([bool(film or report) for film, report in zip(films, reports, strict=True)], dtype=bool),
         reports=Ragged.of(tokenizer.encode_if_any(reports, PRIOR_TOKENS)),
         days=np.array(days, dtype=np.float32),
-        findings=np.array([finding_states(report) for report in reports], dtype=np.int8).reshape(-1, len(FINDINGS)),
-        changes=np.array([_changes(reference) for reference in references], dtype=np.int8).reshape(-1, len(FINDINGS)),
+        findings=np.array([said for _, _, said in read], dtype=np.int8).reshape(-1, len(FINDINGS)),
+        changes=np.array([became for _, became, _ in read], dtype=np.int8).reshape(-1, len(FINDINGS)),
         alone=alone,
         alone_tokens=Ragged.of(tokenizer.encode(taught, max_tokens)),
     )
