@@ -66,6 +66,7 @@ def kept_by_a_real_forward(model: XR2TextModel, num_studies: int, num_tokens: in
     if config.prior:
         texts["prior_report_ids"] = torch.ones(num_studies, 96, dtype=torch.long) * 2
         texts["prior_days"] = torch.ones(num_studies)
+        texts["prior_findings"] = torch.ones(num_studies, len(config.findings), dtype=torch.long)
     tokens = torch.ones(num_studies, num_tokens, dtype=torch.long)
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         logits = model.train()(

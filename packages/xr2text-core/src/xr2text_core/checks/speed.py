@@ -120,8 +120,11 @@ def measure_speed(
 def longest_texts(config: XR2TextConfig, num_studies: int) -> Texts:
     """As much beside the films as the model reads at most."""
     question = torch.zeros(num_studies, QUESTION_TOKENS, dtype=torch.long) if config.indication else None
-    report = torch.zeros(num_studies, PRIOR_TOKENS, dtype=torch.long) if config.prior else None
-    return Texts(question, report, torch.zeros(num_studies) if config.prior else None)
+    if not config.prior:
+        return Texts(question)
+    report = torch.zeros(num_studies, PRIOR_TOKENS, dtype=torch.long)
+    findings = torch.zeros(num_studies, len(config.findings), dtype=torch.long)
+    return Texts(question, report, torch.zeros(num_studies), findings)
 
 
 def _first_images(studies: ReadyStudies, most: int, size: int) -> dict[int, list[Pixels | None]]:

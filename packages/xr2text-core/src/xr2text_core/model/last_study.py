@@ -87,8 +87,9 @@ class LastStudy(nn.Module):
 
     def evidence(self, became: Became) -> Tensor:
         """What became of findings adds this to their logits, (B, F)."""
-        odds = became.logits[..., THERE].logsumexp(-1) - became.logits[..., GONE].logsumexp(-1)
-        return (odds * self.weight + self.shift) * became.is_known[:, None]
+        by_class = became.logits.unbind(-1)  # a list as an index would make a GPU wait
+        there, gone = (torch.stack([by_class[each] for each in kind], -1).logsumexp(-1) for kind in (THERE, GONE))
+        return ((there - gone) * self.weight + self.shift) * became.is_known[:, None]
 
     def tell(self, became: Became) -> Tensor:
         """What the decoder is told of each finding, (B, F, D); how sure the logits are is told too."""
