@@ -10,7 +10,7 @@ import torch
 from xr2text_core.data.batches import BatchMaker
 from xr2text_core.generate import main as generate
 from xr2text_core.inference.composer import Composer, ReportBank
-from xr2text_core.inference.reading import PENS, Reading, named, pen_of, present, write_as
+from xr2text_core.inference.reading import NO_LAST_STUDY, PENS, Reading, named, pen_of, present, write_as
 from xr2text_core.inference.reports import reports_for
 from xr2text_core.inference.trained import load_model
 from xr2text_core.metrics.clinical_f1 import present_findings
@@ -35,7 +35,8 @@ def reading(composer: Composer) -> Reading:
     decided = composer.bank.labels[:NUM_STUDIES]
     probabilities = np.where(decided, 0.9, 0.05).astype(np.float32)
     wording = np.zeros((NUM_STUDIES, len(composer.bank.texts)), np.float32)
-    return Reading(np.log(probabilities / (1 - probabilities)), probabilities, decided, wording)
+    became = np.full(decided.shape, NO_LAST_STUDY, np.int8)
+    return Reading(np.log(probabilities / (1 - probabilities)), probabilities, decided, wording, became)
 
 
 @pytest.mark.parametrize("pen", ["edited", "composed"])

@@ -9,7 +9,7 @@ Shapes: M studies, N reports of the bank, F findings (in the order of FINDINGS).
 import hashlib
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from xr2text_core.data.checked_file import load_checked, save_checked
 from xr2text_core.data.read_reports import reading_code, reports_key
 from xr2text_core.inference import similarity
 from xr2text_core.inference.similarity import Floats32, Similarity
+from xr2text_core.report.change_wording import ChangeWording
 from xr2text_core.report.editing import Phrases, edited, nearest, typical_phrases
 from xr2text_core.report.labeler import label_report
 from xr2text_core.report.vocabulary import FINDINGS
@@ -35,11 +36,13 @@ MAX_CACHED = 8192  # rows of similarity: 100 MB with 3,000 reports
 @dataclass(frozen=True, eq=False)
 class ReportBank:
     """Training reports, which findings each asserts (labels), and which of them are typical: together they resemble
-    all others most. A checkpoint keeps texts and typical; the rest follows from them.
+    all others most. `changes`: how they compare, for a model that reads the last study. A checkpoint keeps these; the
+    rest follows from them.
     """
 
     texts: tuple[str, ...]
     typical: tuple[int, ...]
+    changes: ChangeWording | None = None
 
     @classmethod
     def of(cls, texts: Sequence[str]) -> "ReportBank":
@@ -52,13 +55,15 @@ class ReportBank:
         return cls(tuple(kept), tuple(_facilities(Similarity(kept).rows(kept), NUM_TYPICAL)))
 
     def to_json(self) -> str:
-        return json.dumps({"texts": self.texts, "typical": self.typical})
+        changes = None if self.changes is None else asdict(self.changes)
+        return json.dumps({"texts": self.texts, "typical": self.typical, "changes": changes})
 
     @classmethod
     def from_json(cls, text: str) -> "ReportBank":
         """What `to_json` wrote."""
         saved = json.loads(text)
-        return cls(tuple(saved["texts"]), tuple(saved["typical"]))
+        changes = saved.get("changes")  # none in a checkpoint of before they were worded
+        return cls(tuple(saved["texts"]), tuple(saved["typical"]), changes and ChangeWording.from_saved(changes))
 
     @cached_property
     def labels(self) -> NDArray[np.bool_]:

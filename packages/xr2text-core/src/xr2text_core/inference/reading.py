@@ -7,29 +7,36 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from xr2text_core.data.batches import finding_targets
 from xr2text_core.data.ready import ReadyStudies
 from xr2text_core.inference.composer import Composer
 from xr2text_core.model.visual import VisualOutput
 from xr2text_core.model.xr2text import XR2TextModel
+from xr2text_core.report.change_wording import GONE
+from xr2text_core.report.comparisons import CHANGES
 from xr2text_core.report.editing import edited
 from xr2text_core.report.labeler import label_report
 from xr2text_core.report.vocabulary import FINDINGS
 
+NO_LAST_STUDY = -1
 PENS = ("decoder", "edited", "composed")  # who writes; StudyHead.pen is a place in this list
 
 
 @dataclass(frozen=True)
 class Reading:
-    """Of whole studies: logits and calibrated probabilities (N, F), which findings are to be written, bool (N, F), and
-    the weights that the films give to the reports of the bank (N, K)."""
+    """Of whole studies: logits and calibrated probabilities (N, F), which findings are to be written, bool (N, F), the
+    weights that the films give to the reports of the bank (N, K), and what became of each finding since the last study
+    (N, F): NO_LAST_STUDY without one, 0 nothing, else 1 + the place in CHANGES."""
 
     logits: NDArray[np.float32]
     probabilities: NDArray[np.float32]
     decided: NDArray[np.bool_]
     wording: NDArray[np.float32]
+    became: NDArray[np.int8]
 
     @classmethod
     def of(cls, model: XR2TextModel, seen: VisualOutput) -> "Reading | None":
@@ -43,6 +50,7 @@ class Reading:
             decision.probability(logits),
             decision.decide(logits),
             study.thumbnails.wording(seen.thumbnails),
+            _became(seen, logits),
         )
         return cls(*(each.detach().cpu().numpy() for each in found))
 
@@ -52,11 +60,19 @@ class Reading:
         whole = []
         for values in zip(*(vars(part).values() for part in parts), strict=True):
             stacked = np.concatenate(values)
-            fill = False if stacked.dtype == bool else np.nan
+            fill = np.nan if np.issubdtype(stacked.dtype, np.floating) else 0
             placed = np.full((num_studies, *stacked.shape[1:]), fill, stacked.dtype)
             placed[list(rows)] = stacked
             whole.append(placed)
         return cls(*whole)
+
+    def changes(self, row: int) -> dict[str, str] | None:
+        """What became of the findings of a study, as far as it agrees with what is decided; None without a last one."""
+        if (self.became[row] == NO_LAST_STUDY).all():
+            return None
+        told = zip(FINDINGS, self.became[row], self.decided[row], strict=True)
+        worded = ((finding, CHANGES[code - 1], is_there) for finding, code, is_there in told if code > 0)
+        return {finding: change for finding, change, is_there in worded if is_there != (change == GONE)}
 
     def corrected(self, findings: Mapping[str, bool]) -> "Reading":
         """The same where somebody knows better: these findings are there, or are not."""
@@ -67,23 +83,35 @@ class Reading:
         return replace(self, probabilities=probabilities, decided=decided)
 
 
+def _became(seen: VisualOutput, logits: Tensor) -> Tensor:
+    nothing = torch.full_like(logits, NO_LAST_STUDY, dtype=torch.int8)
+    if seen.change_logits is None or seen.is_compared is None:
+        return nothing
+    return seen.change_logits.argmax(2).to(torch.int8).where(seen.is_compared[:, None], nothing)
+
+
 def write_as(pen: str, drafts: Sequence[str], reading: Reading, composer: Composer) -> list[str]:
     """The reports of one pen: the decoder's drafts, those edited to say what was decided, or composed ones.
 
     `edited` keeps a draft that says exactly what was decided as it is. A study that was not read gets no
-    report.
+    report. Of a model that reads the last study, both say what became of the findings.
     """
     if pen == "decoder":
         return list(drafts)
     if pen == "composed":
         probabilities, wording = np.nan_to_num(reading.probabilities), np.nan_to_num(reading.wording)
         texts = composer.write(reading.decided, probabilities, wording)
-        return ["" if np.isnan(logits).any() else text for text, logits in zip(texts, reading.logits, strict=True)]
-    pairs = ((draft, named(decided)) for draft, decided in zip(drafts, reading.decided, strict=True))
-    return [
-        draft if label_report(draft).present == wanted else edited(draft, wanted, composer.bank.phrases)
-        for draft, wanted in pairs
-    ]
+        texts = ["" if np.isnan(logits).any() else text for text, logits in zip(texts, reading.logits, strict=True)]
+    else:
+        pairs = ((draft, named(decided)) for draft, decided in zip(drafts, reading.decided, strict=True))
+        texts = [
+            draft if label_report(draft).present == wanted else edited(draft, wanted, composer.bank.phrases)
+            for draft, wanted in pairs
+        ]
+    wording_of = composer.bank.changes
+    if wording_of is None:
+        return texts
+    return [wording_of.write(text, reading.changes(row)) for row, text in enumerate(texts)]
 
 
 def named(decided: NDArray[np.bool_]) -> frozenset[str]:

@@ -32,7 +32,8 @@ class VisualOutput(BaseModelOutput):
     routing (B, R), 0..1; region_attention (B, Q, N) over the frontal film, each row sums to 1;
     attention_mask (B, S), False at the tokens of what is missing, or None where nothing is;
     film_features (B, V, C), the mean backbone features of each film, zeros for a missing one;
-    change_logits (B, F, C) of what became of each finding since the last study, where its film is given;
+    change_logits (B, F, C) of what became of each finding since the last study, where its film is given, and which
+    studies have it, is_compared, bool (B,);
     word_logits (B, W) and thumbnails (B, V * 24 * 24) of a model that decides findings first.
     """
 
@@ -43,6 +44,7 @@ class VisualOutput(BaseModelOutput):
     film_features: Tensor | None = None
     word_logits: Tensor | None = None
     change_logits: Tensor | None = None
+    is_compared: Tensor | None = None
     thumbnails: Tensor | None = None
 
 
@@ -130,6 +132,7 @@ class VisualEncoder(nn.Module):
             routing=routing,
             region_attention=attention,
             change_logits=None if became is None else became.logits,
+            is_compared=None if became is None else became.is_known,
             attention_mask=attention_mask,
             film_features=features[: self.num_films].mean(2).transpose(0, 1),
         )

@@ -13,6 +13,7 @@ from xr2text_core.inference.trained import model_of_sizes, tokenizer_from
 from xr2text_core.machine.processes import Processes
 from xr2text_core.model.build import build_model
 from xr2text_core.model.xr2text import XR2TextModel
+from xr2text_core.report.change_wording import ChangeWording
 from xr2text_core.report.labeler import LABELER_VERSION
 from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.run.checkpoint import Checkpoint
@@ -138,7 +139,11 @@ def _bank(settings: Settings, found: Found | None, data: PreparedData) -> Report
     if found and found.origin != "init" and found.checkpoint.bank:
         with found.reading():
             return ReportBank.from_json(found.checkpoint.bank)
-    return kept_bank(data.train.to_compose_from, settings.cache_folder)
+    bank = kept_bank(data.train.to_compose_from, settings.cache_folder)
+    if not settings.prior:
+        return bank
+    compared = data.train.references
+    return replace(bank, changes=ChangeWording.of([compared[index] for index in bank_indices(compared)]))
 
 
 def _model(settings: Settings, found: Found | None, tokenizer: ReportTokenizer, num_reports: int) -> XR2TextModel:
