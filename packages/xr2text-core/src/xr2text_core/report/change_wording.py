@@ -73,7 +73,7 @@ class ChangeWording:
         return written if label_report(written).present == label_report(text).present else without_comparisons(text)
 
     def _rewritten(self, sentence: Sentence, became: Mapping[str, str]) -> str:
-        said = changes(sentence.text)
+        said = {each: change for each, change in changes(sentence.text).items() if each not in sentence.uncertain}
         wanted = {finding: became[finding] for finding in sentence.present if finding in became}
         is_right = all(became.get(finding) == change for finding, change in said.items())
         is_idle = not said and has_comparison(sentence.text)  # "No interval change."
@@ -84,7 +84,7 @@ class ChangeWording:
             return alone
         [(finding, change)] = wanted.items()
         with_clause = alone.rstrip(".") + self.clauses.get(change, ".")
-        return with_clause if changes(with_clause) == {finding: change} else alone
+        return with_clause if changes(with_clause).get(finding) == change else alone
 
 
 def _clause(sentence: str) -> str:
