@@ -1,5 +1,7 @@
 """The composer obeys, prefers what fits the study, and a bank survives its file."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ from xr2text_core.drawing.scene import sample_scene
 from xr2text_core.drawing.writing import write_report
 from xr2text_core.inference import composer
 from xr2text_core.inference.composer import Composer, ReportBank, bank_indices, compose_baseline, kept_bank
+from xr2text_core.report.change_wording import ChangeWording
 from xr2text_core.report.labeler import label_report
 from xr2text_core.report.vocabulary import FINDINGS
 
@@ -61,7 +64,12 @@ def test_a_bank_survives_its_file() -> None:
     again = ReportBank.from_json(BANK.to_json())
     assert (again.texts, again.typical, again.phrases) == (BANK.texts, BANK.typical, BANK.phrases)
     np.testing.assert_array_equal(again.labels, BANK.labels)
-    assert BANK.labels.shape == (len(REPORTS), len(FINDINGS))
+    assert BANK.labels.shape == (len(REPORTS), len(FINDINGS)) and again.changes is None
+    changes = ChangeWording({"new": ", which is new."}, {"edema": ("The edema has resolved.", 0.5)})
+    assert ReportBank.from_json(replace(BANK, changes=changes).to_json()).changes == changes
+    before_changes_were_worded = json.loads(BANK.to_json())
+    del before_changes_were_worded["changes"]
+    assert ReportBank.from_json(json.dumps(before_changes_were_worded)).changes is None
 
 
 def test_a_bank_is_chosen_once_and_again_when_its_file_is_damaged(

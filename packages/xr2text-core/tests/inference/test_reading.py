@@ -1,6 +1,7 @@
 """What is decided is what is written, by every pen but the decoder's own."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from xr2text_core.metrics.clinical_f1 import present_findings
 from xr2text_core.model.build import build_model
 from xr2text_core.model.decision import NUM_STATES, PRESENT
 from xr2text_core.model.xr2text import XR2TextModel
+from xr2text_core.report.change_wording import ChangeWording
+from xr2text_core.report.comparisons import CHANGES, changes, has_comparison
 from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.report.vocabulary import FINDINGS
 from xr2text_core.run.checkpoint import Checkpoint, save_checkpoint
@@ -67,6 +70,38 @@ def test_parts_are_joined_in_the_order_of_the_studies_and_a_lost_one_is_not_a_nu
     kept = [0, 1, 4, 5]
     assert (whole.logits[kept] == reading.logits[kept]).all() and (whole.decided[kept] == reading.decided[kept]).all()
     assert np.isnan(whole.logits[[2, 3]]).all() and not whole.decided[[2, 3]].any()
+
+
+@pytest.mark.parametrize("pen", ["edited", "composed"])
+def test_a_pen_says_what_became_of_findings_as_far_as_it_agrees_with_what_is_decided(
+    pen: str, reading: Reading, composer: Composer
+) -> None:
+    changes_of_bank = ChangeWording({"new": ", which is new.", "larger": ", larger."}, {"edema": ("No edema now.", 0)})
+    knowing = Composer(replace(composer.bank, changes=changes_of_bank))
+    row = next(row for row in range(NUM_STUDIES) if len(named(reading.decided[row])) == 1)
+    [finding] = named(reading.decided[row])
+    reading.became[:] = 0
+    reading.became[:, FINDINGS.index("fracture")] = 1 + CHANGES.index("new")  # but it is not decided
+    reading.became[row, FINDINGS.index(finding)] = 1 + CHANGES.index("new")
+    reading.became[row + 1] = NO_LAST_STUDY
+    assert reading.changes(row) == {finding: "new"} and reading.changes(row + 1) is None
+    drafts = [f"{text} Stable appearance since the prior study." for text in composer.bank.texts[:NUM_STUDIES]]
+    written = write_as(pen, drafts, reading, knowing)
+    assert changes(written[row]) == {finding: "new"} and not has_comparison(written[row + 1])
+    assert (present_findings(written) == reading.decided).all()
+    assert write_as("decoder", drafts, reading, knowing) == drafts
+
+
+@torch.no_grad()
+def test_what_became_of_findings_is_read_where_there_is_a_last_film(desk_model: XR2TextModel, desk: BatchMaker) -> None:
+    batch = desk.plain(range(12))
+    seen = desk_model.eval().encoder(**batch.inputs)
+    reading = Reading.of(desk_model, seen)
+    assert reading is not None and batch.is_film is not None
+    has_film = batch.is_film[:, 2].numpy()
+    assert 0 < has_film.sum() < 12
+    assert (reading.became[~has_film] == NO_LAST_STUDY).all()
+    assert (reading.became[has_film] == seen.change_logits.argmax(2).numpy()[has_film]).all()
 
 
 @torch.no_grad()
