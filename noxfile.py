@@ -52,9 +52,9 @@ def types(session: nox.Session) -> None:
 @nox.session
 @nox.parametrize("package", [nox.param(name, id=name) for name in PACKAGES])
 def tests(session: nox.Session, package: str) -> None:
-    """All tests of a package; arguments after -- are passed to pytest."""
+    """All tests of a package, two files at a time; arguments after -- are passed to pytest."""
     with session.chdir(Path("packages") / f"xr2text-{package}"):
-        python(session, "pytest", *session.posargs)
+        python(session, "pytest", "--numprocesses=2", "--dist=loadfile", *session.posargs)
 
 
 @nox.session

@@ -22,7 +22,7 @@ from xr2text_core.data.readers import phantom
 from xr2text_core.data.study import DatasetError
 from xr2text_core.drawing.names import draw_image
 from xr2text_core.machine.watch import MachineWatch
-from xr2text_core.report.comparisons import has_comparison
+from xr2text_core.report.changes.comparisons import has_comparison
 from xr2text_core.report.labeler import LABELER_VERSION
 from xr2text_core.run.checkpoint import FORMAT, Checkpoint, load_checkpoint, save_checkpoint, write_contents
 from xr2text_core.run.folder import RunError

@@ -16,10 +16,10 @@ from xr2text_core.data.images.cache_files import RECORD, cache_key, create
 from xr2text_core.data.readers.sources import read_dataset
 from xr2text_core.data.ready import make_ready
 from xr2text_core.data.study import DatasetError, Prior, Study, film_names
-from xr2text_core.report.comparisons import CHANGES, changes, has_comparison
+from xr2text_core.report.changes.comparisons import CHANGES, changes, has_comparison
 from xr2text_core.report.labeler import Mention, ReportLabels
 from xr2text_core.report.report import Report
-from xr2text_core.report.states import UNKNOWN
+from xr2text_core.report.statements import UNKNOWN
 from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.report.vocabulary import FINDINGS, REGIONS
 from xr2text_core.settings.settings import Inputs

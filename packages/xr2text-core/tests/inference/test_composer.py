@@ -12,7 +12,7 @@ from xr2text_core.drawing.scene import sample_scene
 from xr2text_core.drawing.writing import write_report
 from xr2text_core.inference import composer
 from xr2text_core.inference.composer import Composer, ReportBank, bank_indices, compose_baseline, kept_bank
-from xr2text_core.report.change_wording import ChangeWording
+from xr2text_core.report.changes.wording import ChangeWording
 from xr2text_core.report.labeler import label_report
 from xr2text_core.report.vocabulary import FINDINGS
 

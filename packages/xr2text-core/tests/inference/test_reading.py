@@ -18,8 +18,8 @@ from xr2text_core.metrics.clinical_f1 import present_findings
 from xr2text_core.model.build import build_model
 from xr2text_core.model.decision import NUM_STATES, PRESENT
 from xr2text_core.model.xr2text import XR2TextModel
-from xr2text_core.report.change_wording import ChangeWording
-from xr2text_core.report.comparisons import CHANGES, changes, has_comparison
+from xr2text_core.report.changes.comparisons import CHANGES, changes, has_comparison
+from xr2text_core.report.changes.wording import ChangeWording
 from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.report.vocabulary import FINDINGS
 from xr2text_core.run.checkpoint import Checkpoint, save_checkpoint
@@ -90,6 +90,23 @@ def test_a_pen_says_what_became_of_findings_as_far_as_it_agrees_with_what_is_dec
     assert changes(written[row]) == {finding: "new"} and not has_comparison(written[row + 1])
     assert (present_findings(written) == reading.decided).all()
     assert write_as("decoder", drafts, reading, knowing) == drafts
+
+
+def test_a_report_that_does_nothing_but_compare_keeps_its_findings_and_is_never_empty(composer: Composer) -> None:
+    wording = ChangeWording({"larger": ", increased since the prior study."}, {})
+    bank = replace(composer.bank, changes=wording)
+    drafts = ["Heart size remains enlarged, as before.", "No significant interval change.", "Stable."]
+    decided = np.zeros((3, len(FINDINGS)), dtype=bool)
+    decided[0, FINDINGS.index("cardiomegaly")] = True
+    became = np.zeros(decided.shape, np.int8)
+    became[0, FINDINGS.index("cardiomegaly")] = 1 + CHANGES.index("larger")
+    became[1, FINDINGS.index("fracture")] = 1 + CHANGES.index("resolved")
+    became[2] = NO_LAST_STUDY
+    numbers = np.zeros(decided.shape, np.float32)
+    reading = Reading(numbers, numbers, decided, np.zeros((3, len(bank.texts)), np.float32), became)
+    written = write_as("edited", drafts, reading, Composer(bank))
+    assert all(written) and (present_findings(written) == decided).all()
+    assert changes(written[0]) == {"cardiomegaly": "larger"} and not has_comparison(written[2])
 
 
 @torch.no_grad()

@@ -9,8 +9,8 @@ from xr2text_core.data.batches import Batch, BatchMaker
 from xr2text_core.model.last_study import change_loss
 from xr2text_core.model.visual import VisualOutput
 from xr2text_core.model.xr2text import XR2TextModel
-from xr2text_core.report.comparisons import CHANGES
-from xr2text_core.report.states import STATES, UNKNOWN
+from xr2text_core.report.changes.comparisons import CHANGES
+from xr2text_core.report.statements import STATEMENTS, UNKNOWN
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_what_the_last_report_says_of_a_finding_alone_can_tell_what_became_of_it
     assert last_study is not None
     change = torch.zeros(2, len(last_study.queries), model.config.bart["d_model"], dtype=torch.double)
     seen = torch.zeros(2, num_findings, 2, dtype=torch.double)
-    said = torch.tensor([[STATES.index("severe")], [STATES.index("absent")]]).expand(2, num_findings)
+    said = torch.tensor([[STATEMENTS.index("severe")], [STATEMENTS.index("absent")]]).expand(2, num_findings)
     wanted = torch.tensor([[1 + CHANGES.index("smaller")], [1 + CHANGES.index("new")]]).expand(2, num_findings)
     optimizer = torch.optim.AdamW(last_study.parameters(), lr=1e-2)
     for _ in range(20):

@@ -12,8 +12,8 @@ from xr2text_core.data.images.cache import ImageCache
 from xr2text_core.data.ragged import Ragged
 from xr2text_core.data.read_reports import Labels, read_reports
 from xr2text_core.data.study import DatasetError, Study
-from xr2text_core.report.comparisons import CHANGES, changes, without_comparisons
-from xr2text_core.report.states import finding_states
+from xr2text_core.report.changes.comparisons import CHANGES, changes, without_comparisons
+from xr2text_core.report.statements import finding_statements
 from xr2text_core.report.tokenizer import PRIOR_TOKENS, QUESTION_TOKENS, ReportTokenizer
 from xr2text_core.report.vocabulary import FINDINGS
 from xr2text_core.settings.settings import Inputs
@@ -25,10 +25,10 @@ ONE_FILM = Inputs()
 class ReadyPriors:
     """The last study of each study, and what its own report says without it."""
 
-    is_there: NDArray[np.bool_]  # whether its film or its report is
+    is_there: NDArray[np.bool_]  # and its film can be read
     reports: Ragged  # token ids; an empty list for none
     days: NDArray[np.float32]  # between the studies, NaN where nobody knows
-    findings: NDArray[np.int8]  # (N, F), places in STATES: what its report says of each finding
+    findings: NDArray[np.int8]  # (N, F), places in STATEMENTS: what its report says of each finding
     changes: NDArray[np.int8]  # (N, F), what the report says became of each finding: 0 nothing, else 1 + CHANGES' index
     alone: list[str]  # the reports of the studies without comparisons; "" where nothing else is said
     alone_tokens: Ragged  # the same as token ids; of the whole report where nothing else is said
@@ -117,13 +117,12 @@ def _questions(studies: Sequence[Study], tokenizer: ReportTokenizer) -> Ragged:
 def _priors(
     studies: Sequence[Study], section: str, tokenizer: ReportTokenizer, max_tokens: int, unreadable: Container[str]
 ) -> ReadyPriors:
-    priors = [study.prior for study in studies]
+    priors = [None if study.prior and study.prior.image in unreadable else study.prior for study in studies]
     reports = [prior.report.section(section) if prior else "" for prior in priors]
     days = [prior.days if prior and prior.days is not None else np.nan for prior in priors]
-    films = [prior.image if prior and prior.image not in unreadable else "" for prior in priors]
     references = [study.report.section(section) for study in studies]
     read = [
-        (without_comparisons(reference), _changes(reference), finding_states(report))
+        (without_comparisons(reference), _changes(reference), finding_statements(report))
         for reference, report in tqdm(
             zip(references, reports, strict=True),
             desc="Reading last reports", total=len(studies), unit="study", disable=None, leave=False,
@@ -132,7 +131,7 @@ def _priors(
     alone = [each for each, _, _ in read]
     taught = [text or reference for text, reference in zip(alone, references, strict=True)]
     return ReadyPriors(
-        is_there=np.array([bool(film or report) for film, report in zip(films, reports, strict=True)], dtype=bool),
+        is_there=np.array([prior is not None for prior in priors], dtype=bool),
         reports=Ragged.of(tokenizer.encode_if_any(reports, PRIOR_TOKENS)),
         days=np.array(days, dtype=np.float32),
         findings=np.array([said for _, _, said in read], dtype=np.int8).reshape(-1, len(FINDINGS)),

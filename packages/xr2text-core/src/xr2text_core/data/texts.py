@@ -10,7 +10,7 @@ from torch import Tensor
 
 from xr2text_core.data.ragged import Ragged
 from xr2text_core.data.ready import ReadyStudies
-from xr2text_core.report.states import UNKNOWN
+from xr2text_core.report.statements import UNKNOWN
 from xr2text_core.report.tokenizer import IGNORED
 
 
@@ -24,7 +24,7 @@ class Texts:
     question: Tensor | None = None
     prior_report: Tensor | None = None
     prior_days: Tensor | None = None  # (B,), NaN where nobody knows
-    prior_findings: Tensor | None = None  # (B, F), places in STATES: what the last report says of each finding
+    prior_findings: Tensor | None = None  # (B, F), places in STATEMENTS: what the last report says of each finding
 
     def part(self, rows: slice) -> "Texts":
         """Those of some studies, as long as before: padding changes nothing."""

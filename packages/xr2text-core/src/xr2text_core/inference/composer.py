@@ -20,7 +20,7 @@ from xr2text_core.data.checked_file import load_checked, save_checked
 from xr2text_core.data.read_reports import reading_code, reports_key
 from xr2text_core.inference import similarity
 from xr2text_core.inference.similarity import Floats32, Similarity
-from xr2text_core.report.change_wording import ChangeWording
+from xr2text_core.report.changes.wording import ChangeWording
 from xr2text_core.report.editing import Phrases, edited, nearest, typical_phrases
 from xr2text_core.report.labeler import label_report
 from xr2text_core.report.vocabulary import FINDINGS

@@ -11,7 +11,7 @@ from xr2text_core.data.readers.texts import clean_text, decoded
 from xr2text_core.data.texts import NO_TEXTS, Texts, padded
 from xr2text_core.inference.trained import TrainedModel
 from xr2text_core.report.sections import cut_report
-from xr2text_core.report.states import finding_states
+from xr2text_core.report.statements import finding_statements
 from xr2text_core.report.tokenizer import PRIOR_TOKENS, QUESTION_TOKENS
 from xr2text_core.run.errors import UserError
 
@@ -56,7 +56,7 @@ class Desk:
             text = report_from(self.prior_report, section)
             report = padded(tokenizer.encode_if_any([text], PRIOR_TOKENS))
             days = torch.tensor([np.nan if self.prior_days is None else self.prior_days], dtype=torch.float32)
-            findings = torch.tensor([finding_states(text)])
+            findings = torch.tensor([finding_statements(text)])
         return Texts(question, report, days, findings)
 
 

@@ -13,11 +13,11 @@ from torch import Tensor
 
 from xr2text_core.data.batches import finding_targets
 from xr2text_core.data.ready import ReadyStudies
-from xr2text_core.inference.composer import Composer
+from xr2text_core.inference.composer import Composer, ReportBank
 from xr2text_core.model.visual import VisualOutput
 from xr2text_core.model.xr2text import XR2TextModel
-from xr2text_core.report.change_wording import GONE
-from xr2text_core.report.comparisons import CHANGES
+from xr2text_core.report.changes.comparisons import CHANGES
+from xr2text_core.report.changes.wording import GONE
 from xr2text_core.report.editing import edited
 from xr2text_core.report.labeler import label_report
 from xr2text_core.report.vocabulary import FINDINGS
@@ -108,10 +108,24 @@ def write_as(pen: str, drafts: Sequence[str], reading: Reading, composer: Compos
             draft if label_report(draft).present == wanted else edited(draft, wanted, composer.bank.phrases)
             for draft, wanted in pairs
         ]
-    wording_of = composer.bank.changes
-    if wording_of is None:
+    if composer.bank.changes is None:
         return texts
-    return [wording_of.write(text, reading.changes(row)) for row, text in enumerate(texts)]
+    return [
+        _with_changes(text, named(decided), reading.changes(row), composer.bank)
+        for row, (text, decided) in enumerate(zip(texts, reading.decided, strict=True))
+    ]
+
+
+def _with_changes(text: str, wanted: frozenset[str], became: Mapping[str, str] | None, bank: ReportBank) -> str:
+    """The report with what became of findings. One that goes with its comparison is asserted again; a report that
+    would say less than before is left as it is.
+    """
+    assert bank.changes is not None
+    written = bank.changes.write(text, became)
+    if text and (not written or label_report(written).present != wanted):
+        written = bank.changes.write(edited(written, wanted, bank.phrases), became)
+    is_good = bool(written) and label_report(written).present == label_report(text).present
+    return written if is_good else text
 
 
 def named(decided: NDArray[np.bool_]) -> frozenset[str]:

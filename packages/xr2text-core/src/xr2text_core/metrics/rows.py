@@ -16,7 +16,7 @@ from xr2text_core.metrics.protocols import (
     training_vocabulary,
 )
 from xr2text_core.metrics.scores import Scores, score_reports
-from xr2text_core.report.comparisons import has_comparison
+from xr2text_core.report.changes.comparisons import has_comparison
 from xr2text_core.report.labeler import LABELER_VERSION, label_report
 
 SHUFFLED, CONSTANT = "images shuffled among studies", "best constant report"

@@ -13,22 +13,22 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from xr2text_core.model.config import XR2TextConfig
-from xr2text_core.report.comparisons import CHANGES
-from xr2text_core.report.states import STATES, UNKNOWN
+from xr2text_core.report.changes.comparisons import CHANGES
+from xr2text_core.report.statements import STATEMENTS, UNKNOWN
 from xr2text_core.report.tokenizer import IGNORED
 
 NUM_CHANGES = 1 + len(CHANGES)  # the first: the report says of no change
 UNSAID_WEIGHT = 0.25  # of the loss where it says of none, which is nearly always
-GONE = (0, 1 + CHANGES.index("resolved"))  # of all others the finding is there now
-THERE = tuple(set(range(NUM_CHANGES)) - set(GONE))
+NOT_THERE = (0, 1 + CHANGES.index("resolved"))  # of all others the finding is there now
+THERE = tuple(set(range(NUM_CHANGES)) - set(NOT_THERE))
 
 NUM_SPANS = 15  # of time: unknown, less than a day, less than 3, 7, 15, ... days; the last is 22 years and more
 STD = 0.02
 
 
 class LastReport(NamedTuple):
-    """Of the last studies: their reports as token ids (B, T), what these say of each finding (B, F), as STATES, and the
-    days since (B,). None where nothing is given.
+    """Of the last studies: their reports as token ids (B, T), what these state of each finding (B, F), places in
+    STATEMENTS, and the days since (B,). None where nothing is given.
     """
 
     ids: Tensor | None = None
@@ -40,7 +40,7 @@ class Became(NamedTuple):
     """Logits of what became of each finding (B, F, C), and in which studies a last film tells, bool (B,)."""
 
     logits: Tensor
-    is_known: Tensor
+    is_compared: Tensor
 
 
 class LastStudy(nn.Module):
@@ -56,12 +56,14 @@ class LastStudy(nn.Module):
         num_findings = len(config.findings)
         self.weigh = nn.Parameter(torch.zeros(num_queries, num_findings))  # where each finding is looked for
         self.looked_for = nn.Parameter(torch.randn(num_findings, width) * width**-0.5)
-        self.said = nn.Embedding(len(STATES), width)
+        self.said = nn.Embedding(len(STATEMENTS), width)
         self.seen = nn.Linear(2, width)
         self.classify = nn.Sequential(
             nn.LayerNorm(width), nn.Linear(width, width), nn.GELU(), nn.Linear(width, NUM_CHANGES)
         )
-        self.follows = nn.Parameter(torch.zeros(num_findings, len(STATES), NUM_CHANGES))  # from what was said, alone
+        self.follows = nn.Parameter(
+            torch.zeros(num_findings, len(STATEMENTS), NUM_CHANGES)
+        )  # from what was said, alone
         self.weight = nn.Parameter(torch.zeros(num_findings))  # as evidence of the finding
         self.shift = nn.Parameter(torch.zeros(num_findings))
         self.changes = nn.Parameter(torch.randn(NUM_CHANGES, width) * width**-0.5)
@@ -88,12 +90,12 @@ class LastStudy(nn.Module):
     def evidence(self, became: Became) -> Tensor:
         """What became of findings adds this to their logits, (B, F)."""
         by_class = became.logits.unbind(-1)  # a list as an index would make a GPU wait
-        there, gone = (torch.stack([by_class[each] for each in kind], -1).logsumexp(-1) for kind in (THERE, GONE))
-        return ((there - gone) * self.weight + self.shift) * became.is_known[:, None]
+        there, gone = (torch.stack([by_class[each] for each in kind], -1).logsumexp(-1) for kind in (THERE, NOT_THERE))
+        return ((there - gone) * self.weight + self.shift) * became.is_compared[:, None]
 
     def tell(self, became: Became) -> Tensor:
         """What the decoder is told of each finding, (B, F, D); how sure the logits are is told too."""
-        return became.logits.softmax(-1) @ self.changes * became.is_known[:, None, None]
+        return became.logits.softmax(-1) @ self.changes * became.is_compared[:, None, None]
 
     def since(self, days: Tensor) -> Tensor:
         """Days between the studies (B,), NaN where nobody knows -> (B, D)."""

@@ -103,7 +103,7 @@ class VisualEncoder(nn.Module):
         The decoder is told `finding_states` (B, F), or else what the study head decides.
         `question_ids` and `prior_report_ids` (B, T): the indications and the reports of the last studies as token ids,
         padded with the pad token or a negative number. `prior_days` (B,): between the studies, NaN where unknown.
-        `prior_findings` (B, F): what the last reports say of each finding (`report.states.finding_states`).
+        `prior_findings` (B, F): what the last reports say of each finding (`report.statements.finding_statements`).
         With `features` (B, V, N, C), what the backbone sees in these images, it is not asked again.
         ValueError for more films than the model knows, for a study without its frontal film, and for unknown texts.
         """
@@ -132,7 +132,7 @@ class VisualEncoder(nn.Module):
             routing=routing,
             region_attention=attention,
             change_logits=None if became is None else became.logits,
-            is_compared=None if became is None else became.is_known,
+            is_compared=None if became is None else became.is_compared,
             attention_mask=attention_mask,
             film_features=features[: self.num_films].mean(2).transpose(0, 1),
         )

@@ -78,11 +78,11 @@ It was trained to read the last study of the patient, where there is one: its fr
 Places without a film are not read:
 
 ```python
-from xr2text_core.report.states import finding_states
+from xr2text_core.report.statements import finding_statements
 films = torch.stack([{others}, processor("last.png")["pixel_values"]], dim=1)
 film_mask = torch.tensor([[{mask}, True]])
 last = tokenizer(["The lungs are clear."], truncation=True, max_length=96, padding=True, return_tensors="pt")
-said = torch.tensor([finding_states("The lungs are clear.")])
+said = torch.tensor([finding_statements("The lungs are clear.")])
 ids = model.generate(pixel_values=films, film_mask=film_mask, prior_report_ids=last["input_ids"],
                      prior_findings=said, prior_days=torch.tensor([12.0]))
 ```

@@ -13,7 +13,7 @@ from xr2text_core.inference.trained import model_of_sizes, tokenizer_from
 from xr2text_core.machine.processes import Processes
 from xr2text_core.model.build import build_model
 from xr2text_core.model.xr2text import XR2TextModel
-from xr2text_core.report.change_wording import ChangeWording
+from xr2text_core.report.changes.wording import ChangeWording
 from xr2text_core.report.labeler import LABELER_VERSION
 from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.run.checkpoint import Checkpoint

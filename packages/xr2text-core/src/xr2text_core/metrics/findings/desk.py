@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from xr2text_core.metrics.bootstrap import NUM_RESAMPLES, interval_of, quotients, resampled_sums
 from xr2text_core.metrics.findings.auc import finding_auc
 from xr2text_core.metrics.findings.reading import MACRO, Measure
-from xr2text_core.report.comparisons import changes
+from xr2text_core.report.changes.comparisons import changes
 from xr2text_core.report.labeler import label_report
 from xr2text_core.report.vocabulary import FINDINGS
 

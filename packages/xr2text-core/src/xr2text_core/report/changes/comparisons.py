@@ -163,7 +163,7 @@ _DANGLING = re.compile(
     r"^\W*(?:is|are|has|have|was|were|and|but|of|in|since|which|been)\b"
     r"|\b(?:is|are|was|were|has|have|had|been|appears?|remains?|demonstrates?|shows?|of|in|with|and|but|or|the|an?|to"
     r"|from|which|that|than|there|no|at|on|for|by|as)\W*$"
-    r"|\b(?:to|of|in|from|with)\s+(?:to|of|from|since)\b"
+    r"|\b(?:to|of|in|from|with|been)\s+(?:to|of|from|since)\b"
     r"|\b(?:is|are)\s+(?:in\s+appearance|with|of|represent|indicate|suggest|may)\b",
     re.IGNORECASE,
 )

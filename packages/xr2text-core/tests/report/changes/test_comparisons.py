@@ -8,7 +8,7 @@ from xr2text_core.drawing.desk import Desk, sample_desk
 from xr2text_core.drawing.desk_writing import commonest_desk_report, write_desk_report
 from xr2text_core.drawing.scene import sample_scene
 from xr2text_core.drawing.writing import write_report
-from xr2text_core.report.comparisons import CHANGES, changes, has_comparison, without_comparisons
+from xr2text_core.report.changes.comparisons import CHANGES, changes, has_comparison, without_comparisons
 from xr2text_core.report.labeler import label_report
 from xr2text_core.report.report import Report
 

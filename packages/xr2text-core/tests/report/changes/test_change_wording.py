@@ -6,8 +6,8 @@ import pytest
 
 from xr2text_core.drawing.desk import sample_desk
 from xr2text_core.drawing.desk_writing import write_desk_report
-from xr2text_core.report.change_wording import ChangeWording
-from xr2text_core.report.comparisons import CHANGES, changes, has_comparison
+from xr2text_core.report.changes.comparisons import CHANGES, changes, has_comparison
+from xr2text_core.report.changes.wording import ChangeWording
 from xr2text_core.report.labeler import label_report
 
 DESKS = [sample_desk(11, number) for number in range(400)]
@@ -21,6 +21,7 @@ def test_the_commonest_clause_of_each_change_is_learned_and_a_sentence_for_each_
         "Mild edema, unchanged from prior. The heart is enlarged.",
         "Cardiomegaly, unchanged from prior. Small nodule, which is new.",
         "The heart and the left effusion are stable.",  # of two findings, and no clause
+        "The pneumothorax has almost completely resolved.",  # it is still there
         "The lungs are clear. The edema has resolved.",
     ]
     wording = ChangeWording.of(reports)
@@ -46,7 +47,29 @@ def test_the_commonest_clause_of_each_change_is_learned_and_a_sentence_for_each_
         ("Edema and left effusion.", {"edema": "new", "pleural effusion": "larger"}, "Edema and left effusion."),
         ("No fracture.", {"granuloma": "resolved"}, "No fracture."),  # no training report says so
         ("", {"edema": "resolved"}, ""),
-        ("Stable.", None, "Stable."),  # else nothing would be left
+        ("Stable.", None, ""),
+        ("Edema and left effusion.", {"edema": "new"}, "Edema and left effusion."),
+        (
+            "Edema and left effusion.",
+            {"edema": "new", "pleural effusion": "new"},
+            "Edema and left effusion, new since the prior study.",
+        ),
+        ("Small effusion but no pneumothorax.", {"pleural effusion": "larger"}, "Small effusion but no pneumothorax."),
+        ("Left effusion:", {"pleural effusion": "larger"}, "Left effusion, increased since the prior study."),
+        (
+            "Mild edema, possibly pneumonia.",
+            {"edema": "larger"},
+            "Mild edema, possibly pneumonia, increased since the prior study.",
+        ),
+        ("Possible edema. No fracture.", {"edema": "resolved"}, "Possible edema. No fracture."),
+        ("Mild edema. No fracture.", {"edema": "resolved"}, "Mild edema. No fracture."),
+        (
+            "The heart size and mediastinal contours are stable. Mild edema.",
+            {"edema": "new"},
+            "The heart size and mediastinal contours are stable. Mild edema, new since the prior study.",
+        ),
+        ("1. No acute process.\n2. Old rib fracture", {}, "1. No acute process.\n2. Old rib fracture"),
+        ("Heart is enlarged (unchanged).", {"cardiomegaly": "new"}, ""),
     ],
 )
 def test_what_became_of_findings_is_said_and_nothing_else(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from xr2text_core.report.states import STATES, finding_states
+from xr2text_core.report.statements import STATEMENTS, finding_statements
 from xr2text_core.report.vocabulary import FINDINGS
 
 
@@ -21,6 +21,6 @@ from xr2text_core.report.vocabulary import FINDINGS
     ],
 )
 def test_the_state_of_a_finding_is_what_the_report_says_of_it(report: str, finding: str, expected: str) -> None:
-    states = finding_states(report)
+    states = finding_statements(report)
     assert len(states) == len(FINDINGS)
-    assert STATES[states[FINDINGS.index(finding)]] == expected
+    assert STATEMENTS[states[FINDINGS.index(finding)]] == expected
