@@ -21,6 +21,7 @@ import xr2text_core.training.trainer
 from xr2text_core.data.readers import phantom
 from xr2text_core.data.study import DatasetError
 from xr2text_core.drawing.names import draw_image
+from xr2text_core.inference.trained import load_model
 from xr2text_core.machine.watch import MachineWatch
 from xr2text_core.report.changes.comparisons import has_comparison
 from xr2text_core.report.labeler import LABELER_VERSION
@@ -221,8 +222,12 @@ def test_a_run_on_all_that_lies_on_a_desk_stopped_within_an_epoch_ends_as_an_unb
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert trainer(whole, *flags).fit() == 0
     first = trainer(broken, *flags)
-    assert not any(map(has_comparison, first.parts.composer.bank.texts))
+    bank = first.parts.composer.bank
+    assert not any(map(has_comparison, bank.texts)) and bank.changes is not None and bank.changes.clauses
     assert_ends_as(whole, first, broken, *flags)
+    composer = load_model(broken / "checkpoints/final_model.pt").composer
+    assert composer is not None and composer.bank.changes == bank.changes
+    assert trainer(tmp_path / "alone", *flags[:4]).parts.composer.bank.changes is None
     with pytest.raises(RunError, match=r"--prior: True -> False"):
         trainer(broken, *flags[:4], *flags[5:])
     init = ("--init", str(whole / "checkpoints/final_model.pt"))
