@@ -21,7 +21,14 @@ from typing import Any, NoReturn
 POLL_S = 0.003
 MOST_UPDATES = 4096
 # What a run imports; without them each start would pay for it again.
-ALONG_THE_WAY = ("matplotlib.figure", "matplotlib.backends.backend_agg", "pandas", "xr2text_core.train")
+ALONG_THE_WAY = (
+    "matplotlib.figure",
+    "matplotlib.backends.backend_agg",
+    "pandas",
+    "xr2text_core.train",
+    "xr2text_core.checks.survey",  # this and the next: what the command imports once its flags are read
+    "xr2text_core.training.trainer",
+)
 ENDING_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
