@@ -63,11 +63,13 @@ class ChangeWording:
         all that it asserts, the clause is added. Of a sentence that does nothing but compare nothing is left, though it
         may name a finding. A report with nothing to mend is returned as it is.
         """
+        if not text:
+            return ""
         read = sentences(text)
         kept = [_alone(each) if became is None else self._rewritten(each, became) for each in read]
-        is_whole = not text or kept == [each.text for each in read]
+        is_whole = kept == [each.text for each in read]
         kept = [each for each in kept if each]
-        for sentence, place in self._gone(" ".join(kept), became or {}) if text else ():
+        for sentence, place in self._gone(" ".join(kept), became or {}):
             kept.insert(round(place * len(kept)), sentence)
             is_whole = False
         return text if is_whole else " ".join(kept)
