@@ -13,7 +13,6 @@ from xr2text_core.checks import speed as speed_module
 from xr2text_core.checks.estimates import (
     GIB,
     checkpoint_bytes,
-    count_parameters,
     estimate_memory,
     estimate_time,
     planned_config,
@@ -50,6 +49,11 @@ def dataset() -> Dataset:
 @pytest.fixture(scope="module")
 def sample(tiny: Settings, dataset: Dataset) -> Sample:
     return draw_sample(dataset, tiny)
+
+
+def count_parameters(config: XR2TextConfig) -> int:
+    with torch.device("meta"):
+        return sum(parameter.numel() for parameter in XR2TextModel(config).parameters())
 
 
 def kept_by_a_real_forward(model: XR2TextModel, num_studies: int, num_tokens: int) -> int:

@@ -6,7 +6,7 @@ import torch
 from xr2text_core.data.augment import augment, to_float
 from xr2text_core.drawing.names import draw_image
 from xr2text_core.model.film import film_box, film_places, spread_over_film, tokens_on_film
-from xr2text_core.model.regions import RegionQueries
+from xr2text_core.model.regions import RegionQueries, SeenFilm
 from xr2text_core.report.vocabulary import REGIONS
 
 SIDE = 64
@@ -75,7 +75,8 @@ def test_nothing_about_the_film_is_read_on_the_host() -> None:
     """Tensors of the meta device hold no values: reading one raises, where a GPU would have to be waited for."""
     box = film_box(torch.zeros(2, 1, SIDE, SIDE, device="meta"))
     regions = RegionQueries(24, 32, num_heads=4, num_global=2).to("meta")
-    seen, _ = regions(torch.zeros(2, 36, 24, device="meta"), torch.zeros(2, 36, 32, device="meta"), box)
+    film = SeenFilm(torch.zeros(2, 36, 24, device="meta"), torch.zeros(2, 36, 32, device="meta"), box)
+    seen, _ = regions(film)
     assert seen.shape == (2, len(REGIONS) + 2, 32)
 
 

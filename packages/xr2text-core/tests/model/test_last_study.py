@@ -82,7 +82,7 @@ def test_each_part_of_the_last_study_is_read(model: XR2TextModel, batch: Batch) 
 @torch.no_grad()
 def test_the_same_film_again_differs_in_no_region(model: XR2TextModel, batch: Batch) -> None:
     frontal = model.encoder._seen(batch.images[:, :1], model.encoder.images(batch.images[:, 0])[None], None)[0]
-    tokens = model.encoder.regions.as_tokens(model.encoder.regions.read_frontal(frontal)[0])
+    tokens = model.encoder.regions.as_tokens(model.encoder.regions(frontal)[0])
     seen: list[torch.Tensor] = []
     hook = model.encoder.last_study.compare.register_forward_hook(lambda _, inputs, output: seen.append(inputs[0]))
     twice = batch.images[:, [0, 0, 0]]
@@ -145,6 +145,23 @@ def test_what_became_of_a_finding_is_evidence_of_it_where_a_last_film_tells(mode
         2
     )
     torch.testing.assert_close(added[has_film], 0.5 * torch.logit(there)[has_film])
+
+
+def test_films_learn_to_see_as_much_where_the_last_study_tells_already(model: XR2TextModel, batch: Batch) -> None:
+    last_study, study = model.encoder.last_study, model.encoder.study
+    assert last_study is not None and study is not None
+    eye = [*study.films.findings.parameters()]
+
+    def lesson(weight: float) -> list[torch.Tensor]:
+        last_study.weight.data.fill_(weight)
+        output = model(**batch.inputs, labels=batch.tokens, finding_labels=batch.finding_labels)
+        return list(torch.autograd.grad(output.finding_loss_sum, [*eye, last_study.weight]))
+
+    *unaided, of_weight = lesson(0.0)
+    *aided, _ = lesson(5.0)
+    torch.testing.assert_close(aided, unaided)
+    assert all(each.abs().sum() > 0 for each in unaided)
+    assert of_weight.abs().sum() > 0  # it is learned how much the last study tells
 
 
 @torch.no_grad()

@@ -13,6 +13,7 @@ from xr2text_core.model.regions import (
     PRIORS_LATERAL,
     RegionHead,
     RegionQueries,
+    SeenFilm,
     _matched,
     _template_at,
     position_encoding,
@@ -20,6 +21,7 @@ from xr2text_core.model.regions import (
 from xr2text_core.report.vocabulary import FINDINGS, REGIONS
 
 CHANNELS, WIDTH, SIDE = 24, 32, 16
+FLAT = torch.zeros(1, SIDE * SIDE, CHANNELS), torch.zeros(1, SIDE * SIDE, WIDTH)
 WHOLE = torch.tensor([[0.0, 0.0, 1.0, 1.0]]).expand(3, 4)
 BOXES = {
     "portrait": (0.25, 0.0, 0.75, 1.0),
@@ -66,7 +68,7 @@ def test_the_patients_right_is_on_the_left_of_the_image() -> None:
 def test_attention_is_a_share_of_one_over_the_image(
     regions: RegionQueries, features: torch.Tensor, tokens: torch.Tensor
 ) -> None:
-    seen, attention = regions(features, tokens)
+    seen, attention = regions(SeenFilm(features, tokens, WHOLE))
     assert (seen.shape, attention.shape) == ((3, 9, WIDTH), (3, 9, SIDE * SIDE))
     assert (attention >= 0).all()
     torch.testing.assert_close(attention.sum(-1), torch.ones(3, 9))
@@ -76,7 +78,7 @@ def test_attention_is_a_share_of_one_over_the_image(
 def test_an_untrained_region_looks_where_anatomy_says(
     regions: RegionQueries, features: torch.Tensor, tokens: torch.Tensor
 ) -> None:
-    _, attention = regions(features, tokens)
+    _, attention = regions(SeenFilm(features, tokens, WHOLE))
     expected = torch.tensor([PRIORS[name] for name in REGIONS])[..., :2].mean(1)  # (R, 2)
     for each in attention:
         assert (centres(each[: len(REGIONS)]) - expected).norm(dim=-1).max() < 0.1
@@ -87,7 +89,7 @@ def test_on_a_lateral_film_the_spine_is_behind_the_heart_and_the_diaphragm_below
     features: torch.Tensor, tokens: torch.Tensor
 ) -> None:
     regions = RegionQueries(CHANNELS, WIDTH, num_heads=4, num_global=2, knows_lateral=True)
-    _, attention = regions.read(regions.lateral, features, tokens, WHOLE)
+    _, attention = regions.read(regions.lateral, SeenFilm(features, tokens, WHOLE))
     places = dict(zip(REGIONS, centres(attention[0]), strict=False))
     assert places["heart"][0] < places["mediastinum"][0] < places["spine"][0]
     assert max(places[name][1] for name in ("heart", "mediastinum", "spine")) < places["diaphragm"][1]
@@ -95,7 +97,7 @@ def test_on_a_lateral_film_the_spine_is_behind_the_heart_and_the_diaphragm_below
 
 @torch.no_grad()
 def test_global_queries_prefer_no_place(regions: RegionQueries) -> None:
-    _, attention = regions(torch.zeros(1, SIDE * SIDE, CHANNELS), torch.zeros(1, SIDE * SIDE, WIDTH))
+    _, attention = regions(SeenFilm(*FLAT, WHOLE[:1]))
     assert attention[0, len(REGIONS) :].std() < 1e-6
     assert attention[0, : len(REGIONS)].std(-1).min() > 1e-3
 
@@ -105,8 +107,7 @@ def test_global_queries_prefer_no_place(regions: RegionQueries) -> None:
 def test_a_region_looks_at_the_same_place_of_the_film_however_it_is_fitted(regions: RegionQueries, kind: str) -> None:
     """The mean place of its attention, in fractions of the film: to a third of a token."""
     box = torch.tensor([BOXES[kind]])
-    flat = torch.zeros(1, SIDE * SIDE, CHANNELS), torch.zeros(1, SIDE * SIDE, WIDTH)
-    square, fitted = regions(*flat)[1][0], regions(*flat, box)[1][0]
+    square, fitted = (regions(SeenFilm(*FLAT, each))[1][0] for each in (WHOLE[:1], box))
     on_film = (centres(fitted) - box[:, :2]) / (box[:, 2:] - box[:, :2])
     assert (on_film - centres(square)).abs().max() < 0.33 / SIDE / 0.5
 
@@ -117,7 +118,7 @@ def test_no_query_attends_to_the_border(
     regions: RegionQueries, features: torch.Tensor, tokens: torch.Tensor, kind: str
 ) -> None:
     box = torch.tensor([BOXES[kind]]).expand(3, 4)
-    _, attention = regions(features, 9 * tokens, box)
+    _, attention = regions(SeenFilm(features, 9 * tokens, box))
     on_film = tokens_on_film(box, SIDE)
     assert 0.4 < on_film.float().mean() < 0.6
     assert (attention.masked_select(~on_film[:, None]) == 0).all()
@@ -132,18 +133,18 @@ def test_what_the_border_holds_changes_no_query(
     regions.refine.weight.normal_(std=1.0)
     box = torch.tensor([BOXES[kind]]).expand(3, 4)
     border = ~tokens_on_film(box, SIDE).unsqueeze(-1)
-    seen, _ = regions(features, tokens, box)
-    again, _ = regions(features.masked_fill(border, 7.0), tokens.masked_fill(border, -7.0), box)
+    seen, _ = regions(SeenFilm(features, tokens, box))
+    again, _ = regions(SeenFilm(features.masked_fill(border, 7.0), tokens.masked_fill(border, -7.0), box))
     torch.testing.assert_close(seen, again)
 
 
 @torch.no_grad()
-def test_a_film_that_fills_the_square_is_read_as_one_without_a_box(
+def test_a_film_without_a_black_border_is_read_whole(
     regions: RegionQueries, features: torch.Tensor, tokens: torch.Tensor
 ) -> None:
     box = film_box(torch.rand(3, 1, 49, 49, generator=torch.Generator().manual_seed(0)))
-    for with_box, without in zip(regions(features, tokens, box), regions(features, tokens), strict=True):
-        assert torch.equal(with_box, without)
+    found, whole = (regions(SeenFilm(features, tokens, each)) for each in (box, WHOLE))
+    assert all(map(torch.equal, found, whole))
 
 
 @torch.no_grad()
@@ -151,8 +152,8 @@ def test_films_of_several_shapes_in_a_batch_are_read_as_each_alone(
     regions: RegionQueries, features: torch.Tensor, tokens: torch.Tensor
 ) -> None:
     boxes = torch.tensor(list(BOXES.values()))
-    together, _ = regions(features, tokens, boxes)
-    alone = [regions(features[i : i + 1], tokens[i : i + 1], boxes[i : i + 1])[0] for i in range(3)]
+    together, _ = regions(SeenFilm(features, tokens, boxes))
+    alone = [regions(SeenFilm(features[i : i + 1], tokens[i : i + 1], boxes[i : i + 1]))[0] for i in range(3)]
     torch.testing.assert_close(together, torch.cat(alone))
 
 
@@ -174,7 +175,7 @@ def test_a_template_tells_the_same_mark_in_two_places_apart(regions: RegionQueri
     tokens = torch.zeros(2, 36, WIDTH)
     features = torch.zeros(2, 36, CHANNELS)
     features[0, 7] = features[1, 28] = 5.0
-    seen, _ = regions(features, tokens)
+    seen, _ = regions(SeenFilm(features, tokens, WHOLE[:2]))
     assert (seen[0] - seen[1])[len(REGIONS) :].norm(dim=-1).min() > 0.1
 
 
@@ -196,7 +197,7 @@ def test_no_product_of_a_single_study_is_an_outer_product(
 ) -> None:
     """PyTorch gives batched outer products on a GPU to a kernel that needs a C compiler, which a user may not have."""
     with BatchedProducts() as products:
-        seen, _ = regions(features[:1].requires_grad_(), tokens[:1])
+        seen, _ = regions(SeenFilm(features[:1].requires_grad_(), tokens[:1], WHOLE[:1]))
         seen.sum().backward()
     assert products.inner and min(products.inner) > 1
 

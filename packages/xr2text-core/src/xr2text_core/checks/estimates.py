@@ -58,11 +58,6 @@ def tokens_of_film(config: XR2TextConfig, settings: Settings) -> tuple[int, int]
     return int(num_tokens), int(width)
 
 
-def count_parameters(config: XR2TextConfig) -> int:
-    with torch.device("meta"):
-        return sum(parameter.numel() for parameter in XR2TextModel(config).parameters())
-
-
 def checkpoint_bytes(config: XR2TextConfig, settings: Settings) -> int:
     """A checkpoint, in a file and in the copy in memory from which it is written: weights and moments of AdamW."""
     return _bytes(config, settings, CHECKPOINT_BYTES)

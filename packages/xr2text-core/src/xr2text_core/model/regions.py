@@ -91,29 +91,17 @@ class RegionQueries(nn.Module):
         nn.init.zeros_(self.refine.bias)
         self.lateral = FilmPlaces(len(self.queries), width) if knows_lateral else None
 
-    def forward(
-        self, features: Tensor, tokens: Tensor, box: Tensor | None = None, beside: SeenFilm | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Backbone features (B, N, C) and visual tokens (B, N, D) of frontal films -> query tokens (B, Q, D), regions
-        first, and their attention (B, Q, N) there, each row of which sums to 1.
-
-        `box`: where the film lies (`film_box`), (B, 4); without it films fill the square. `beside`: lateral films, for
-        regions that know them.
+    def forward(self, film: SeenFilm) -> tuple[Tensor, Tensor]:
+        """What the queries read on frontal films, (B, Q, D), regions first, and their attention (B, Q, N) there, each
+        row of which sums to 1.
         """
-        if box is None:
-            box = functional.pad(torch.ones(len(tokens), 2, device=tokens.device), (2, 0))  # 0, 0, 1, 1
-        read, attention = self.read_frontal(SeenFilm(features, tokens, box))
-        return self.as_tokens(self.with_lateral(read, beside)), attention
-
-    def read_frontal(self, film: SeenFilm) -> tuple[Tensor, Tensor]:
-        """What the queries read on frontal films, (B, Q, D), and their attention (B, Q, N)."""
-        return self.read(self, film.features, film.tokens, film.box)
+        return self.read(self, film)
 
     def with_lateral(self, read: Tensor, beside: SeenFilm | None) -> Tensor:
         """What was read on frontal films (B, Q, D), and on the lateral ones beside them."""
         if beside is None or self.lateral is None:
             return read
-        further, _ = self.read(self.lateral, beside.features, beside.tokens, beside.box)
+        further, _ = self.read(self.lateral, beside)
         if beside.is_there is not None:
             further = further * beside.is_there[:, None, None]
         return read + further
@@ -124,15 +112,13 @@ class RegionQueries(nn.Module):
         found: Tensor = seen + self.feed_forward(seen)
         return found
 
-    def read(
-        self, of: "RegionQueries | FilmPlaces", features: Tensor, tokens: Tensor, box: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def read(self, of: "RegionQueries | FilmPlaces", film: SeenFilm) -> tuple[Tensor, Tensor]:
         """What the queries read on films, by the places and templates `of` their view, (B, Q, D); their attention."""
-        values = self.value(features)  # (B, N, D)
-        attention = self._attention(of, tokens, box)  # (B, heads, Q, N)
+        values = self.value(film.features)  # (B, N, D)
+        attention = self._attention(of, film.tokens, film.box)  # (B, heads, Q, N)
         by_head = self._by_head(values)  # (B, heads, N, D/heads)
         attended = (attention.to(values.dtype) @ by_head).transpose(1, 2).flatten(2)  # (B, Q, D)
-        matched = _matched(spread_over_film(values, box), _template_at(of.template, values.shape[1]))
+        matched = _matched(spread_over_film(values, film.box), _template_at(of.template, values.shape[1]))
         return attended + matched, attention.mean(1)
 
     def _attention(self, of: "RegionQueries | FilmPlaces", tokens: Tensor, box: Tensor) -> Tensor:

@@ -32,8 +32,8 @@ class VisualOutput(BaseModelOutput):
     routing (B, R), 0..1; region_attention (B, Q, N) over the frontal film, each row sums to 1;
     attention_mask (B, S), False at the tokens of what is missing, or None where nothing is;
     film_features (B, V, C), the mean backbone features of each film, zeros for a missing one;
-    change_logits (B, F, C) of what became of each finding since the last study, where its film is given, and which
-    studies have it, is_compared, bool (B,);
+    change_logits (B, F, C) of what became of each finding since the last study, where its film is given, which studies
+    have it, is_compared, bool (B,), and the finding logits of their own films alone, own_logits (B, F);
     word_logits (B, W) and thumbnails (B, V * 24 * 24) of a model that decides findings first.
     """
 
@@ -45,6 +45,7 @@ class VisualOutput(BaseModelOutput):
     word_logits: Tensor | None = None
     change_logits: Tensor | None = None
     is_compared: Tensor | None = None
+    own_logits: Tensor | None = None
     thumbnails: Tensor | None = None
 
 
@@ -117,7 +118,7 @@ class VisualEncoder(nn.Module):
             features = features.to(films.dtype).transpose(0, 1)  # (V, B, N, C)
         seen = self._seen(films, features.detach() if self.is_shielded else features, film_mask)
         own, prior = seen[: self.num_films], seen[self.num_films :]
-        read, attention = self.regions.read_frontal(seen[0])
+        read, attention = self.regions(seen[0])
         queries = self.regions.as_tokens(self.regions.with_lateral(read, own[1] if own[1:] else None))
         routed, logits, routing = self.head(queries, self.regions.num_regions)
         memory = [MemoryPart(routed), *(MemoryPart(film.tokens, film.is_there) for film in own)]
@@ -178,7 +179,7 @@ class VisualEncoder(nn.Module):
         parts, became = [], None
         if film is not None:
             has_film = ~has_film if film.is_there is None else film.is_there
-            now, before = (self.regions.as_tokens(each) for each in (read, self.regions.read_frontal(film)[0]))
+            now, before = (self.regions.as_tokens(each) for each in (read, self.regions(film)[0]))
             change = self.last_study.change(now, before)
             then, then_logits, _ = self.head(before, self.regions.num_regions)
             now_logits = self.head(now, self.regions.num_regions)[1]
@@ -206,7 +207,8 @@ class VisualEncoder(nn.Module):
         if not self.is_shielded:
             logits = logits + seen.finding_logits[:, -1]
         if self.last_study is not None and became is not None:
-            logits = logits + self.last_study.evidence(became)
+            seen.own_logits = logits  # they learn alone: what was there last time would spare them the looking
+            logits = logits.detach() + self.last_study.evidence(became)
         seen.finding_logits = torch.cat([seen.finding_logits[:, :-1], logits.unsqueeze(1)], 1)
         told = study.tell(study.decision.states(logits) if states is None else states)
         if self.last_study is not None and became is not None:
