@@ -18,7 +18,7 @@ from xr2text_core.report.statements import STATEMENTS, UNKNOWN
 from xr2text_core.report.tokenizer import IGNORED
 
 NUM_CHANGES = 1 + len(CHANGES)  # the first: the report says of no change
-UNSAID_WEIGHT = 0.25  # of the loss where it says of none, which is nearly always
+SAID_WEIGHT, UNSAID_WEIGHT = 4.0, 1.0  # of the loss; the report says of no change nearly always
 NOT_THERE = (0, 1 + CHANGES.index("resolved"))  # of all others the finding is there now
 THERE = tuple(set(range(NUM_CHANGES)) - set(NOT_THERE))
 
@@ -110,4 +110,4 @@ def change_loss(logits: Tensor, labels: Tensor) -> Tensor:
     last film is seen."""
     rows, wanted = logits.float().flatten(0, 1), labels.flatten()
     losses = functional.cross_entropy(rows, wanted, reduction="none", ignore_index=IGNORED)
-    return (losses * torch.where(wanted == 0, UNSAID_WEIGHT, 1.0)).sum()
+    return (losses * torch.where(wanted == 0, UNSAID_WEIGHT, SAID_WEIGHT)).sum()

@@ -32,8 +32,9 @@ class VisualOutput(BaseModelOutput):
     routing (B, R), 0..1; region_attention (B, Q, N) over the frontal film, each row sums to 1;
     attention_mask (B, S), False at the tokens of what is missing, or None where nothing is;
     film_features (B, V, C), the mean backbone features of each film, zeros for a missing one;
-    change_logits (B, F, C) of what became of each finding since the last study, where its film is given, which studies
-    have it, is_compared, bool (B,), and the finding logits of their own films alone, own_logits (B, F);
+    change_logits (B, F, C) of what became of each finding since the last study, where its film is given, and which
+    studies have it, is_compared, bool (B,);
+    own_logits (B, F), the finding logits of its own films alone, of a model that reads the last study;
     word_logits (B, W) and thumbnails (B, V * 24 * 24) of a model that decides findings first.
     """
 
@@ -206,9 +207,11 @@ class VisualEncoder(nn.Module):
         logits, seen.word_logits = study(seen.film_features, seen.thumbnails)
         if not self.is_shielded:
             logits = logits + seen.finding_logits[:, -1]
-        if self.last_study is not None and became is not None:
-            seen.own_logits = logits  # they learn alone: what was there last time would spare them the looking
-            logits = logits.detach() + self.last_study.evidence(became)
+        if self.last_study is not None:
+            seen.own_logits = logits  # films learn by these: what was there last time would spare them the looking
+            logits = logits.detach()
+            if became is not None:
+                logits = logits + self.last_study.evidence(became)
         seen.finding_logits = torch.cat([seen.finding_logits[:, :-1], logits.unsqueeze(1)], 1)
         told = study.tell(study.decision.states(logits) if states is None else states)
         if self.last_study is not None and became is not None:

@@ -189,10 +189,9 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
             )
             output.finding_loss_sum = losses.sum(2).mean(1).sum()
             if seen.own_logits is not None:
-                alone = functional.binary_cross_entropy_with_logits(
+                output.finding_loss_sum += functional.binary_cross_entropy_with_logits(
                     seen.own_logits.float(), finding_labels[:, -1], reduction="sum"
                 )
-                output.finding_loss_sum += alone / finding_labels.shape[1]
             if self.encoder.study is not None and seen.word_logits is not None:
                 output.finding_loss_sum += self.encoder.study.films.word_loss(seen.word_logits, labels)
             if change_labels is not None and seen.change_logits is not None:
