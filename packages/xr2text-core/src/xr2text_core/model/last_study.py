@@ -108,6 +108,7 @@ class LastStudy(nn.Module):
 def change_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Cross-entropy of what became of each finding, summed, of logits (B, F, C) and labels (B, F), `IGNORED` where no
     last film is seen."""
-    rows, wanted = logits.float().flatten(0, 1), labels.flatten()
+    rows = logits.to(torch.promote_types(logits.dtype, torch.float32)).flatten(0, 1)
+    wanted = labels.flatten()
     losses = functional.cross_entropy(rows, wanted, reduction="none", ignore_index=IGNORED)
     return (losses * torch.where(wanted == 0, UNSAID_WEIGHT, SAID_WEIGHT)).sum()

@@ -25,8 +25,8 @@ class ReportOutput(Seq2SeqLMOutput):
     """`loss` is the mean token cross-entropy (nats). The sums let a step of several micro-batches be weighted exactly.
 
     token_loss_sum: over `num_tokens` labels; finding_loss_sum: binary cross-entropy of a study, summed over its F
-    findings and averaged over the R + 1 rows, then summed over studies; with that of the words of its report, and the
-    cross-entropy of what became of its findings.
+    findings and averaged over the R + 1 rows, then summed over studies; with that of the words of its report. Where the
+    last study is read, also that of its own films alone, and the cross-entropy of what became of its findings.
     """
 
     token_loss_sum: Tensor | None = None
@@ -184,19 +184,20 @@ class XR2TextModel(PreTrainedModel, GenerationMixin):
         output.num_tokens = torch.tensor(len(places))
         output.loss = output.token_loss_sum / len(places)
         if finding_labels is not None and seen.finding_logits is not None:
-            losses = functional.binary_cross_entropy_with_logits(
-                seen.finding_logits.float(), finding_labels, reduction="none"
-            )
+            losses = _finding_losses(seen.finding_logits, finding_labels)
             output.finding_loss_sum = losses.sum(2).mean(1).sum()
             if seen.own_logits is not None:
-                output.finding_loss_sum += functional.binary_cross_entropy_with_logits(
-                    seen.own_logits.float(), finding_labels[:, -1], reduction="sum"
-                )
+                output.finding_loss_sum += _finding_losses(seen.own_logits, finding_labels[:, -1]).sum()
             if self.encoder.study is not None and seen.word_logits is not None:
                 output.finding_loss_sum += self.encoder.study.films.word_loss(seen.word_logits, labels)
             if change_labels is not None and seen.change_logits is not None:
                 output.finding_loss_sum += change_loss(seen.change_logits, change_labels)
         return output
+
+
+def _finding_losses(logits: Tensor, labels: Tensor) -> Tensor:
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    return functional.binary_cross_entropy_with_logits(logits, labels, reduction="none")
 
 
 def _added_to_attention(seen: VisualOutput) -> Tensor | None:
