@@ -13,7 +13,8 @@ import pytest
 
 from xr2text_core.run.checkpoint import load_checkpoint, save_checkpoint
 from xr2text_core.settings.arguments import parse_arguments, settings_of
-from xr2text_core.train import EXIT_UNUSABLE, main
+from xr2text_core.supervisor.supervise import EXIT_UNUSABLE
+from xr2text_core.train import main
 from xr2text_core.training.trainer import Trainer
 
 TINY = [

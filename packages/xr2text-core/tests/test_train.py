@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 
 import xr2text_core.training.checkpoints
+import xr2text_core.training.prepared
 import xr2text_core.training.run_log
 import xr2text_core.training.trainer
 from xr2text_core.data.readers import phantom
@@ -29,7 +30,8 @@ from xr2text_core.run.checkpoint import FORMAT, Checkpoint, load_checkpoint, sav
 from xr2text_core.run.folder import RunError
 from xr2text_core.run.history import HEADER, TIME_COLUMNS
 from xr2text_core.settings.arguments import parse_arguments, settings_of
-from xr2text_core.train import EXIT_UNUSABLE, main
+from xr2text_core.supervisor.supervise import EXIT_FAILED, EXIT_UNUSABLE
+from xr2text_core.train import main
 from xr2text_core.training.trainer import Trainer
 
 TINY = ["--num-studies", "40", "--val-studies", "6", "--image-size", "64", "--batch", "8", "--accumulation", "2"]
@@ -441,6 +443,20 @@ def test_a_run_that_cannot_start_says_failed_in_its_status(tmp_path: Path) -> No
     with pytest.raises(DatasetError):
         trainer(tmp_path, "--data", "manifest", "--root", str(tmp_path), "--preset", "phantom")
     assert json.loads((tmp_path / "data/statistics/status.json").read_text())["state"] == "failed"
+
+
+def test_a_file_that_is_taken_away_during_the_start_is_one_clear_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def cached(folder: Path, *arguments: Any) -> None:
+        (folder / "rows.bin").read_bytes()
+
+    monkeypatch.setattr(xr2text_core.training.prepared, "build_cache", cached)
+    assert main([*TINY, "--out", str(tmp_path)]) == EXIT_FAILED
+    captured = capsys.readouterr()
+    (line,) = [line for line in (captured.out + captured.err).splitlines() if "taken away" in line]
+    assert "rows.bin" in line and "The same command continues" in line
+    assert "Traceback" not in captured.out + captured.err + (tmp_path / TRAIN_LOG).read_text()
 
 
 class Heating(MachineWatch):

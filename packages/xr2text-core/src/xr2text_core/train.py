@@ -21,9 +21,8 @@ from xr2text_core.run.console import open_missing_streams, set_up_console
 from xr2text_core.run.errors import UserError
 from xr2text_core.run.folder import RunFolder
 from xr2text_core.settings.arguments import parse_arguments, settings_of
-from xr2text_core.supervisor.supervise import supervise
+from xr2text_core.supervisor.supervise import EXIT_FAILED, EXIT_UNUSABLE, supervise
 
-EXIT_UNUSABLE = 2  # 1: a crash; after a signal 128 + its number, as shells report it
 log = logging.getLogger("xr2text_core.train")
 
 
@@ -43,6 +42,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         log.error("%s", error)
         return EXIT_UNUSABLE
+    except OSError as error:
+        if error.filename is None:
+            raise
+        log.error("A file was taken away or locked meanwhile: %s. The same command continues from what is saved", error)
+        return EXIT_FAILED  # and --supervise tries it again
     except KeyboardInterrupt:
         log.info("Stopped before training began; the same command starts it again.")
         return 130
