@@ -454,7 +454,7 @@ def test_a_file_that_is_taken_away_during_the_start_is_one_clear_error(
     monkeypatch.setattr(xr2text_core.training.prepared, "build_cache", cached)
     assert main([*TINY, "--out", str(tmp_path)]) == EXIT_FAILED
     captured = capsys.readouterr()
-    (line,) = [line for line in (captured.out + captured.err).splitlines() if "taken away" in line]
+    (line,) = [line for line in (captured.out + captured.err).splitlines() if "cannot be read or written" in line]
     assert "rows.bin" in line and "The same command continues" in line
     assert "Traceback" not in captured.out + captured.err + (tmp_path / TRAIN_LOG).read_text()
 

@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.filename is None:
             raise
-        log.error("A file was taken away or locked meanwhile: %s. The same command continues from what is saved", error)
+        log.error("A file cannot be read or written: %s. The same command continues from what is saved", error)
         return EXIT_FAILED  # and --supervise tries it again
     except KeyboardInterrupt:
         log.info("Stopped before training began; the same command starts it again.")
