@@ -1,6 +1,6 @@
 """The fault suite of the trainer: a tiny run is attacked hundreds of times and must end as if nothing had happened.
 
-    python packages/xr2text-core/faults/run.py                          all of it, about half an hour on two cores
+    python packages/xr2text-core/faults/run.py                          all of it, 20 minutes on two quiet cores
     python packages/xr2text-core/faults/run.py --only kills --kills 20  one family
     python packages/xr2text-core/faults/run.py --only kills --trial 17  one trial again, with the same dice
     python packages/xr2text-core/faults/run.py --markdown               the table for docs/faults.md
