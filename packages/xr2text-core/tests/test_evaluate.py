@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from xr2text_core import evaluate, generate
+from xr2text_core import evaluate, gallery, generate
 from xr2text_core.data.batches import BatchMaker
 from xr2text_core.data.study import DatasetError
 from xr2text_core.drawing.names import draw_image
@@ -27,6 +27,7 @@ from xr2text_core.report.tokenizer import ReportTokenizer
 from xr2text_core.report.vocabulary import FINDINGS
 from xr2text_core.run.checkpoint import load_checkpoint, save_checkpoint
 from xr2text_core.run.console import set_up_console
+from xr2text_core.run.errors import UserError
 from xr2text_core.settings.arguments import parse_arguments, settings_of
 from xr2text_core.training.trainer import Trainer
 
@@ -291,6 +292,12 @@ def test_more_films_than_a_model_sees_are_one_clear_error(
         (["0.png", "--prior-report", "The lungs are clear."], "--prior-report belongs to the film of the last study"),
         (["0.png", "--prior-days", "3"], "--prior-days belongs to the film of the last study: add --prior-image"),
         (["0.png", "1.png", "--indication", "Cough."], "found 2 studies"),
+        (["0.png", "--prior-image", "."], "--prior-image .: a folder; give one film"),
+        (["0.png", "--prior-image", "nowhere"], "--prior-image nowhere: no such file"),
+        (["--study", "0.png", "0.png"], "--study has the same film twice"),
+        (["--study", "0.png", "1.png"], "give no more, the frontal one first"),
+        (["0.png", "--attention", "picture.txt"], "--attention picture.txt: the name must end in .png, .pdf, .svg"),
+        (["0.png", "--attention", "nowhere/a.pdf"], "there is no folder nowhere"),
     ],
 )
 def test_what_a_model_does_not_read_or_is_not_of_one_study_is_refused(
@@ -340,6 +347,46 @@ def test_all_that_lies_on_a_desk_can_be_given(
 )
 def test_a_prior_report_is_the_section_that_the_model_reads(given: str, section: str, expected: str) -> None:
     assert report_from(given, section) == expected
+
+
+NO_REPORTS = {  # name: its contents, if there is such a file, and what is said of it
+    "lost.txt": (None, "no such file"),
+    "my last report.txt": (None, "no such file"),
+    "reports/lost": (None, "no such file"),
+    "folder": (None, "a folder"),
+    "empty.txt": (b" \n", "the file is empty"),
+    "film.png": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\1\0", "the file is no text"),
+    "noise.txt": (bytes(range(256)), "the file is no text"),
+    "model.pt": (bytes(2**20 + 1), "longer than any report"),
+}
+
+
+@pytest.mark.parametrize("name", NO_REPORTS)
+def test_a_prior_report_that_is_no_file_of_a_report_is_refused_by_name(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content, words = NO_REPORTS[name]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=re.escape(f"--prior-report {name}: ") + f".*{words}"):
+        report_from(name, "findings")
+
+
+def test_a_long_report_is_taken_as_text() -> None:
+    report = "The lungs are clear. " * 500
+    assert report_from(report, "findings") == report.strip()
+
+
+def test_a_folder_is_refused_where_phantoms_are_drawn(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--checkpoint", str(run / CHECKPOINT), "--root", str(tmp_path)]
+    assert gallery.main([*flags, "--out", str(tmp_path / "page.html")]) == 2
+    assert f"--root {tmp_path}: phantoms are drawn and lie in no folder" in capsys.readouterr().err
+    assert evaluate.main(flags) == 2
+    assert "lie in no folder" in capsys.readouterr().err
 
 
 def test_a_question_reaches_the_report_of_its_study_alone(desk_run: Path, images: Path) -> None:

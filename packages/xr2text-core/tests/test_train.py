@@ -513,6 +513,7 @@ def test_two_micro_batch_sizes_train_alike(tmp_path: Path) -> None:
         (["--data", "manifest"], "needs --root DIR"),
         (["--data", "manifest", "--root", "nowhere"], "nowhere: no such file or folder"),
         (["--run", "../outside"], "use letters"),
+        (["--root", "."], "phantoms are drawn and lie in no folder"),
     ],
 )
 def test_unusable_flags_end_with_one_clear_error(

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 IMAGES_AT_ONCE = 16
 OTHERS = 3  # findings that are named although they were not written
+PICTURES = (".png", ".pdf", ".svg")
 
 
 def images_under(places: Sequence[Path]) -> list[Path]:
@@ -122,7 +123,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     studies = [paths] if options.study else [[path] for path in paths]
     pictures = _pictures(options.attention, len(studies))
     try:
-        keep_inputs("--attention", pictures, [*paths, options.checkpoint, *_prior(options)])
+        _check_pictures(pictures)
+        keep_inputs("--attention", pictures, [*paths, options.checkpoint, *_prior(options), options.prior_report])
+        _check_films(studies)
         trained, texts = _model(options, studies)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -150,7 +153,8 @@ def _model(options: argparse.Namespace, studies: Sequence[Sequence[Path]]) -> tu
         raise UserError(f"--checkpoint {error}") from error
     if num_films > trained.model.config.num_films:
         raise UserError(
-            f"--study has {num_films} films, but {options.checkpoint} sees {trained.model.config.num_films} of a study"
+            f"--study has {num_films} films, but {options.checkpoint} sees {trained.model.config.num_films} of a "
+            "study; give no more, the frontal one first"
         )
     if (options.known or options.without) and trained.model.encoder.study is None:
         raise UserError(f"{options.checkpoint} decides no findings first: leave --with and --without out")
@@ -215,6 +219,22 @@ def _read(paths: Sequence[Path], size: int) -> dict[Path, Pixels]:
         except UserError as error:
             print(f"error: {error}", file=sys.stderr)
     return images
+
+
+def _check_films(studies: Sequence[Sequence[Path]]) -> None:
+    """UserError where a study has the same film twice."""
+    for films in studies:
+        if len({path.resolve() for path in films}) < len(films):
+            raise UserError(f"--study has the same film twice: {', '.join(map(str, films))}; give each film once")
+
+
+def _check_pictures(paths: Sequence[Path]) -> None:
+    """UserError where no picture can be written there; checked before reports are written."""
+    for path in paths[:1]:
+        if path.suffix.lower() not in PICTURES:
+            raise UserError(f"--attention {path}: the name must end in {', '.join(PICTURES)}")
+        if not path.parent.is_dir():
+            raise UserError(f"--attention {path}: there is no folder {path.parent}; create it first")
 
 
 def _pictures(path: Path | None, count: int) -> list[Path]:

@@ -80,6 +80,15 @@ def test_each_part_of_the_last_study_is_read(model: XR2TextModel, batch: Batch) 
 
 
 @torch.no_grad()
+def test_a_last_study_without_its_film_is_not_read(model: XR2TextModel, batch: Batch) -> None:
+    frontal, mask = batch.images[:, :2], batch.is_film[:, :2]
+    lost = {"film_mask": torch.cat([mask, torch.zeros(12, 1, dtype=torch.bool)], 1)}
+    expected = said(model, batch, model.encoder(**without_prior(batch).inputs))
+    for films in (lost, {"pixel_values": frontal, "film_mask": mask}):
+        torch.testing.assert_close(said(model, batch, model.encoder(**{**batch.inputs, **films})), expected)
+
+
+@torch.no_grad()
 def test_the_same_film_again_differs_in_no_region(model: XR2TextModel, batch: Batch) -> None:
     frontal = model.encoder._seen(batch.images[:, :1], model.encoder.images(batch.images[:, 0])[None], None)[0]
     tokens = model.encoder.regions.as_tokens(model.encoder.regions(frontal)[0])
@@ -91,6 +100,11 @@ def test_the_same_film_again_differs_in_no_region(model: XR2TextModel, batch: Ba
     width = tokens.shape[2]
     torch.testing.assert_close(seen[0][..., :width], tokens)
     assert seen[0][..., width:].abs().max() < 1e-9
+
+
+def test_any_time_between_two_studies_has_a_place(model: XR2TextModel) -> None:
+    spans = model.encoder.last_study.since(torch.tensor([1e5, 1e9, torch.inf], dtype=torch.float64))
+    assert torch.equal(spans[0], spans[1]) and torch.equal(spans[1], spans[2])
 
 
 def test_what_became_of_findings_is_learned_and_told(desk_model: XR2TextModel, desk: BatchMaker) -> None:

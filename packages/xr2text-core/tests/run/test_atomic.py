@@ -85,6 +85,14 @@ def test_a_folder_appears_only_when_all_of_it_is_written(tmp_path: Path) -> None
     assert list(path.parent.iterdir()) == [path]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+def test_all_files_of_a_folder_can_be_read_by_whom_its_other_files_can(tmp_path: Path) -> None:
+    (tmp_path / "usual.txt").write_text("a")
+    with creating_folder(tmp_path / "mine") as folder:
+        (folder / "weights").touch(mode=0o600)
+    assert (tmp_path / "mine" / "weights").stat().st_mode == (tmp_path / "usual.txt").stat().st_mode
+
+
 def test_a_folder_that_could_not_be_finished_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), creating_folder(tmp_path / "mine") as folder:
         (folder / "a.txt").write_text("half of i")

@@ -1,7 +1,8 @@
 """What a user gives beside the films of one study: why they were taken, and the last study of the patient."""
 
-from contextlib import suppress
+import re
 from dataclasses import dataclass
+from errno import ENAMETOOLONG
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,9 @@ from xr2text_core.report.sections import cut_report
 from xr2text_core.report.statements import finding_statements
 from xr2text_core.report.tokenizer import PRIOR_TOKENS, QUESTION_TOKENS
 from xr2text_core.run.errors import UserError
+
+MOST_BYTES = 2**20  # of a file that holds one report
+_FILE_NAME = re.compile(r"\S*[/\\]\S*\w|(?:[^\s.]+ ){0,2}\S+\.[A-Za-z]{2,5}")  # a path, or a few words and an ending
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,9 @@ class Desk:
         given = {"--prior-report": self.prior_report != "", "--prior-days": self.prior_days is not None}
         if self.prior_image is None and (alone := [flag for flag, is_given in given.items() if is_given]):
             raise UserError(f"{alone[0]} belongs to the film of the last study: add --prior-image FILE")
+        if self.prior_image is not None and not self.prior_image.is_file():
+            what = "a folder; give one film" if self.prior_image.is_dir() else "no such file"
+            raise UserError(f"--prior-image {self.prior_image}: {what}")
 
     def check_model(self, trained: TrainedModel, name: Path) -> None:
         """UserError where the model cannot read what is given."""
@@ -63,12 +70,33 @@ class Desk:
 def report_from(given: str, section: str) -> str:
     """The section of a report that is given as text or as a file; the whole where it has no such section.
 
-    UserError where it is the name of a file that cannot be read.
+    UserError where it is the name of a file that cannot be read, or that holds no report.
     """
-    text = given
-    with suppress(OSError, ValueError):  # too long for a name, or not one
-        if (path := Path(given)).is_file():
-            text = decoded(path.read_bytes())
-    if text == given and len(given.split()) == 1 and Path(given).suffix:
+    text = _file_text(given) if given else None
+    if text is None and _FILE_NAME.fullmatch(given):
         raise UserError(f"--prior-report {given}: no such file, and no text of a report")
+    text = given if text is None else text
     return clean_text(cut_report(text).section(section)) or clean_text(text)
+
+
+def _file_text(given: str) -> str | None:
+    """The text of the file of that name; None where it names none."""
+    path = Path(given)
+    try:
+        if path.is_dir():
+            raise UserError(f"--prior-report {given}: a folder; name the file of one report, or give its text")
+        if not path.is_file():
+            return None
+        is_short = path.stat().st_size <= MOST_BYTES
+        text = decoded(path.read_bytes()) if is_short else ""
+    except ValueError:  # no name at all
+        return None
+    except OSError as error:
+        if error.errno == ENAMETOOLONG:
+            return None
+        raise UserError(f"--prior-report {given}: {error.strerror}") from error
+    is_binary = "\0" in text or "\ufffd" in text
+    if not is_short or is_binary or not text.strip():
+        what = "longer than any report" if not is_short else "no text" if is_binary else "empty"
+        raise UserError(f"--prior-report {given}: the file is {what}; name the file of one report, or give its text")
+    return text

@@ -58,9 +58,8 @@ class TrainedModel:
     def dataset(self, root: str = "") -> Dataset:
         """The data set it was trained on; `root` if it has moved since."""
         settings = self.settings
-        return read_dataset(
-            settings.data, root or settings.root, settings.num_studies, settings.phantom_seed, settings.desk
-        )
+        root = root or ("" if settings.data == "phantom" else settings.root)
+        return read_dataset(settings.data, root, settings.num_studies, settings.phantom_seed, settings.desk)
 
     def batches(self, studies: list[Study], beside: Sequence[Study] = (), most: int = 0) -> BatchMaker:
         """Batches of those of these studies whose images can be read; raises DatasetError where there are none.

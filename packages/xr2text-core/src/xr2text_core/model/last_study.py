@@ -100,7 +100,7 @@ class LastStudy(nn.Module):
     def since(self, days: Tensor) -> Tensor:
         """Days between the studies (B,), NaN where nobody knows -> (B, D)."""
         is_known = days >= 0
-        span = (days.where(is_known, 0) + 1).log2().long().clamp_max(NUM_SPANS - 2) + 1
+        span = (days.where(is_known, 0) + 1).log2().clamp_max(NUM_SPANS - 2).long() + 1
         found: Tensor = self.spans(span.where(is_known, 0))
         return found
 

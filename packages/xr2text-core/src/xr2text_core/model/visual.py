@@ -20,6 +20,7 @@ from xr2text_core.model.last_study import Became, LastReport, LastStudy
 from xr2text_core.model.regions import RegionHead, RegionQueries, SeenFilm, position_encoding
 from xr2text_core.model.study_head import StudyHead
 from xr2text_core.model.texts import TextEncoder
+from xr2text_core.report.tokenizer import IGNORED
 
 
 @dataclass
@@ -106,6 +107,7 @@ class VisualEncoder(nn.Module):
         `question_ids` and `prior_report_ids` (B, T): the indications and the reports of the last studies as token ids,
         padded with the pad token or a negative number. `prior_days` (B,): between the studies, NaN where unknown.
         `prior_findings` (B, F): what the last reports say of each finding (`report.statements.finding_statements`).
+        A last study is read where its film is there; without it none of the three is.
         With `features` (B, V, N, C), what the backbone sees in these images, it is not asked again.
         ValueError for more films than the model knows, for a study without its frontal film, and for unknown texts.
         """
@@ -189,6 +191,7 @@ class VisualEncoder(nn.Module):
             seen_then = torch.cat([then, film.tokens], 1) + self.last_study.film
             parts = [MemoryPart(each, has_film) for each in (change, seen_then)]
         ids = read.new_zeros(len(read), 0, dtype=torch.long) if report.ids is None else report.ids
+        ids = ids.masked_fill(~has_film[:, None], IGNORED)
         since = self.last_study.since(read.new_full((len(read),), torch.nan) if report.days is None else report.days)
         return [*parts, MemoryPart(*self.texts(ids, "prior_report_ids", since, has_film))], became
 

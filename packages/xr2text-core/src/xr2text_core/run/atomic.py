@@ -58,7 +58,9 @@ def creating_folder(path: Path) -> Iterator[Path]:
     temporary.mkdir(parents=True)
     try:
         yield temporary
+        mode = temporary.stat().st_mode & 0o666  # as other new files: some writers keep theirs private
         for file in temporary.iterdir():
+            file.chmod(mode)
             _sync_file(file)
         if path.exists():
             path.rmdir()
