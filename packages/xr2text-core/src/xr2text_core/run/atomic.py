@@ -60,7 +60,8 @@ def creating_folder(path: Path) -> Iterator[Path]:
         yield temporary
         mode = temporary.stat().st_mode & 0o666  # as other new files: some writers keep theirs private
         for file in temporary.iterdir():
-            file.chmod(mode)
+            with suppress(OSError):  # some disks know no permissions
+                file.chmod(mode)
             _sync_file(file)
         if path.exists():
             path.rmdir()
