@@ -342,6 +342,7 @@ def test_all_that_lies_on_a_desk_can_be_given(
         ("The lungs are clear.", "findings", "The lungs are clear."),
         ("FINDINGS: The lungs are clear.\nIMPRESSION: Normal.", "impression", "Normal."),
         ("The lungs are clear.", "impression", "The lungs are clear."),
+        ("CHF/edema", "findings", "CHF/edema"),
         ("", "findings", ""),
     ],
 )
@@ -352,7 +353,10 @@ def test_a_prior_report_is_the_section_that_the_model_reads(given: str, section:
 NO_REPORTS = {  # name: its contents, if there is such a file, and what is said of it
     "lost.txt": (None, "no such file"),
     "my last report.txt": (None, "no such file"),
-    "reports/lost": (None, "no such file"),
+    "./reports/lost": (None, "no such file"),
+    "last report of march 2.txt": (None, "no such file"),
+    "reports/dr. smith/last.txt": (None, "no such file"),
+    "C:\\Users\\My Name\\my old last report.txt": (None, "no such file"),
     "folder": (None, "a folder"),
     "empty.txt": (b" \n", "the file is empty"),
     "film.png": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\1\0", "the file is no text"),

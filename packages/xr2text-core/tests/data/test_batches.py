@@ -297,6 +297,9 @@ def test_films_stand_in_the_order_of_the_places_of_a_model(views: str, prior: bo
         [alone], "findings", ReportTokenizer.learn(["a"]), 8, inputs=Inputs(views, prior=prior), unreadable=["c"]
     )
     assert ready.images == [("a",)]
+    if prior:  # a last study whose film cannot be read counts as none
+        assert ready.priors is not None and not ready.priors.is_there[0] and not len(ready.priors.reports[0])
+        assert ready.priors.findings[0].tolist() == [UNKNOWN] * len(FINDINGS)
 
 
 def test_a_last_study_is_hidden_as_a_whole_and_then_the_report_compares_with_nothing(desk: BatchMaker) -> None:

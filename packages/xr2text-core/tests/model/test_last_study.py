@@ -11,6 +11,7 @@ from xr2text_core.model.visual import VisualOutput
 from xr2text_core.model.xr2text import XR2TextModel
 from xr2text_core.report.changes.comparisons import CHANGES
 from xr2text_core.report.statements import STATEMENTS, UNKNOWN
+from xr2text_core.report.tokenizer import IGNORED
 
 
 @pytest.fixture
@@ -100,6 +101,21 @@ def test_the_same_film_again_differs_in_no_region(model: XR2TextModel, batch: Ba
     width = tokens.shape[2]
     torch.testing.assert_close(seen[0][..., :width], tokens)
     assert seen[0][..., width:].abs().max() < 1e-9
+
+
+@torch.no_grad()
+def test_the_findings_of_both_films_tell_what_became_of_them(model: XR2TextModel) -> None:
+    last_study, num_findings = model.encoder.last_study, len(model.config.findings)
+    change = torch.zeros(1, len(last_study.queries), last_study.queries.shape[1], dtype=torch.float64)
+    there, gone = ([[first, second]] * num_findings for first, second in ((4.0, 4.0), (-4.0, 4.0)))
+    both, then = (last_study.logits(change, change.new_tensor([each]), None) for each in (there, gone))
+    assert (both - then).abs().amax(-1).min() > 1e-6
+
+
+def test_a_change_that_is_said_counts_four_times() -> None:
+    logits = torch.zeros(1, 2, 1 + len(CHANGES))
+    unsaid, said = (float(change_loss(logits, torch.tensor([[place, IGNORED]]))) for place in (0, 1))
+    assert said == pytest.approx(4 * unsaid)
 
 
 def test_any_time_between_two_studies_has_a_place(model: XR2TextModel) -> None:

@@ -25,7 +25,7 @@ ONE_FILM = Inputs()
 class ReadyPriors:
     """The last study of each study, and what its own report says without it."""
 
-    is_there: NDArray[np.bool_]  # and its film can be read
+    is_there: NDArray[np.bool_]  # whether there is one whose film can be read
     reports: Ragged  # token ids; an empty list for none
     days: NDArray[np.float32]  # between the studies, NaN where nobody knows
     findings: NDArray[np.int8]  # (N, F), places in STATEMENTS: what its report says of each finding

@@ -17,7 +17,10 @@ from xr2text_core.report.tokenizer import PRIOR_TOKENS, QUESTION_TOKENS
 from xr2text_core.run.errors import UserError
 
 MOST_BYTES = 2**20  # of a file that holds one report
-_FILE_NAME = re.compile(r"\S*[/\\]\S*\w|(?:[^\s.]+ ){0,2}\S+\.[A-Za-z]{2,5}")  # a path, or a few words and an ending
+_FILE_NAME = re.compile(  # how a name begins, or ends; and one word with a dot in it
+    r"(?:[/~]|\.{1,2}[/\\]|[A-Za-z]:[/\\]).*|.*\.(?:txt|text|md|rtf|docx?|pdf|csv|json|xml)|[^\s.]+\.\w+",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)

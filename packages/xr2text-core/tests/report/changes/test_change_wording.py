@@ -88,7 +88,7 @@ def test_on_phantoms_any_report_can_be_made_to_say_what_was_drawn_and_asserts_th
     """From a report that says it already, and from the same without comparisons."""
     for desk, report in zip(DESKS, REPORTS, strict=True):
         alone = WORDING.write(report, None)
-        assert not has_comparison(alone) or alone == report
+        assert not has_comparison(alone)
         for text in (report, alone) if desk.prior else ():
             written = WORDING.write(text, desk.changes)
             labels = label_report(written)
